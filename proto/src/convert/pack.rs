@@ -1,0 +1,88 @@
+//! Many changes or rows in one compressed run of bytes.
+//!
+//! A declared size is checked before anything is unpacked, and unpacking stops at it: a small
+//! message cannot make the reader hold more than the limit.
+
+use domain::change::RawChange;
+use domain::limits;
+use prost::Message as _;
+use prost::bytes::Bytes;
+
+use super::row::{FeedRow, decode_row, encode_row};
+use super::Invalid;
+use crate::wire::sync as wire;
+
+/// The level that is worth its time: higher ones cost more than they save here.
+const ZSTD_LEVEL: i32 = 1;
+
+/// Packs changes as they are; returns the compressed bytes and their size unpacked.
+pub fn encode_batch(changes: &[RawChange]) -> Result<(Vec<u8>, u32), Invalid> {
+    let batch = wire::ChangeBatch {
+        changes: changes
+            .iter()
+            .map(|raw| wire::Change {
+                header: Bytes::copy_from_slice(&raw.header),
+                salt: Bytes::copy_from_slice(&raw.salt),
+                body: Bytes::copy_from_slice(&raw.body),
+                body_hash: Bytes::new(),
+            })
+            .collect(),
+    };
+    pack(&batch.encode_to_vec())
+}
+
+/// Unpacks changes, verbatim.
+///
+/// # Errors
+/// A size over the limit or other than declared, bytes that are no batch, a salt that is not
+/// sixteen bytes, more changes than `count_max`.
+pub fn decode_batch(bytes: &[u8], raw: u32, count_max: usize) -> Result<Vec<RawChange>, Invalid> {
+    let bytes = unpack(bytes, raw, limits::BATCH_RAW_BYTES_MAX)?;
+    let batch =
+        wire::ChangeBatch::decode(bytes.as_slice()).map_err(|_| Invalid::Malformed("batch"))?;
+    if batch.changes.len() > count_max {
+        return Err(Invalid::TooLarge("changes in a batch"));
+    }
+    batch.changes.into_iter().map(read_raw).collect()
+}
+
+fn read_raw(change: wire::Change) -> Result<RawChange, Invalid> {
+    let wire::Change { header, salt, body, body_hash: _ } = change;
+    let salt = salt.as_ref().try_into().map_err(|_| Invalid::Length("salt"))?;
+    Ok(RawChange { header: header.into(), salt, body: body.into() })
+}
+
+/// Packs rows; returns the compressed bytes and their size unpacked.
+pub fn encode_rows(rows: &[FeedRow]) -> Result<(Vec<u8>, u32), Invalid> {
+    pack(&wire::RowSet { rows: rows.iter().map(encode_row).collect() }.encode_to_vec())
+}
+
+/// Unpacks rows.
+///
+/// # Errors
+/// As [`decode_batch`].
+pub fn decode_rows(bytes: &[u8], raw: u32) -> Result<Vec<FeedRow>, Invalid> {
+    let bytes = unpack(bytes, raw, 2 * limits::BATCH_RAW_BYTES_MAX)?;
+    let set = wire::RowSet::decode(bytes.as_slice()).map_err(|_| Invalid::Malformed("rows"))?;
+    set.rows.into_iter().map(decode_row).collect()
+}
+
+fn pack(raw: &[u8]) -> Result<(Vec<u8>, u32), Invalid> {
+    let size = u32::try_from(raw.len()).map_err(|_| Invalid::TooLarge("batch"))?;
+    let packed = zstd::bulk::compress(raw, ZSTD_LEVEL).map_err(|_| Invalid::TooLarge("batch"))?;
+    Ok((packed, size))
+}
+
+fn unpack(packed: &[u8], raw: u32, limit: usize) -> Result<Vec<u8>, Invalid> {
+    let raw = raw as usize;
+    if raw > limit {
+        return Err(Invalid::TooLarge("raw bytes"));
+    }
+    // One byte more than declared, so that a longer content shows; never more than the limit.
+    let mut bytes = Vec::with_capacity(raw.saturating_add(1));
+    let mut decoder = zstd::bulk::Decompressor::new().map_err(|_| Invalid::Malformed("zstd"))?;
+    let length = decoder
+        .decompress_to_buffer(packed, &mut bytes)
+        .map_err(|_| Invalid::Malformed("compressed bytes"))?;
+    if length == raw { Ok(bytes) } else { Err(Invalid::Value("raw_bytes")) }
+}

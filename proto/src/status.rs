@@ -1,0 +1,88 @@
+//! The gRPC codes of every refusal, in one place.
+//!
+//! What a client does depends on the code alone; the message is for a person.
+
+use tonic::{Code, Status};
+
+use crate::convert::Invalid;
+
+/// Why a call is refused as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallRefused {
+    /// The message cannot be taken as it is; sending it again does not help.
+    #[error("the message cannot be taken: {0}")]
+    Invalid(Invalid),
+    /// No certificate, or one that is not of this hub.
+    #[error("a certificate of this hub is needed")]
+    NoCertificate,
+    /// The certificate is past its end: call Renew.
+    #[error("the certificate has expired: call Renew")]
+    Expired,
+    /// The node was revoked.
+    #[error("this node's certificate was revoked: the hub's operator can tell why")]
+    Revoked,
+    /// The incarnation in the call is not the hub's: say Hello first.
+    #[error("hello first")]
+    HelloFirst,
+    /// The caller may not do this.
+    #[error("not allowed: {0}")]
+    NotAllowed(&'static str),
+    /// The signature or the chain does not fit the batch.
+    #[error("the signature or chain does not fit the batch")]
+    BadSignature,
+    /// The hub is busy: come again after so many milliseconds.
+    #[error("busy: come again in {0} ms")]
+    Busy(u32),
+    /// The hub cannot store now (disk full, database down); nothing was acknowledged.
+    #[error("the hub cannot store now: {0}")]
+    CannotStore(String),
+    /// An enrolment code that is unknown, used or past its end.
+    #[error("the enrolment code is not valid: {0}")]
+    BadCode(&'static str),
+}
+
+impl From<Invalid> for CallRefused {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+impl From<CallRefused> for Status {
+    fn from(refused: CallRefused) -> Self {
+        let code = match refused {
+            CallRefused::Invalid(Invalid::TooLarge(_)) => Code::ResourceExhausted,
+            CallRefused::Invalid(_) | CallRefused::BadSignature => Code::InvalidArgument,
+            CallRefused::NoCertificate | CallRefused::Expired | CallRefused::BadCode(_) => {
+                Code::Unauthenticated
+            }
+            CallRefused::Revoked | CallRefused::NotAllowed(_) => Code::PermissionDenied,
+            CallRefused::HelloFirst => Code::FailedPrecondition,
+            CallRefused::Busy(_) => Code::ResourceExhausted,
+            CallRefused::CannotStore(_) => Code::Unavailable,
+        };
+        Self::new(code, refused.to_string())
+    }
+}
+
+/// What a client does about a failed call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Again, after a growing wait.
+    Later,
+    /// Say Hello, then again.
+    HelloFirst,
+    /// Renew the certificate, then again.
+    Renew,
+    /// Not by itself: a person must act.
+    Never,
+}
+
+/// What the code of a failed call means for the caller.
+pub fn retry(status: &Status) -> Retry {
+    match status.code() {
+        Code::FailedPrecondition => Retry::HelloFirst,
+        Code::Unauthenticated if status.message().contains("expired") => Retry::Renew,
+        Code::PermissionDenied | Code::Unauthenticated | Code::InvalidArgument => Retry::Never,
+        _ => Retry::Later,
+    }
+}

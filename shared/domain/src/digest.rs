@@ -1,0 +1,216 @@
+//! Proof of equality: a hash per row, a sum per feed, and a tree of sums to find what differs.
+//!
+//! The row hash is BLAKE3 over a canonical, length-prefixed encoding. The digest of a feed is the sum
+//! of its row hashes modulo 2^256 with a count, so that it is kept up to date by one subtraction and
+//! one addition per row. Rows are spread over prefixes of BLAKE3(kind ‖ id): a `UUIDv7`'s own prefix
+//! would put a whole import into one leaf.
+
+use crate::change::Hash;
+use crate::id::RecordId;
+use crate::record::{Life, Record, RecordKey};
+
+/// The hash of one row.
+pub type RowHash = Hash;
+
+/// How many rows a prefix may have before it is described by its sixteen children rather than by
+/// its rows.
+pub const LEAF_ROWS_MAX: u64 = 32;
+
+/// The sum of row hashes with their count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Digest {
+    /// Sum modulo 2^256, least significant limb first.
+    limbs: [u64; 4],
+    /// How many rows.
+    count: u64,
+}
+
+impl Digest {
+    /// The digest with this sum (big-endian) and count.
+    pub fn from_parts(sum: &[u8; 32], count: u64) -> Self {
+        let mut limbs = [0; 4];
+        for (limb, chunk) in limbs.iter_mut().rev().zip(sum.chunks_exact(8)) {
+            *limb = chunk.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+        }
+        Self { limbs, count }
+    }
+
+    /// The sum, big-endian.
+    pub fn sum(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        for (chunk, limb) in bytes.chunks_exact_mut(8).zip(self.limbs.iter().rev()) {
+            chunk.copy_from_slice(&limb.to_be_bytes());
+        }
+        bytes
+    }
+
+    /// How many rows are in it.
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Takes a row in.
+    pub fn add(&mut self, row: &RowHash) {
+        let other = Self::from_parts(row, 1);
+        let mut carry = false;
+        for (limb, addend) in self.limbs.iter_mut().zip(other.limbs) {
+            let (sum, over) = limb.overflowing_add(addend);
+            let (sum, over_carry) = sum.overflowing_add(u64::from(carry));
+            *limb = sum;
+            carry = over || over_carry;
+        }
+        self.count = self.count.wrapping_add(1);
+    }
+
+    /// Takes a row out.
+    pub fn remove(&mut self, row: &RowHash) {
+        let other = Self::from_parts(row, 1);
+        let mut borrow = false;
+        for (limb, taken) in self.limbs.iter_mut().zip(other.limbs) {
+            let (rest, under) = limb.overflowing_sub(taken);
+            let (rest, under_borrow) = rest.overflowing_sub(u64::from(borrow));
+            *limb = rest;
+            borrow = under || under_borrow;
+        }
+        self.count = self.count.wrapping_sub(1);
+    }
+
+    /// The bytes that both ends sign and compare: sum and count.
+    pub fn bytes(&self) -> [u8; 40] {
+        let mut bytes = [0; 40];
+        let (sum, count) = bytes.split_at_mut(32);
+        sum.copy_from_slice(&self.sum());
+        count.copy_from_slice(&self.count.to_be_bytes());
+        bytes
+    }
+}
+
+/// Where a row stands in the tree: BLAKE3(kind ‖ id).
+pub fn place(key: RecordKey) -> Hash {
+    blake3::Hasher::new().update(&key.kind.to_be_bytes()).update(&key.id.bytes()).finalize().into()
+}
+
+/// The hash of a row, over (kind, id, revision, life, fields by number: number, version, value hash).
+pub fn row_hash(record: &Record) -> RowHash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"lianxin row 1");
+    hasher.update(&record.key.kind.to_be_bytes());
+    hasher.update(&record.key.id.bytes());
+    hasher.update(&record.revision.to_be_bytes());
+    hasher.update(&[match record.life {
+        Life::Alive => 1,
+        Life::Deleted => 2,
+    }]);
+    hash_version(&mut hasher, &record.life_version.change);
+    hasher.update(&(record.fields.len() as u64).to_be_bytes());
+    for (number, field) in &record.fields {
+        hasher.update(&number.to_be_bytes());
+        hash_version(&mut hasher, &field.version.change);
+        hasher.update(blake3::hash(&field.value).as_bytes());
+    }
+    hasher.finalize().into()
+}
+
+fn hash_version(hasher: &mut blake3::Hasher, version: &crate::id::ChangeId) {
+    hasher.update(&version.node.bytes());
+    hasher.update(&version.epoch.to_be_bytes());
+    hasher.update(&version.sequence.to_be_bytes());
+}
+
+/// What stands below one prefix of the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Below {
+    /// Few rows: each with its hash.
+    Rows(Vec<(RecordKey, RowHash)>),
+    /// Many: the digest of each of the sixteen children.
+    Children(Vec<Digest>),
+}
+
+/// Describes what stands below a prefix (nibbles of [`place`]), from the rows whose place begins
+/// with it.
+pub fn describe(prefix_nibbles: usize, rows: &[(RecordKey, RowHash)]) -> Below {
+    if rows.len() as u64 <= LEAF_ROWS_MAX || prefix_nibbles >= 64 {
+        return Below::Rows(rows.to_vec());
+    }
+    let mut children = vec![Digest::default(); 16];
+    for (key, hash) in rows {
+        let nibble = nibble_at(&place(*key), prefix_nibbles);
+        if let Some(child) = children.get_mut(usize::from(nibble)) {
+            child.add(hash);
+        }
+    }
+    Below::Children(children)
+}
+
+/// The nibble of a place at a depth; beyond the last one, zero.
+pub fn nibble_at(place: &Hash, depth: usize) -> u8 {
+    let byte = place.get(depth / 2).copied().unwrap_or_default();
+    if depth % 2 == 0 { byte >> 4 } else { byte & 0x0f }
+}
+
+/// Whether a record's place begins with these nibbles.
+pub fn is_below(key: RecordKey, prefix: &[u8]) -> bool {
+    let place = place(key);
+    prefix.iter().enumerate().all(|(depth, nibble)| nibble_at(&place, depth) == *nibble)
+}
+
+/// The text of an equality certificate, which both ends sign: who, which feed, up to where, what.
+pub fn certificate_text(
+    office: RecordId,
+    feed: &str,
+    sequence: u64,
+    digest: &Digest,
+    incarnation: crate::id::Incarnation,
+) -> Vec<u8> {
+    let mut text = Vec::with_capacity(128);
+    text.extend_from_slice(b"lianxin equality 1");
+    text.extend_from_slice(&incarnation.bytes());
+    text.extend_from_slice(&office.bytes());
+    text.extend_from_slice(&(feed.len() as u64).to_be_bytes());
+    text.extend_from_slice(feed.as_bytes());
+    text.extend_from_slice(&sequence.to_be_bytes());
+    text.extend_from_slice(&digest.bytes());
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_digest_depends_on_the_set_and_not_on_the_order(rows: Vec<[u8; 32]>, seed: usize) {
+            let mut forward = Digest::default();
+            rows.iter().for_each(|row| forward.add(row));
+            let mut shuffled = rows.clone();
+            if !shuffled.is_empty() {
+                let middle = seed % shuffled.len();
+                shuffled.rotate_left(middle);
+            }
+            let mut other = Digest::default();
+            shuffled.iter().for_each(|row| other.add(row));
+            prop_assert_eq!(forward, other);
+            rows.iter().for_each(|row| forward.remove(row));
+            prop_assert_eq!(forward, Digest::default());
+        }
+
+        #[test]
+        fn a_sum_reads_what_it_writes(sum: [u8; 32], count: u64) {
+            prop_assert_eq!(Digest::from_parts(&sum, count).sum(), sum);
+        }
+    }
+
+    #[test]
+    fn children_of_a_prefix_add_up_to_it() {
+        let rows: Vec<_> = (0..200u8)
+            .map(|n| (RecordKey { kind: 3, id: RecordId::new([n; 16]) }, [n; 32]))
+            .collect();
+        let Below::Children(children) = describe(0, &rows) else {
+            unreachable!("two hundred rows are more than a leaf holds");
+        };
+        let total: u64 = children.iter().map(Digest::count).sum();
+        assert_eq!(total, 200);
+    }
+}

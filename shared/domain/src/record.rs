@@ -1,0 +1,106 @@
+//! The present state of one record: its fields with their versions, its life and its revision.
+
+use std::collections::BTreeMap;
+
+use crate::digest::RowHash;
+use crate::id::{ChangeId, OfficeId, RecordId};
+use crate::kind::Class;
+
+/// Which record of which kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordKey {
+    /// The kind's number.
+    pub kind: u16,
+    /// The record.
+    pub id: RecordId,
+}
+
+/// Where a value comes from: the change that set it, and when by the hub's ordering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Version {
+    /// The change that last set the value.
+    pub change: ChangeId,
+    /// When it counts as written (milliseconds; the hub's `min(corrected, received)`; before the
+    /// hub decided, the writer's own time).
+    pub ordered_at: u64,
+}
+
+/// A value with its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldState {
+    /// The canonical bytes as received; none mean no value.
+    pub value: Vec<u8>,
+    /// Its version.
+    pub version: Version,
+}
+
+/// Whether a record lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Life {
+    /// It does.
+    #[default]
+    Alive,
+    /// It was deleted; its values are kept until released.
+    Deleted,
+}
+
+/// A record's present state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Which.
+    pub key: RecordKey,
+    /// Its class, as its creation said.
+    pub class: Class,
+    /// The office that it belongs to ([`crate::id::DESK`] for the hub's own).
+    pub office: OfficeId,
+    /// How many changes have touched it at the hub.
+    pub revision: u64,
+    /// Whether it lives.
+    pub life: Life,
+    /// The version of its life: the creation, the deletion, or the restoration.
+    pub life_version: Version,
+    /// Its fields by number, those that this program does not know among them.
+    pub fields: BTreeMap<u16, FieldState>,
+}
+
+impl Record {
+    /// The bytes of a field; none if it has no value.
+    pub fn value(&self, number: u16) -> Option<&[u8]> {
+        self.fields.get(&number).map(|field| field.value.as_slice()).filter(|v| !v.is_empty())
+    }
+
+    /// The text of a field; none if it has no value or is no text.
+    pub fn text(&self, number: u16) -> Option<&str> {
+        self.value(number).and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+
+    /// The whole number in a field.
+    pub fn integer(&self, number: u16) -> Option<i64> {
+        self.text(number)?.parse().ok()
+    }
+
+    /// The record that a field refers to.
+    pub fn reference(&self, number: u16) -> Option<RecordId> {
+        RecordId::from_slice(self.value(number)?).ok()
+    }
+
+    /// The version of a field's value, an emptied one's too; none if it was never set.
+    pub fn version(&self, number: u16) -> Option<ChangeId> {
+        self.fields.get(&number).map(|field| field.version.change)
+    }
+
+    /// Sets a field.
+    pub fn set(&mut self, number: u16, value: impl Into<Vec<u8>>, version: Version) {
+        self.fields.insert(number, FieldState { value: value.into(), version });
+    }
+
+    /// Whether it lives.
+    pub fn is_alive(&self) -> bool {
+        self.life == Life::Alive
+    }
+
+    /// Its hash, by which two stores are compared.
+    pub fn hash(&self) -> RowHash {
+        crate::digest::row_hash(self)
+    }
+}

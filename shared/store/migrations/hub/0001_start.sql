@@ -1,0 +1,186 @@
+-- What only the hub keeps.
+
+-- The machines that speak for offices, one row per enrolment; never deleted.
+CREATE TABLE node (
+    id            BLOB PRIMARY KEY CHECK (length(id) = 16),
+    office        BLOB NOT NULL CHECK (length(office) = 16),
+    verifying_key BLOB NOT NULL CHECK (length(verifying_key) = 32),
+    machine       TEXT NOT NULL,
+    version       TEXT NOT NULL,
+    enrolled_at   INTEGER NOT NULL,
+    revoked_at    INTEGER,
+    -- Set while two machines speak with this identity: the chain that a person named as the
+    -- office's, or empty until one did.
+    cloned_at     INTEGER,
+    last_seen     INTEGER,
+    waiting       INTEGER NOT NULL DEFAULT 0,
+    offset_ms     INTEGER NOT NULL DEFAULT 0,
+    -- The certificate that the node used last, so that a renewal voids the former one on first use.
+    serial        TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+
+-- Enrolment codes by the hash of their secret.
+CREATE TABLE code (
+    secret_hash   BLOB PRIMARY KEY CHECK (length(secret_hash) = 32),
+    office        BLOB NOT NULL,
+    made_at       INTEGER NOT NULL,
+    expires_at    INTEGER NOT NULL,
+    must_confirm  INTEGER NOT NULL,
+    confirmed_at  INTEGER,
+    comparison    TEXT,
+    -- What was answered: the same code with the same keys is answered alike.
+    keys_hash     BLOB,
+    node          BLOB,
+    certificate   TEXT
+) STRICT, WITHOUT ROWID;
+
+-- One row per journal that the hub knows: (node, epoch), the hub's own among them.
+CREATE TABLE journal (
+    node            BLOB NOT NULL CHECK (length(node) = 16),
+    epoch           INTEGER NOT NULL,
+    received        INTEGER NOT NULL,
+    chain           BLOB NOT NULL CHECK (length(chain) = 32),
+    decided_through INTEGER NOT NULL,
+    -- The greatest cursor that the node has shown for its feed, per epoch.
+    seen            INTEGER NOT NULL DEFAULT 0,
+    -- For an epoch offered after a rewind or fork: the head that it was offered for.
+    offered_for     BLOB,
+    -- A clone's branch: kept, not applied.
+    kept_only       INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (node, epoch)
+) STRICT, WITHOUT ROWID;
+
+-- The journals' bytes as they arrived: compressed, signed, never rewritten.
+CREATE TABLE batch (
+    node        BLOB NOT NULL,
+    epoch       INTEGER NOT NULL,
+    last        INTEGER NOT NULL,
+    first       INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    offset_ms   INTEGER NOT NULL,
+    raw_bytes   INTEGER NOT NULL,
+    bytes       BLOB NOT NULL,
+    chain       BLOB NOT NULL CHECK (length(chain) = 32),
+    signature   BLOB NOT NULL,
+    PRIMARY KEY (node, epoch, last)
+) STRICT;
+
+-- The last greetings of each journal, to tell a repeat from a clone.
+CREATE TABLE greeting (
+    node      BLOB NOT NULL,
+    epoch     INTEGER NOT NULL,
+    number    INTEGER NOT NULL,
+    confirmed BLOB NOT NULL,
+    proposed  BLOB NOT NULL,
+    PRIMARY KEY (node, epoch, number)
+) STRICT, WITHOUT ROWID;
+
+-- The feeds: next free place, and the digest of the rows in it.
+CREATE TABLE feed (
+    name          TEXT PRIMARY KEY,
+    next_sequence INTEGER NOT NULL,
+    sum           BLOB NOT NULL CHECK (length(sum) = 32),
+    count         INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Which record stands where in which feed; a change moves it to the head.
+CREATE TABLE feed_entry (
+    kind             INTEGER NOT NULL,
+    id               BLOB NOT NULL,
+    feed             TEXT NOT NULL,
+    sequence         INTEGER NOT NULL,
+    -- The place of the last move that was not the feed's own node's plainly applied change.
+    foreign_sequence INTEGER NOT NULL,
+    -- The own change that moved it last, if that was the last move.
+    own_node         BLOB,
+    own_epoch        INTEGER,
+    own_sequence     INTEGER,
+    -- Why the record left this feed; NULL while it is in it.
+    left_reason      INTEGER,
+    left_at          INTEGER,
+    PRIMARY KEY (kind, id, feed)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX feed_entry_place ON feed_entry (feed, sequence);
+
+-- What became of every change and field that was not plainly applied; kept for ever.
+CREATE TABLE outcome (
+    node     BLOB NOT NULL,
+    epoch    INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    field    INTEGER NOT NULL,
+    -- 1 merged into another version, 2 lost (item), 3 set aside (record), 4 waiting (record)
+    state    INTEGER NOT NULL CHECK (state BETWEEN 1 AND 4),
+    -- What it merged into (28 bytes), or the id of the item or set-aside record (16 bytes).
+    target   BLOB NOT NULL,
+    PRIMARY KEY (node, epoch, sequence, field)
+) STRICT, WITHOUT ROWID;
+
+-- Changes that wait for a record, in the order in which they will be decided.
+CREATE TABLE waiting (
+    for_kind   INTEGER NOT NULL,
+    for_id     BLOB NOT NULL,
+    node       BLOB NOT NULL,
+    epoch      INTEGER NOT NULL,
+    sequence   INTEGER NOT NULL,
+    set_aside  BLOB NOT NULL,
+    since      INTEGER NOT NULL,
+    PRIMARY KEY (for_kind, for_id, node, epoch, sequence)
+) STRICT, WITHOUT ROWID;
+
+-- Who claims a natural key: a keyed hash, never the key itself. Not unique on purpose.
+CREATE TABLE claim (
+    kind   INTEGER NOT NULL,
+    hash   BLOB NOT NULL CHECK (length(hash) = 32),
+    record BLOB NOT NULL CHECK (length(record) = 16),
+    PRIMARY KEY (kind, hash, record)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX claim_record ON claim (record);
+
+-- Records that were merged into others.
+CREATE TABLE alias (
+    kind   INTEGER NOT NULL,
+    id     BLOB NOT NULL,
+    target BLOB NOT NULL,
+    at     INTEGER NOT NULL,
+    PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+
+-- Ids that must never live again.
+CREATE TABLE purged (
+    id BLOB PRIMARY KEY CHECK (length(id) = 16)
+) STRICT, WITHOUT ROWID;
+
+-- Blocks of letter numbers: [first, end) of a year, leased to one (node, epoch).
+CREATE TABLE lease (
+    issuer  BLOB NOT NULL,
+    year    INTEGER NOT NULL,
+    first   INTEGER NOT NULL,
+    end     INTEGER NOT NULL,
+    next    INTEGER NOT NULL,
+    node    BLOB NOT NULL,
+    epoch   INTEGER NOT NULL,
+    voided  TEXT,
+    PRIMARY KEY (issuer, year, first)
+) STRICT, WITHOUT ROWID;
+
+-- The last equality certificate of each feed, with both signatures.
+CREATE TABLE certificate (
+    node           BLOB NOT NULL,
+    feed           TEXT NOT NULL,
+    sequence       INTEGER NOT NULL,
+    sum            BLOB NOT NULL,
+    count          INTEGER NOT NULL,
+    hub_signature  BLOB NOT NULL,
+    node_signature BLOB NOT NULL,
+    at             INTEGER NOT NULL,
+    PRIMARY KEY (node, feed)
+) STRICT, WITHOUT ROWID;
+
+-- What should not have happened and was mended: every row is a bug or a damaged disk.
+CREATE TABLE incident (
+    number INTEGER PRIMARY KEY,
+    at     INTEGER NOT NULL,
+    what   TEXT NOT NULL,
+    node   BLOB,
+    detail TEXT NOT NULL
+) STRICT;

@@ -1,0 +1,104 @@
+-- What only a node keeps.
+
+-- The node's own changes, never cut: header, salt and body as written, with the chain after each.
+CREATE TABLE journal (
+    epoch    INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    kind     INTEGER NOT NULL,
+    id       BLOB NOT NULL CHECK (length(id) = 16),
+    at       INTEGER NOT NULL,
+    header   BLOB NOT NULL,
+    salt     BLOB NOT NULL CHECK (length(salt) = 16),
+    body     BLOB NOT NULL,
+    chain    BLOB NOT NULL CHECK (length(chain) = 32),
+    PRIMARY KEY (epoch, sequence)
+) STRICT;
+CREATE INDEX journal_record ON journal (kind, id);
+
+-- Changes that a row still stands on: not yet part of a state that the hub sent or acknowledged.
+CREATE TABLE pending (
+    kind     INTEGER NOT NULL,
+    id       BLOB NOT NULL,
+    epoch    INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    PRIMARY KEY (kind, id, epoch, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX pending_place ON pending (epoch, sequence);
+
+-- The hub's state of each row that has pending changes; no state where the hub has none yet.
+CREATE TABLE base_image (
+    kind  INTEGER NOT NULL,
+    id    BLOB NOT NULL,
+    -- A packed record; NULL where the hub has not sent one.
+    state BLOB,
+    PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+
+-- How far each feed has been read, and the digest of its confirmed states.
+CREATE TABLE feed (
+    name     TEXT PRIMARY KEY,
+    sequence INTEGER NOT NULL,
+    sum      BLOB NOT NULL CHECK (length(sum) = 32),
+    count    INTEGER NOT NULL,
+    -- Whether the head has been reached since the last Hello.
+    caught_up INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+-- Which feed each confirmed row belongs to, with the hash by which it is counted there.
+CREATE TABLE counted (
+    kind INTEGER NOT NULL,
+    id   BLOB NOT NULL,
+    feed TEXT NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+
+-- Own changes that came back refused, and those that stood on them: not shown any more.
+CREATE TABLE refused (
+    epoch     INTEGER NOT NULL,
+    sequence  INTEGER NOT NULL,
+    set_aside BLOB NOT NULL,
+    PRIMARY KEY (epoch, sequence)
+) STRICT, WITHOUT ROWID;
+
+-- Blocks of letter numbers leased to this node's present epoch.
+CREATE TABLE lease (
+    issuer BLOB NOT NULL,
+    year   INTEGER NOT NULL,
+    first  INTEGER NOT NULL,
+    end    INTEGER NOT NULL,
+    next   INTEGER NOT NULL,
+    PRIMARY KEY (issuer, year, first)
+) STRICT, WITHOUT ROWID;
+
+-- The last contacts with the hub, for the clerk's page.
+CREATE TABLE contact (
+    number   INTEGER PRIMARY KEY,
+    started  INTEGER NOT NULL,
+    ended    INTEGER NOT NULL,
+    sent     INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    result   TEXT NOT NULL
+) STRICT;
+
+-- The last equality certificate of each feed.
+CREATE TABLE certificate (
+    feed           TEXT PRIMARY KEY,
+    sequence       INTEGER NOT NULL,
+    sum            BLOB NOT NULL,
+    count          INTEGER NOT NULL,
+    hub_signature  BLOB NOT NULL,
+    node_signature BLOB NOT NULL,
+    at             INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Rows that a repair replaced, kept whole.
+CREATE TABLE replaced (
+    number INTEGER PRIMARY KEY,
+    kind   INTEGER NOT NULL,
+    id     BLOB NOT NULL,
+    at     INTEGER NOT NULL,
+    why    TEXT NOT NULL,
+    state  BLOB NOT NULL
+) STRICT;
+

@@ -1,0 +1,1 @@
+//! What only a node keeps.

@@ -1,0 +1,102 @@
+//! Opens a database: pragmas, migrations, tables of the declared kinds, restore guards.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+
+use crate::error::StoreError;
+use crate::schema;
+
+/// How long a writer waits for another process before it says that the database is busy.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// Statements kept prepared: more than any path uses, so that none is prepared twice.
+const STATEMENTS_KEPT: usize = 512;
+
+/// Which of the two programs' databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// A community office's.
+    Node,
+    /// The hub's.
+    Hub,
+}
+
+const NODE: &[M<'static>] = &[
+    M::up(include_str!("../migrations/common/0001_start.sql")),
+    M::up(include_str!("../migrations/node/0001_start.sql")),
+];
+const HUB: &[M<'static>] = &[
+    M::up(include_str!("../migrations/common/0001_start.sql")),
+    M::up(include_str!("../migrations/hub/0001_start.sql")),
+];
+
+/// Opens (and makes or upgrades) the database for writing.
+///
+/// # Errors
+/// A newer schema is refused and left as it is; every other error as SQLite says.
+pub fn writer(path: &Path, side: Side) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(path)?;
+    configure(&connection)?;
+    migrate(&mut connection, side)?;
+    Ok(connection)
+}
+
+/// Opens the database for reading only.
+pub fn reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "OFF")?;
+    connection.pragma_update(None, "cell_size_check", "ON")?;
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    connection.pragma_update(None, "cache_size", -8192)?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection, side: Side) -> Result<(), StoreError> {
+    let steps = match side {
+        Side::Node => NODE,
+        Side::Hub => HUB,
+    };
+    let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let found = found as usize;
+    if found > steps.len() {
+        return Err(StoreError::SchemaTooNew { found, known: steps.len() });
+    }
+    Migrations::from_slice(steps).to_latest(connection).map_err(|error| match error {
+        rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
+        other => StoreError::Broken(other.to_string()),
+    })?;
+    schema::make_tables(connection, side)
+}
+
+/// Checks the whole file; says what is wrong.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] with the first finding.
+pub fn check(connection: &Connection) -> Result<(), StoreError> {
+    let finding: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if finding == "ok" { Ok(()) } else { Err(StoreError::Corrupt(finding)) }
+}
+
+/// Copies the database as it is now into a new file, while others go on writing.
+pub fn copy(connection: &Connection, to: &Path) -> Result<(), StoreError> {
+    let mut target = Connection::open(to)?;
+    let backup = rusqlite::backup::Backup::new(connection, &mut target)?;
+    backup.run_to_completion(1_000, Duration::ZERO, None)?;
+    drop(backup);
+    target.pragma_update(None, "journal_mode", "DELETE")?;
+    check(&target)
+}

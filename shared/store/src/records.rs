@@ -1,0 +1,332 @@
+//! Records of every kind: read and written whole, by key or by a condition on declared fields.
+
+use std::collections::BTreeMap;
+
+use domain::id::RecordId;
+use domain::kind::{Field, FieldType, Kind};
+use domain::kinds;
+use domain::record::{FieldState, Record, RecordKey};
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
+
+use crate::error::StoreError;
+use crate::pack::{
+    assemble, class_code, class_of, life_code, life_of, pack_values, pack_versions, unpack_values,
+};
+use crate::schema;
+
+/// What a transaction (or a reader's snapshot) can do with records; `hub` and `node` add the rest.
+#[derive(Debug, Clone, Copy)]
+pub struct Tx<'c> {
+    pub(crate) connection: &'c Connection,
+}
+
+/// A condition on one declared field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Filter {
+    /// The field's canonical bytes are these (none: it has no value).
+    Is(u16, Vec<u8>),
+    /// The field's text contains this.
+    Contains(u16, String),
+    /// The record belongs to this office.
+    Office(RecordId),
+    /// The record lives.
+    Alive,
+}
+
+impl<'c> Tx<'c> {
+    /// The handle on a connection that is in a transaction or reads a snapshot.
+    pub const fn on(connection: &'c Connection) -> Self {
+        Self { connection }
+    }
+
+    /// One record, living or not.
+    pub fn record(&self, key: RecordKey) -> Result<Option<Record>, StoreError> {
+        let Some(kind) = kinds::by_number(key.kind) else {
+            return self.unknown_record(key);
+        };
+        let sql = format!("{} WHERE id = ?1", schema::select_sql(kind));
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([key.id.bytes()])?;
+        match rows.next()? {
+            None => Ok(None),
+            Some(row) => Ok(Some(read_record(kind, row)?)),
+        }
+    }
+
+    /// The record with this id, whatever its kind.
+    pub fn find(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        for kind in kinds::ALL {
+            let key = RecordKey { kind: kind.number, id };
+            if let Some(record) = self.record(key)? {
+                return Ok(Some(record));
+            }
+        }
+        let kind: Option<u16> = self
+            .connection
+            .prepare_cached("SELECT kind FROM unknown_record WHERE id = ?1")?
+            .query_row([id.bytes()], |row| row.get(0))
+            .optional()?;
+        kind.map_or(Ok(None), |kind| self.record(RecordKey { kind, id }))
+    }
+
+    /// Records of a kind that meet every condition, by id, after a given one.
+    pub fn list(
+        &self,
+        kind: &'static Kind,
+        filters: &[Filter],
+        after: Option<RecordId>,
+        count_max: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let mut sql = schema::select_sql(kind);
+        let (conditions, mut values) = conditions(kind, filters);
+        sql.push_str(" WHERE id > ?1");
+        sql.push_str(&conditions);
+        sql.push_str(" ORDER BY id LIMIT ?2");
+        let after = after.map_or_else(Vec::new, |id| id.bytes().to_vec());
+        let limit = i64::try_from(count_max).unwrap_or(i64::MAX);
+        let mut all = vec![Value::Blob(after), Value::Integer(limit)];
+        all.append(&mut values);
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params_from_iter(all))?;
+        let mut records = Vec::new();
+        while let Some(row) = rows.next()? {
+            records.push(read_record(kind, row)?);
+        }
+        Ok(records)
+    }
+
+    /// How many records of a kind meet every condition.
+    pub fn count(&self, kind: &'static Kind, filters: &[Filter]) -> Result<u64, StoreError> {
+        let (conditions, values) = conditions(kind, filters);
+        let sql =
+            format!("SELECT count(*) FROM \"{}\" WHERE ?1 = ?2{conditions}", kind.name);
+        let mut all = vec![Value::Integer(1), Value::Integer(1)];
+        all.extend(values);
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let count: i64 = statement.query_row(params_from_iter(all), |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    }
+
+    /// Writes a record whole.
+    pub fn write_record(&self, record: &Record) -> Result<(), StoreError> {
+        let versions = pack_versions(record.life_version, &record.fields);
+        let hash = record.hash();
+        let Some(kind) = kinds::by_number(record.key.kind) else {
+            return self.write_unknown(record, &versions, &hash);
+        };
+        let mut values = vec![
+            Value::Blob(record.key.id.bytes().to_vec()),
+            Value::Blob(record.office.bytes().to_vec()),
+            Value::Integer(record.revision.cast_signed()),
+            Value::Integer(i64::from(life_code(record.life))),
+            Value::Blob(versions),
+            Value::Null,
+            Value::Blob(hash.to_vec()),
+        ];
+        let mut opaque: BTreeMap<u16, &[u8]> = BTreeMap::new();
+        for (number, FieldState { value, .. }) in &record.fields {
+            if kind.field(*number).is_none() && !value.is_empty() {
+                opaque.insert(*number, value);
+            }
+        }
+        for field in kind.fields {
+            let bytes = record.value(field.number).unwrap_or_default();
+            match to_column(field, bytes) {
+                Some(value) => values.push(value),
+                None => {
+                    opaque.insert(field.number, bytes);
+                    values.push(Value::Null);
+                }
+            }
+        }
+        if !opaque.is_empty()
+            && let Some(slot) = values.get_mut(5)
+        {
+            *slot = Value::Blob(pack_values(opaque));
+        }
+        self.connection
+            .prepare_cached(&schema::upsert_sql(kind))?
+            .execute(params_from_iter(values))?;
+        Ok(())
+    }
+
+    /// Removes a record's row: it has left this store's scope, or never was.
+    pub fn remove_record(&self, key: RecordKey) -> Result<(), StoreError> {
+        match kinds::by_number(key.kind) {
+            Some(kind) => self
+                .connection
+                .prepare_cached(&format!("DELETE FROM \"{}\" WHERE id = ?1", kind.name))?
+                .execute([key.id.bytes()])?,
+            None => self
+                .connection
+                .prepare_cached("DELETE FROM unknown_record WHERE kind = ?1 AND id = ?2")?
+                .execute(params![key.kind, key.id.bytes()])?,
+        };
+        Ok(())
+    }
+
+    /// The stored hash of a record's row.
+    pub fn row_hash(&self, key: RecordKey) -> Result<Option<[u8; 32]>, StoreError> {
+        let sql = match kinds::by_number(key.kind) {
+            Some(kind) => {
+                format!("SELECT row_hash FROM \"{}\" WHERE id = ?1 AND ?2 > 0", kind.name)
+            }
+            None => "SELECT row_hash FROM unknown_record WHERE id = ?1 AND kind = ?2".to_owned(),
+        };
+        Ok(self
+            .connection
+            .prepare_cached(&sql)?
+            .query_row(params![key.id.bytes(), key.kind], |row| row.get(0))
+            .optional()?)
+    }
+
+    /// A single value by name.
+    pub fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT value FROM setting WHERE name = ?1")?
+            .query_row([name], |row| row.get(0))
+            .optional()?)
+    }
+
+    /// Sets a single value by name.
+    pub fn set_setting(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO setting (name, value) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET value = ?2",
+            )?
+            .execute(params![name, value])?;
+        Ok(())
+    }
+
+    fn unknown_record(&self, key: RecordKey) -> Result<Option<Record>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT class, office, revision, life, versions, opaque FROM unknown_record
+             WHERE kind = ?1 AND id = ?2",
+        )?;
+        let mut rows = statement.query(params![key.kind, key.id.bytes()])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let opaque: Option<Vec<u8>> = row.get(5)?;
+        let versions: Vec<u8> = row.get(4)?;
+        assemble(
+            key,
+            class_of(&[row.get::<_, u8>(0)?])?,
+            RecordId::new(row.get(1)?),
+            row.get::<_, i64>(2)?.cast_unsigned(),
+            life_of(&[row.get::<_, u8>(3)?])?,
+            &versions,
+            unpack_values(&opaque.unwrap_or_default())?,
+        )
+        .map(Some)
+    }
+
+    fn write_unknown(
+        &self,
+        record: &Record,
+        versions: &[u8],
+        hash: &[u8; 32],
+    ) -> Result<(), StoreError> {
+        let values = pack_values(record.fields.iter().map(|(n, f)| (*n, f.value.as_slice())));
+        self.connection
+            .prepare_cached(
+                "INSERT INTO unknown_record
+                     (kind, id, class, office, revision, life, versions, opaque, row_hash)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                 ON CONFLICT (kind, id) DO UPDATE SET office = ?4, revision = ?5, life = ?6,
+                     versions = ?7, opaque = ?8, row_hash = ?9",
+            )?
+            .execute(params![
+                record.key.kind,
+                record.key.id.bytes(),
+                class_code(record.class),
+                record.office.bytes(),
+                record.revision.cast_signed(),
+                life_code(record.life),
+                versions,
+                values,
+                hash
+            ])?;
+        Ok(())
+    }
+}
+
+/// The conditions as SQL after a `WHERE` that used the first two marks, with their values.
+fn conditions(kind: &'static Kind, filters: &[Filter]) -> (String, Vec<Value>) {
+    let (mut sql, mut values) = (String::new(), Vec::new());
+    for filter in filters {
+        let mark = values.len() + 3;
+        let field = match filter {
+            Filter::Is(number, _) | Filter::Contains(number, _) => kind.field(*number),
+            Filter::Office(_) | Filter::Alive => None,
+        };
+        match (filter, field) {
+            (Filter::Alive, _) => sql.push_str(" AND life = 1"),
+            (Filter::Office(office), _) => {
+                sql.push_str(&format!(" AND office = ?{mark}"));
+                values.push(Value::Blob(office.bytes().to_vec()));
+            }
+            (Filter::Is(..) | Filter::Contains(..), None) => sql.push_str(" AND 0"),
+            (Filter::Is(_, bytes), Some(field)) if bytes.is_empty() => {
+                sql.push_str(&format!(" AND \"{}\" IS NULL", field.name));
+            }
+            (Filter::Is(_, bytes), Some(field)) => {
+                sql.push_str(&format!(" AND \"{}\" = ?{mark}", field.name));
+                let value = to_column(field, bytes);
+                values.push(value.unwrap_or_else(|| Value::Blob(bytes.clone())));
+            }
+            (Filter::Contains(_, text), Some(field)) => {
+                sql.push_str(&format!(" AND instr(\"{}\", ?{mark}) > 0", field.name));
+                values.push(Value::Text(text.clone()));
+            }
+        }
+    }
+    (sql, values)
+}
+
+fn read_record(kind: &'static Kind, row: &Row<'_>) -> Result<Record, StoreError> {
+    let versions: Vec<u8> = row.get(4)?;
+    let opaque: Option<Vec<u8>> = row.get(5)?;
+    let mut values = unpack_values(&opaque.unwrap_or_default())?;
+    for (position, field) in kind.fields.iter().enumerate() {
+        let column = row.get_ref(schema::COLUMNS_BEFORE_FIELDS + position)?;
+        if let Some(bytes) = from_column(column) {
+            values.insert(field.number, bytes);
+        }
+    }
+    assemble(
+        RecordKey { kind: kind.number, id: RecordId::new(row.get(0)?) },
+        kind.class,
+        RecordId::new(row.get(1)?),
+        row.get::<_, i64>(2)?.cast_unsigned(),
+        life_of(&[row.get::<_, u8>(3)?])?,
+        &versions,
+        values,
+    )
+}
+
+/// The column's value for canonical bytes; none where they are no value of the declared type and
+/// must be kept beside it.
+fn to_column(field: &Field, bytes: &[u8]) -> Option<Value> {
+    if bytes.is_empty() {
+        return Some(Value::Null);
+    }
+    match field.of {
+        FieldType::Integer(..) | FieldType::Instant | FieldType::Boolean => {
+            let text = std::str::from_utf8(bytes).ok()?;
+            let number: i64 = text.parse().ok()?;
+            (number.to_string() == text).then_some(Value::Integer(number))
+        }
+        FieldType::Reference(_) | FieldType::Bytes(_) => Some(Value::Blob(bytes.to_vec())),
+        _ => Some(Value::Text(std::str::from_utf8(bytes).ok()?.to_owned())),
+    }
+}
+
+fn from_column(value: ValueRef<'_>) -> Option<Vec<u8>> {
+    match value {
+        ValueRef::Null | ValueRef::Real(_) => None,
+        ValueRef::Integer(number) => Some(number.to_string().into_bytes()),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(bytes.to_vec()),
+    }
+}

@@ -1,0 +1,128 @@
+//! Tables and statements of the declared kinds, built from their declarations.
+//!
+//! SQL text is built from declared identifiers only, never from values. A field that was declared
+//! later is added as a column; a row written before has no value there, and none is rewritten.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use domain::kind::{FieldType, Kind};
+use domain::kinds;
+use rusqlite::Connection;
+
+use crate::error::StoreError;
+use crate::open::Side;
+
+/// The columns that every kind's table has besides its fields.
+pub const RESERVED: [&str; 9] = [
+    "id",
+    "office",
+    "revision",
+    "life",
+    "life_version",
+    "versions",
+    "opaque",
+    "row_hash",
+    "pending",
+];
+
+/// The SQL type of a field's column.
+pub fn column_type(of: &FieldType) -> &'static str {
+    match of {
+        FieldType::Integer(..) | FieldType::Instant | FieldType::Boolean => "INTEGER",
+        FieldType::Reference(_) | FieldType::Bytes(_) => "BLOB",
+        FieldType::Text(_)
+        | FieldType::Date { .. }
+        | FieldType::Month
+        | FieldType::Code(_)
+        | FieldType::IdNumber
+        | FieldType::Phone
+        | FieldType::Name => "TEXT",
+    }
+}
+
+/// Makes the tables and columns that are declared and not there yet.
+pub(crate) fn make_tables(connection: &mut Connection, side: Side) -> Result<(), StoreError> {
+    let tx = connection.transaction()?;
+    for kind in kinds::ALL {
+        tx.execute_batch(&create_sql(kind))?;
+        let present = columns(&tx, kind.name)?;
+        for field in kind.fields.iter().filter(|field| !present.contains(field.name)) {
+            let (table, name, of) = (kind.name, field.name, column_type(&field.of));
+            tx.execute_batch(&format!("ALTER TABLE \"{table}\" ADD COLUMN \"{name}\" {of}"))?;
+        }
+        for number in kind.indexed {
+            let Some(field) = kind.field(*number) else { continue };
+            let (table, name) = (kind.name, field.name);
+            tx.execute_batch(&format!(
+                "CREATE INDEX IF NOT EXISTS \"{table}_{name}\" ON \"{table}\" (\"{name}\")"
+            ))?;
+        }
+    }
+    if side == Side::Hub {
+        tx.execute_batch(
+            "CREATE UNIQUE INDEX IF NOT EXISTS tenure_open ON tenure (member)
+                 WHERE closed IS NULL AND life = 1;
+             CREATE INDEX IF NOT EXISTS conflict_open ON conflict (subject) WHERE state = 'open';",
+        )?;
+    }
+    tx.commit()?;
+    Ok(())
+}
+
+fn create_sql(kind: &Kind) -> String {
+    let mut sql = format!(
+        "CREATE TABLE IF NOT EXISTS \"{}\" (
+             id BLOB PRIMARY KEY CHECK (length(id) = 16),
+             office BLOB NOT NULL CHECK (length(office) = 16),
+             revision INTEGER NOT NULL,
+             life INTEGER NOT NULL CHECK (life IN (1, 2))",
+        kind.name
+    );
+    for field in kind.fields {
+        // Writing to a String cannot fail.
+        let _ = write!(sql, ", \"{}\" {}", field.name, column_type(&field.of));
+    }
+    sql.push_str(
+        ", versions BLOB NOT NULL, opaque BLOB,
+           row_hash BLOB NOT NULL CHECK (length(row_hash) = 32)) STRICT, WITHOUT ROWID",
+    );
+    sql
+}
+
+fn columns(connection: &Connection, table: &str) -> Result<BTreeSet<String>, StoreError> {
+    let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
+    let names = statement.query_map([table], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
+/// `SELECT` of whole records of a kind, up to the `WHERE`.
+pub(crate) fn select_sql(kind: &Kind) -> String {
+    let mut sql = "SELECT id, office, revision, life, versions, opaque, row_hash".to_owned();
+    for field in kind.fields {
+        let _ = write!(sql, ", \"{}\"", field.name);
+    }
+    let _ = write!(sql, " FROM \"{}\"", kind.name);
+    sql
+}
+
+/// How many columns stand before the fields in [`select_sql`].
+pub(crate) const COLUMNS_BEFORE_FIELDS: usize = 7;
+
+/// Writes a whole record of a kind, new or known.
+pub(crate) fn upsert_sql(kind: &Kind) -> String {
+    let mut names = "id, office, revision, life, versions, opaque, row_hash".to_owned();
+    let mut marks = "?1, ?2, ?3, ?4, ?5, ?6, ?7".to_owned();
+    let mut sets = "office = ?2, revision = ?3, life = ?4, versions = ?5, opaque = ?6, row_hash = ?7"
+        .to_owned();
+    for (position, field) in kind.fields.iter().enumerate() {
+        let mark = position + COLUMNS_BEFORE_FIELDS + 1;
+        let _ = write!(names, ", \"{}\"", field.name);
+        let _ = write!(marks, ", ?{mark}");
+        let _ = write!(sets, ", \"{}\" = ?{mark}", field.name);
+    }
+    format!(
+        "INSERT INTO \"{}\" ({names}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {sets}",
+        kind.name
+    )
+}
