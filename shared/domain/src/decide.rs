@@ -1,22 +1,67 @@
 //! The hub's decision on one change, once, in the transaction that stores it (`sync.md` 3).
+//!
+//! A decision is a pure function of the [`World`]: it returns a [`Verdict`] and leaves what must be
+//! written in the world, or names a fact that it lacks and leaves nothing. Nothing that a person
+//! entered is discarded: what is not applied is set aside whole, what loses is kept in a conflict
+//! item, what comes too early waits.
 
-use crate::change::Change;
-use crate::id::OfficeId;
-use crate::world::{Need, World};
+mod create;
+mod effect;
+mod held;
+mod item;
+mod life;
+mod set;
+mod settle;
+mod step;
+mod transfer;
+mod unit;
+
+use crate::change::{Change, Verb};
+use crate::id::{ChangeId, DESK, OfficeId, RecordId, derived_id};
+use crate::kind::{Class, Kind};
+use crate::kinds::{self, set_aside};
+use crate::record::RecordKey;
+use crate::world::{Mover, Need, Outcome, Waiting, World};
+
+pub use step::{automatic_step, local_refusal};
+pub use unit::{pack_unit, unpack_unit};
 
 /// A change with what the hub knows of its arrival.
 #[derive(Debug, Clone, Copy)]
 pub struct Incoming<'a> {
     /// The change.
     pub change: &'a Change,
-    /// The office of the certificate ([`crate::id::DESK`] for the hub's own desk).
+    /// The office of the certificate ([`DESK`] for the hub's own desk).
     pub office: OfficeId,
     /// When the hub received it (milliseconds since 1970).
     pub received_ms: u64,
-    /// Hub's clock minus the node's, as measured at the last greeting.
+    /// Hub's clock minus the node's, as measured at the last greeting (milliseconds).
     pub offset_ms: i64,
     /// The set-aside record under which the change has waited so far, if it has.
-    pub waited_in: Option<crate::id::RecordId>,
+    pub waited_in: Option<RecordId>,
+}
+
+impl Incoming<'_> {
+    /// Whether the writer's clock cannot be trusted for "latest" (rule 9).
+    fn is_suspect(&self) -> bool {
+        self.change.header.clock_suspect
+            || self.offset_ms.abs() > crate::clock::SUSPECT_OFFSET_MS
+    }
+
+    /// When the change counts as written (rule 9).
+    fn ordered_at(&self) -> u64 {
+        crate::clock::ordered_at(self.change.header.timestamp, self.offset_ms, self.received_ms)
+    }
+
+    /// The version that the change's values get.
+    fn version(&self) -> crate::record::Version {
+        crate::record::Version { change: self.change.id, ordered_at: self.ordered_at() }
+    }
+
+    /// The record that the change is about.
+    const fn key(&self) -> RecordKey {
+        RecordKey { kind: self.change.header.kind, id: self.change.header.record }
+    }
 }
 
 /// The hub's answer to one change.
@@ -33,3 +78,337 @@ pub enum Verdict {
     /// Waits for a record that it names.
     Waiting,
 }
+
+/// Why a change is not applied: set aside with a code, or waiting for a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// A fact is lacking; nothing is decided.
+    Lacks(Need),
+    /// Set aside, with the reason's code.
+    Refused(&'static str),
+    /// Waits for this record (rule 6).
+    WaitsFor(RecordKey),
+}
+
+impl From<Need> for Stop {
+    fn from(need: Need) -> Self {
+        Self::Lacks(need)
+    }
+}
+
+/// Decides one change.
+///
+/// # Errors
+/// A fact that is lacking; the world is as before.
+pub fn decide(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict, Need> {
+    let decided = decide_in_draft(world, incoming);
+    match decided {
+        Ok(_) => world.adopt(),
+        Err(_) => world.discard(),
+    }
+    decided
+}
+
+/// Decides a group: all of its changes, or none (rule 8). A field that loses does not undo it; one
+/// change that must be set aside or wait sets all aside.
+///
+/// # Errors
+/// A fact that is lacking; the world is as before.
+pub fn decide_group(
+    world: &mut World,
+    group: &[Incoming<'_>],
+) -> Result<Vec<Verdict>, Need> {
+    let mut verdicts = Vec::with_capacity(group.len());
+    for incoming in group {
+        match attempt(world, incoming) {
+            Ok(verdict) => verdicts.push(verdict),
+            Err(Stop::Lacks(need)) => {
+                world.discard();
+                return Err(need);
+            }
+            Err(Stop::Refused(_) | Stop::WaitsFor(_)) => {
+                world.discard();
+                return set_group_aside(world, group, "group_part_refused");
+            }
+        }
+    }
+    world.adopt();
+    Ok(verdicts)
+}
+
+/// Sets a whole group aside, as for one that is not what its size says.
+///
+/// # Errors
+/// A fact that is lacking; the world is as before.
+pub fn set_group_aside(
+    world: &mut World,
+    group: &[Incoming<'_>],
+    reason: &'static str,
+) -> Result<Vec<Verdict>, Need> {
+    for incoming in group {
+        if let Err(need) = put_aside(world, incoming, reason, None) {
+            world.discard();
+            return Err(need);
+        }
+    }
+    world.adopt();
+    Ok(vec![Verdict::SetAside(reason); group.len()])
+}
+
+/// Sets a change aside whose bytes cannot be read: it is kept, counted and shown, and the journal
+/// goes on.
+pub fn set_unreadable_aside(world: &mut World, id: ChangeId, office: OfficeId, received_ms: u64) {
+    let key = RecordKey { kind: set_aside::KIND_NUMBER, id: set_aside_id(id) };
+    let note = [
+        (set_aside::SUBJECT_KIND, b"0".to_vec()),
+        (set_aside::SUBJECT, vec![0; 16]),
+        (set_aside::CHANGE, change_bytes(id)),
+        (set_aside::REASON, b"unreadable".to_vec()),
+        (set_aside::STATE, b"held".to_vec()),
+        (set_aside::RECEIVED_AT, received_ms.to_string().into_bytes()),
+    ];
+    effect::create(world, key, office, &note, received_ms);
+    world.note_outcome(id, 0, Outcome::SetAside(key.id));
+    world.adopt();
+}
+
+fn decide_in_draft(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict, Need> {
+    match attempt(world, incoming) {
+        Ok(verdict) => {
+            if let Some(waited_in) = incoming.waited_in {
+                end_waiting(world, incoming, waited_in, "fixed")?;
+            }
+            Ok(verdict)
+        }
+        Err(Stop::Lacks(need)) => Err(need),
+        Err(Stop::Refused(reason)) => {
+            world.discard();
+            put_aside(world, incoming, reason, None)?;
+            Ok(Verdict::SetAside(reason))
+        }
+        Err(Stop::WaitsFor(key)) => {
+            world.discard();
+            put_aside(world, incoming, "waiting", Some(key))?;
+            Ok(Verdict::Waiting)
+        }
+    }
+}
+
+fn attempt(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict, Stop> {
+    let header = &incoming.change.header;
+    let kind = kinds::by_number(header.kind);
+    if let Some(kind) = kind {
+        if kind.class != header.class {
+            return Err(Stop::Refused("class_wrong"));
+        }
+        check_values(kind, incoming.change)?;
+    }
+    check_class(header.class, header.verb, incoming.office)?;
+    match header.verb {
+        Verb::Create => create::create(world, incoming, kind),
+        Verb::Set => set::set(world, incoming, kind),
+        Verb::Delete | Verb::Restore => life::change_life(world, incoming),
+        Verb::Step => step::step(world, incoming),
+        Verb::Merge | Verb::Unmerge => Err(Stop::Refused("verb_not_taken")),
+    }
+}
+
+/// Who may write a class at all (`sync.md` 1).
+fn check_class(class: Class, verb: Verb, office: OfficeId) -> Result<(), Stop> {
+    let is_desk = office == DESK;
+    match class {
+        Class::Shared | Class::Held => Ok(()),
+        Class::Ledger if matches!(verb, Verb::Create | Verb::Step) => Ok(()),
+        Class::Ledger => Err(Stop::Refused("immutable")),
+        Class::Reference if is_desk => Ok(()),
+        Class::Reference => Err(Stop::Refused("hub_only")),
+        Class::Case => Err(Stop::Refused("by_steps_only")),
+    }
+}
+
+fn check_values(kind: &Kind, change: &Change) -> Result<(), Stop> {
+    for field in &change.body.fields {
+        let Some(declared) = kind.field(field.number) else { continue };
+        if declared.of.check(&field.value).is_err() {
+            return Err(Stop::Refused("value_invalid"));
+        }
+    }
+    Ok(())
+}
+
+/// The id of the set-aside record of a change.
+pub fn set_aside_id(change: ChangeId) -> RecordId {
+    derived_id("lianxin set aside 1", &[&change_bytes(change)])
+}
+
+/// The bytes by which records name a change: node, epoch, sequence, big-endian (28 bytes).
+pub fn change_bytes(change: ChangeId) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(28);
+    bytes.extend_from_slice(&change.node.bytes());
+    bytes.extend_from_slice(&change.epoch.to_be_bytes());
+    bytes.extend_from_slice(&change.sequence.to_be_bytes());
+    bytes
+}
+
+/// Reads what [`change_bytes`] writes.
+pub fn change_of_bytes(bytes: &[u8]) -> Option<ChangeId> {
+    let (node, rest) = bytes.split_at_checked(16)?;
+    let (epoch, sequence) = rest.split_at_checked(4)?;
+    Some(ChangeId {
+        node: crate::id::NodeId::from_slice(node).ok()?,
+        epoch: u32::from_be_bytes(epoch.try_into().ok()?),
+        sequence: u64::from_be_bytes(sequence.try_into().ok()?),
+    })
+}
+
+/// Keeps a change whole that is not applied, and sends the record's row so that its writer sees the
+/// state without it.
+fn put_aside(
+    world: &mut World,
+    incoming: &Incoming<'_>,
+    reason: &'static str,
+    waits_for: Option<RecordKey>,
+) -> Result<(), Need> {
+    let header = &incoming.change.header;
+    if let Some(waited_in) = incoming.waited_in {
+        return match waits_for {
+            Some(next) => wait_further(world, incoming, waited_in, next),
+            None => end_waiting(world, incoming, waited_in, "held"),
+        };
+    }
+    let id = set_aside_id(incoming.change.id);
+    let key = RecordKey { kind: set_aside::KIND_NUMBER, id };
+    let state = if waits_for.is_some() { "waiting" } else { "held" };
+    let mut note = vec![
+        (set_aside::SUBJECT_KIND, header.kind.to_string().into_bytes()),
+        (set_aside::SUBJECT, header.record.bytes().to_vec()),
+        (set_aside::VERB, verb_code(header.verb).as_bytes().to_vec()),
+        (set_aside::CHANGE, change_bytes(incoming.change.id)),
+        (set_aside::REASON, reason.as_bytes().to_vec()),
+        (set_aside::STATE, state.as_bytes().to_vec()),
+        (set_aside::RECEIVED_AT, incoming.received_ms.to_string().into_bytes()),
+        (set_aside::ACTOR, header.actor.clone().into_bytes()),
+    ];
+    if let Some(group) = header.group {
+        note.push((set_aside::GROUP, group.id.bytes().to_vec()));
+    }
+    if let Some(waits_for) = waits_for {
+        note.push((set_aside::WAITS_FOR, key_bytes(waits_for)));
+        let change = incoming.change.id;
+        world.wait(Waiting { for_record: waits_for, change, set_aside: id });
+    }
+    note.sort_by_key(|(number, _)| *number);
+    effect::create(world, key, incoming.office, &note, incoming.received_ms);
+    let outcome = match waits_for {
+        Some(_) => Outcome::Waiting(id),
+        None => Outcome::SetAside(id),
+    };
+    world.note_outcome(incoming.change.id, 0, outcome);
+    send_again(world, incoming)
+}
+
+/// Moves the record of a change that was not applied to the head of its feeds.
+fn send_again(world: &mut World, incoming: &Incoming<'_>) -> Result<(), Need> {
+    if let Some(record) = world.record(incoming.key())?.cloned() {
+        world.put(record, Mover::Foreign);
+    }
+    Ok(())
+}
+
+fn end_waiting(
+    world: &mut World,
+    incoming: &Incoming<'_>,
+    waited_in: RecordId,
+    state: &'static str,
+) -> Result<(), Need> {
+    let key = RecordKey { kind: set_aside::KIND_NUMBER, id: waited_in };
+    let Some(note) = world.record(key)?.cloned() else { return Ok(()) };
+    let fields = [(set_aside::STATE, state.as_bytes().to_vec())];
+    effect::set(world, &note, &fields, incoming.received_ms);
+    release(world, incoming.change.id, &note);
+    let id = incoming.change.id;
+    let outcome =
+        if state == "fixed" { Outcome::Merged(id) } else { Outcome::SetAside(waited_in) };
+    world.note_outcome(id, 0, outcome);
+    Ok(())
+}
+
+/// Lets a change that has waited wait for another record.
+fn wait_further(
+    world: &mut World,
+    incoming: &Incoming<'_>,
+    waited_in: RecordId,
+    next: RecordKey,
+) -> Result<(), Need> {
+    let key = RecordKey { kind: set_aside::KIND_NUMBER, id: waited_in };
+    let Some(note) = world.record(key)?.cloned() else { return Ok(()) };
+    release(world, incoming.change.id, &note);
+    let fields = [(set_aside::WAITS_FOR, key_bytes(next))];
+    effect::set(world, &note, &fields, incoming.received_ms);
+    world.wait(Waiting { for_record: next, change: incoming.change.id, set_aside: waited_in });
+    Ok(())
+}
+
+fn release(world: &mut World, change: ChangeId, note: &crate::record::Record) {
+    if let Some(for_record) = note.value(set_aside::WAITS_FOR).and_then(key_of_bytes) {
+        world.release(Waiting { for_record, change, set_aside: note.key.id });
+    }
+}
+
+/// Reads what [`key_bytes`] writes.
+fn key_of_bytes(bytes: &[u8]) -> Option<RecordKey> {
+    let (kind, id) = bytes.split_at_checked(2)?;
+    let kind = u16::from_be_bytes(kind.try_into().ok()?);
+    Some(RecordKey { kind, id: RecordId::from_slice(id).ok()? })
+}
+
+/// A record's key as bytes: kind (big-endian), id.
+fn key_bytes(key: RecordKey) -> Vec<u8> {
+    let mut bytes = key.kind.to_be_bytes().to_vec();
+    bytes.extend_from_slice(&key.id.bytes());
+    bytes
+}
+
+const fn verb_code(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Create => "create",
+        Verb::Set => "set",
+        Verb::Delete => "delete",
+        Verb::Restore => "restore",
+        Verb::Step => "step",
+        Verb::Merge => "merge",
+        Verb::Unmerge => "unmerge",
+    }
+}
+
+/// Whether every record that these fields name is known; else the first that is not (rule 6). What
+/// is not a reference record must belong to the writer's office.
+fn check_references(
+    world: &World,
+    incoming: &Incoming<'_>,
+    kind: Option<&Kind>,
+) -> Result<(), Stop> {
+    let Some(kind) = kind else { return Ok(()) };
+    for (field, of) in kind.references() {
+        let Some(value) = incoming.change.value(field.number).filter(|v| !v.is_empty()) else {
+            continue;
+        };
+        let Ok(id) = RecordId::from_slice(value) else {
+            return Err(Stop::Refused("value_invalid"));
+        };
+        let key = RecordKey { kind: of, id };
+        match world.record(key)? {
+            None => return Err(Stop::WaitsFor(key)),
+            Some(named) => {
+                let is_common = matches!(named.class, Class::Reference | Class::Case);
+                if !is_common && incoming.office != DESK && named.office != incoming.office {
+                    return Err(Stop::Refused("not_yours"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -145,7 +145,7 @@ pub fn describe(prefix_nibbles: usize, rows: &[(RecordKey, RowHash)]) -> Below {
 /// The nibble of a place at a depth; beyond the last one, zero.
 pub fn nibble_at(place: &Hash, depth: usize) -> u8 {
     let byte = place.get(depth / 2).copied().unwrap_or_default();
-    if depth % 2 == 0 { byte >> 4 } else { byte & 0x0f }
+    if depth.is_multiple_of(2) { byte >> 4 } else { byte & 0x0f }
 }
 
 /// Whether a record's place begins with these nibbles.

@@ -7,8 +7,7 @@
 //!
 //! Reading order: [`id`] and [`clock`] (names of things), [`kind`] and [`kinds`] (what is recorded),
 //! [`change`] (one edit), [`record`] (the state that changes make), [`world`] and [`decide`] (the
-//! hub's decision), [`session`] (what node and hub say to each other), [`digest`] (proof of
-//! equality).
+//! hub's decision), [`digest`] (proof of equality).
 
 pub mod change;
 pub mod checks;
@@ -22,5 +21,4 @@ pub mod limits;
 pub mod machine;
 pub mod machines;
 pub mod record;
-pub mod session;
 pub mod world;

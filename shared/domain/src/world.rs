@@ -110,7 +110,48 @@ pub struct Writes {
     pub hub_changes: Vec<HubChange>,
 }
 
-/// The facts supplied and the writes decided so far.
+impl Writes {
+    /// Takes in what a further decision writes; the later one stands above.
+    fn absorb(&mut self, later: Self) {
+        for (key, (record, mover)) in later.records {
+            let mover = together(self.records.get(&key).map(|(_, before)| *before), mover);
+            self.records.insert(key, (record, mover));
+        }
+        for left in later.leaves.keys() {
+            self.joins.remove(left);
+        }
+        for joined in &later.joins {
+            self.leaves.remove(joined);
+        }
+        self.joins.extend(later.joins);
+        self.leaves.extend(later.leaves);
+        self.outcomes.extend(later.outcomes);
+        self.waiting.extend(later.waiting);
+        for released in later.released {
+            if !self.waiting.remove(&released) {
+                self.released.insert(released);
+            }
+        }
+        self.created.extend(later.created);
+        self.hub_changes.extend(later.hub_changes);
+    }
+}
+
+/// Who moved a record, if it was moved before.
+fn together(before: Option<Mover>, now: Mover) -> Mover {
+    match (before, now) {
+        (None, now) => now,
+        (Some(Mover::Own(before)), Mover::Own(after))
+            if before.node == after.node && before.epoch == after.epoch =>
+        {
+            now
+        }
+        (Some(_), _) => Mover::Foreign,
+    }
+}
+
+/// The facts supplied, the writes decided so far, and the draft of the decision under way: a
+/// decision that lacks a fact leaves nothing behind.
 #[derive(Debug, Clone)]
 pub struct World {
     records: BTreeMap<RecordKey, Option<Record>>,
@@ -119,6 +160,9 @@ pub struct World {
     steps: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     next_hub_change: ChangeId,
     writes: Writes,
+    draft: Writes,
+    draft_items: BTreeSet<(RecordId, RecordKey)>,
+    draft_steps: BTreeSet<(RecordId, RecordKey)>,
 }
 
 impl World {
@@ -131,6 +175,9 @@ impl World {
             steps: BTreeMap::new(),
             next_hub_change,
             writes: Writes::default(),
+            draft: Writes::default(),
+            draft_items: BTreeSet::new(),
+            draft_steps: BTreeSet::new(),
         }
     }
 
@@ -164,97 +211,118 @@ impl World {
         self.writes
     }
 
+    /// The node id of the hub's own journal.
+    pub(crate) const fn hub_node(&self) -> crate::id::NodeId {
+        self.next_hub_change.node
+    }
+
+    /// Adopts the draft: the decision stands.
+    pub(crate) fn adopt(&mut self) {
+        let draft = std::mem::take(&mut self.draft);
+        for (key, (record, _)) in &draft.records {
+            self.records.insert(*key, Some(record.clone()));
+        }
+        for (place, outcome) in &draft.outcomes {
+            self.outcomes.insert(*place, Some(*outcome));
+        }
+        for (subject, item) in std::mem::take(&mut self.draft_items) {
+            self.items.entry(subject).or_default().insert(item);
+        }
+        for (subject, step) in std::mem::take(&mut self.draft_steps) {
+            self.steps.entry(subject).or_default().insert(step);
+        }
+        self.next_hub_change.sequence += draft.hub_changes.len() as u64;
+        self.writes.absorb(draft);
+    }
+
+    /// Throws the draft away: nothing was decided.
+    pub(crate) fn discard(&mut self) {
+        self.draft = Writes::default();
+        self.draft_items.clear();
+        self.draft_steps.clear();
+    }
+
     /// A record, or that there is none.
     pub(crate) fn record(&self, key: RecordKey) -> Result<Option<&Record>, Need> {
+        if let Some((record, _)) = self.draft.records.get(&key) {
+            return Ok(Some(record));
+        }
         self.records.get(&key).map(Option::as_ref).ok_or(Need::Record(key))
     }
 
     /// What became of a change's field, if not plainly applied.
     pub(crate) fn outcome(&self, change: ChangeId, field: u16) -> Result<Option<Outcome>, Need> {
+        if let Some(outcome) = self.draft.outcomes.get(&(change, field)) {
+            return Ok(Some(*outcome));
+        }
         self.outcomes.get(&(change, field)).copied().ok_or(Need::Outcome(change, field))
     }
 
     /// The conflict items about a record that were open when this transaction began, or were opened
     /// in it.
-    pub(crate) fn items(&self, subject: RecordId) -> Result<Vec<&Record>, Need> {
-        self.noted(&self.items, subject).ok_or(Need::OpenItems(subject))
+    pub(crate) fn items(&self, subject: RecordId) -> Result<Vec<Record>, Need> {
+        self.noted(&self.items, &self.draft_items, subject).ok_or(Need::OpenItems(subject))
     }
 
     /// The steps applied to a record.
-    pub(crate) fn steps(&self, subject: RecordId) -> Result<Vec<&Record>, Need> {
-        self.noted(&self.steps, subject).ok_or(Need::StepsOf(subject))
+    pub(crate) fn steps(&self, subject: RecordId) -> Result<Vec<Record>, Need> {
+        self.noted(&self.steps, &self.draft_steps, subject).ok_or(Need::StepsOf(subject))
     }
 
     /// Writes a record.
     pub(crate) fn put(&mut self, record: Record, mover: Mover) {
         let key = record.key;
-        let mover = match self.writes.records.get(&key) {
-            Some((_, Mover::Foreign)) => Mover::Foreign,
-            Some((_, Mover::Own(before))) => match mover {
-                Mover::Own(now) if now.node == before.node && now.epoch == before.epoch => mover,
-                Mover::Own(_) | Mover::Foreign => Mover::Foreign,
-            },
-            None => mover,
-        };
-        if self.records.get(&key).is_none_or(Option::is_none) {
-            self.writes.created.insert(key);
+        let is_known = self.draft.records.contains_key(&key)
+            || self.records.get(&key).is_some_and(Option::is_some);
+        if !is_known {
+            self.draft.created.insert(key);
         }
-        self.records.insert(key, Some(record.clone()));
-        self.writes.records.insert(key, (record, mover));
+        let before = self.draft.records.get(&key).map(|(_, before)| *before);
+        self.draft.records.insert(key, (record, together(before, mover)));
     }
 
     /// Notes that a conflict item is about a record.
     pub(crate) fn note_item(&mut self, subject: RecordId, item: RecordKey) {
-        self.items.entry(subject).or_default().insert(item);
+        self.draft_items.insert((subject, item));
     }
 
     /// Notes that a step was applied to a record.
     pub(crate) fn note_step(&mut self, subject: RecordId, step: RecordKey) {
-        if let Some(steps) = self.steps.get_mut(&subject) {
-            steps.insert(step);
-        }
+        self.draft_steps.insert((subject, step));
     }
 
     /// Notes what became of a change's field.
     pub(crate) fn note_outcome(&mut self, change: ChangeId, field: u16, outcome: Outcome) {
-        self.outcomes.insert((change, field), Some(outcome));
-        self.writes.outcomes.insert((change, field), outcome);
+        self.draft.outcomes.insert((change, field), outcome);
     }
 
     /// Brings a record into an office's feed.
     pub(crate) fn join(&mut self, key: RecordKey, office: OfficeId) {
-        self.writes.leaves.remove(&(key, office));
-        self.writes.joins.insert((key, office));
+        self.draft.leaves.remove(&(key, office));
+        self.draft.joins.insert((key, office));
     }
 
     /// Takes a record out of an office's feed.
     pub(crate) fn leave(&mut self, key: RecordKey, office: OfficeId, why: Leaving) {
-        self.writes.joins.remove(&(key, office));
-        self.writes.leaves.insert((key, office), why);
+        self.draft.joins.remove(&(key, office));
+        self.draft.leaves.insert((key, office), why);
     }
 
     /// Lets a change wait.
     pub(crate) fn wait(&mut self, waiting: Waiting) {
-        self.writes.waiting.insert(waiting);
+        self.draft.waiting.insert(waiting);
     }
 
     /// Lets it wait no more.
     pub(crate) fn release(&mut self, waiting: Waiting) {
-        if !self.writes.waiting.remove(&waiting) {
-            self.writes.released.insert(waiting);
-        }
-    }
-
-    /// The id that the hub's next own change will have.
-    pub(crate) const fn next_hub_change(&self) -> ChangeId {
-        self.next_hub_change
+        self.draft.released.insert(waiting);
     }
 
     /// Appends to the hub's own journal.
     pub(crate) fn append(&mut self, header: Header, body: Body) -> ChangeId {
-        let id = self.next_hub_change;
-        self.next_hub_change.sequence += 1;
-        self.writes.hub_changes.push(HubChange { id, header, body });
+        let mut id = self.next_hub_change;
+        id.sequence += self.draft.hub_changes.len() as u64;
+        self.draft.hub_changes.push(HubChange { id, header, body });
         id
     }
 
@@ -270,9 +338,12 @@ impl World {
     fn noted(
         &self,
         notes: &BTreeMap<RecordId, BTreeSet<RecordKey>>,
+        draft: &BTreeSet<(RecordId, RecordKey)>,
         subject: RecordId,
-    ) -> Option<Vec<&Record>> {
-        let keys = notes.get(&subject)?;
-        Some(keys.iter().filter_map(|key| self.records.get(key)?.as_ref()).collect())
+    ) -> Option<Vec<Record>> {
+        let known = notes.get(&subject)?;
+        let drafted = draft.iter().filter(|(about, _)| *about == subject).map(|(_, key)| key);
+        let keys: BTreeSet<_> = known.iter().chain(drafted).collect();
+        Some(keys.into_iter().filter_map(|key| self.record(*key).ok()?.cloned()).collect())
     }
 }

@@ -1,0 +1,48 @@
+//! Deletions and restorations: life is a field with version and base (rule 5).
+
+use super::set::check_scope;
+use super::{Incoming, Stop, Verdict, item};
+use crate::change::Verb;
+use crate::id::DESK;
+use crate::kind::Class;
+use crate::record::Life;
+use crate::world::{Mover, Outcome, World};
+
+/// Ends a record's life, or brings it back.
+pub(super) fn change_life(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict, Stop> {
+    let Some(record) = world.record(incoming.key())?.cloned() else {
+        return Err(Stop::WaitsFor(incoming.key()));
+    };
+    check_scope(&record, incoming)?;
+    if record.class == Class::Held && incoming.office != DESK && record.office != incoming.office {
+        return Err(Stop::Refused("not_holder"));
+    }
+    if record.key.kind == crate::kinds::member::KIND_NUMBER {
+        // A member's registration ends by a status, a transfer or a merge, never by deletion.
+        return Err(Stop::Refused("by_steps_only"));
+    }
+    let wanted = match incoming.change.header.verb {
+        Verb::Delete => Life::Deleted,
+        _ => Life::Alive,
+    };
+    if record.life == wanted {
+        let into = Outcome::Merged(record.life_version.change);
+        world.note_outcome(incoming.change.id, 0, into);
+        world.put(record, Mover::Foreign);
+        return Ok(Verdict::Merged);
+    }
+    let body = &incoming.change.body;
+    let has_unseen = body.life_base != Some(record.life_version.change)
+        || (wanted == Life::Deleted && body.seen_revision < record.revision);
+    if has_unseen {
+        item::delete_requested(world, incoming, &record);
+        world.put(record, Mover::Foreign);
+        return Ok(Verdict::Lost);
+    }
+    let mut after = record;
+    after.life = wanted;
+    after.life_version = incoming.version();
+    after.revision += 1;
+    world.put(after, Mover::Own(incoming.change.id));
+    Ok(Verdict::Applied)
+}
