@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Incoming, Stop, Verdict, check_references, effect};
 use crate::id::{DESK, OfficeId, RecordId, derived_id};
-use crate::kind::{Class, Kind, Winner};
+use crate::kind::{Class, Kind};
 use crate::kinds::{member, tenure};
 use crate::record::{Life, Record, RecordKey};
 use crate::world::{Mover, World};
@@ -75,7 +75,6 @@ fn check_beginning(kind: &Kind, incoming: &Incoming<'_>) -> Result<(), Stop> {
     if kind.number == member::KIND_NUMBER && derived.iter().any(is_given) {
         return Err(Stop::Refused("by_steps_only"));
     }
-    debug_assert!(kind.fields.iter().all(|f| f.winner != Winner::SourceRank(f.number)));
     Ok(())
 }
 
