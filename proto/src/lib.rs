@@ -8,7 +8,12 @@ pub mod convert;
 pub mod status;
 
 /// Code generated from the `.proto` files; a test generates it again and compares.
-#[allow(clippy::pedantic, missing_docs, reason = "generated code")]
+#[allow(
+    clippy::pedantic,
+    clippy::allow_attributes_without_reason,
+    missing_docs,
+    reason = "generated code"
+)]
 pub mod wire {
     /// Changes, rows and the session.
     pub mod sync {

@@ -50,14 +50,15 @@ impl From<Invalid> for CallRefused {
 impl From<CallRefused> for Status {
     fn from(refused: CallRefused) -> Self {
         let code = match refused {
-            CallRefused::Invalid(Invalid::TooLarge(_)) => Code::ResourceExhausted,
+            CallRefused::Invalid(Invalid::TooLarge(_)) | CallRefused::Busy(_) => {
+                Code::ResourceExhausted
+            }
             CallRefused::Invalid(_) | CallRefused::BadSignature => Code::InvalidArgument,
             CallRefused::NoCertificate | CallRefused::Expired | CallRefused::BadCode(_) => {
                 Code::Unauthenticated
             }
             CallRefused::Revoked | CallRefused::NotAllowed(_) => Code::PermissionDenied,
             CallRefused::HelloFirst => Code::FailedPrecondition,
-            CallRefused::Busy(_) => Code::ResourceExhausted,
             CallRefused::CannotStore(_) => Code::Unavailable,
         };
         Self::new(code, refused.to_string())

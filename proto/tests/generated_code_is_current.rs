@@ -28,6 +28,9 @@ fn generated_code_is_current() {
             std::fs::write(&kept, &fresh).expect("written");
         }
         let current = std::fs::read_to_string(&kept).expect("committed");
-        assert!(current == fresh, "{name} differs: run this test with LIANXIN_REGENERATE=1");
+        assert!(
+            current == fresh,
+            "{name} differs: run this test with LIANXIN_REGENERATE=1"
+        );
     }
 }

@@ -65,7 +65,11 @@ pub fn decode_change(id: ChangeId, raw: &RawChange) -> Result<Change, Invalid> {
         .map_err(|_| Invalid::Malformed("change header"))?;
     let body = wire::ChangeBody::decode(raw.body.as_slice())
         .map_err(|_| Invalid::Malformed("change body"))?;
-    Ok(Change { id, header: decode_header(header)?, body: decode_body(body)? })
+    Ok(Change {
+        id,
+        header: decode_header(header)?,
+        body: decode_body(body)?,
+    })
 }
 
 /// Names a change on the wire.
@@ -78,9 +82,20 @@ pub fn change_ref(id: ChangeId) -> wire::ChangeRef {
 }
 
 /// Reads the name of a change.
-pub fn read_change_ref(message: &wire::ChangeRef, field: &'static str) -> Result<ChangeId, Invalid> {
-    let wire::ChangeRef { node, epoch, sequence } = message;
-    Ok(ChangeId { node: NodeId::new(sixteen(node, field)?), epoch: *epoch, sequence: *sequence })
+pub fn read_change_ref(
+    message: &wire::ChangeRef,
+    field: &'static str,
+) -> Result<ChangeId, Invalid> {
+    let wire::ChangeRef {
+        node,
+        epoch,
+        sequence,
+    } = message;
+    Ok(ChangeId {
+        node: NodeId::new(sixteen(node, field)?),
+        epoch: *epoch,
+        sequence: *sequence,
+    })
 }
 
 /// The wire's class.
@@ -127,10 +142,14 @@ fn encode_header(header: &Header) -> wire::ChangeHeader {
         verb: encode_verb(*verb).into(),
         timestamp: timestamp.bits(),
         actor: actor.clone(),
-        group: group.map(|group| bytes(group.id.bytes())).unwrap_or_default(),
+        group: group
+            .map(|group| bytes(group.id.bytes()))
+            .unwrap_or_default(),
         group_size: group.map(|group| group.size).unwrap_or_default(),
         tenure_number: tenure.map(|tenure| tenure.number).unwrap_or_default(),
-        tenure_holder: tenure.map(|tenure| bytes(tenure.holder.bytes())).unwrap_or_default(),
+        tenure_holder: tenure
+            .map(|tenure| bytes(tenure.holder.bytes()))
+            .unwrap_or_default(),
         clock_suspect: *clock_suspect,
         replaces: replaces.map(|(id, _)| change_ref(id)),
         replaces_body_hash: replaces
@@ -182,9 +201,10 @@ fn decode_header(message: wire::ChangeHeader) -> Result<Header, Invalid> {
 fn decode_group(id: &[u8], size: u32) -> Result<Option<Group>, Invalid> {
     match (id.is_empty(), size) {
         (true, 0) => Ok(None),
-        (false, 1..=limits::GROUP_CHANGES_MAX) => {
-            Ok(Some(Group { id: RecordId::new(sixteen(id, "group")?), size }))
-        }
+        (false, 1..=limits::GROUP_CHANGES_MAX) => Ok(Some(Group {
+            id: RecordId::new(sixteen(id, "group")?),
+            size,
+        })),
         _ => Err(Invalid::Value("group_size")),
     }
 }
@@ -201,15 +221,25 @@ fn decode_tenure(number: u32, holder: &[u8]) -> Result<Option<Believed>, Invalid
 }
 
 fn encode_body(body: &Body) -> wire::ChangeBody {
-    let Body { fields, seen_revision, life_base } = body;
+    let Body {
+        fields,
+        seen_revision,
+        life_base,
+    } = body;
     wire::ChangeBody {
         fields: fields
             .iter()
-            .map(|FieldChange { number, value, base }| wire::FieldChange {
-                number: u32::from(*number),
-                value: value.clone().into(),
-                base: base.map(change_ref),
-            })
+            .map(
+                |FieldChange {
+                     number,
+                     value,
+                     base,
+                 }| wire::FieldChange {
+                    number: u32::from(*number),
+                    value: value.clone().into(),
+                    base: base.map(change_ref),
+                },
+            )
             .collect(),
         seen_revision: *seen_revision,
         life_base: life_base.map(change_ref),
@@ -217,13 +247,22 @@ fn encode_body(body: &Body) -> wire::ChangeBody {
 }
 
 fn decode_body(message: wire::ChangeBody) -> Result<Body, Invalid> {
-    let wire::ChangeBody { fields, seen_revision, life_base } = message;
+    let wire::ChangeBody {
+        fields,
+        seen_revision,
+        life_base,
+    } = message;
     if fields.len() > limits::CHANGE_FIELDS_MAX {
         return Err(Invalid::TooLarge("fields"));
     }
     let mut read = Vec::with_capacity(fields.len());
     let mut last = None;
-    for wire::FieldChange { number, value, base } in fields {
+    for wire::FieldChange {
+        number,
+        value,
+        base,
+    } in fields
+    {
         let number = u16::try_from(number).map_err(|_| Invalid::Value("field number"))?;
         if last.is_some_and(|last| last >= number) || number == 0 {
             return Err(Invalid::Order("fields"));
@@ -232,11 +271,23 @@ fn decode_body(message: wire::ChangeBody) -> Result<Body, Invalid> {
             return Err(Invalid::TooLarge("value"));
         }
         last = Some(number);
-        let base = base.map(|base| read_change_ref(&base, "base")).transpose()?;
-        read.push(FieldChange { number, value: value.into(), base });
+        let base = base
+            .map(|base| read_change_ref(&base, "base"))
+            .transpose()?;
+        read.push(FieldChange {
+            number,
+            value: value.into(),
+            base,
+        });
     }
-    let life_base = life_base.map(|base| read_change_ref(&base, "life_base")).transpose()?;
-    Ok(Body { fields: read, seen_revision, life_base })
+    let life_base = life_base
+        .map(|base| read_change_ref(&base, "life_base"))
+        .transpose()?;
+    Ok(Body {
+        fields: read,
+        seen_revision,
+        life_base,
+    })
 }
 
 fn encode_verb(verb: Verb) -> wire::Verb {

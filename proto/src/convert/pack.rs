@@ -8,8 +8,8 @@ use domain::limits;
 use prost::Message as _;
 use prost::bytes::Bytes;
 
-use super::row::{FeedRow, decode_row, encode_row};
 use super::Invalid;
+use super::row::{FeedRow, decode_row, encode_row};
 use crate::wire::sync as wire;
 
 /// The level that is worth its time: higher ones cost more than they save here.
@@ -47,14 +47,31 @@ pub fn decode_batch(bytes: &[u8], raw: u32, count_max: usize) -> Result<Vec<RawC
 }
 
 fn read_raw(change: wire::Change) -> Result<RawChange, Invalid> {
-    let wire::Change { header, salt, body, body_hash: _ } = change;
-    let salt = salt.as_ref().try_into().map_err(|_| Invalid::Length("salt"))?;
-    Ok(RawChange { header: header.into(), salt, body: body.into() })
+    let wire::Change {
+        header,
+        salt,
+        body,
+        body_hash: _,
+    } = change;
+    let salt = salt
+        .as_ref()
+        .try_into()
+        .map_err(|_| Invalid::Length("salt"))?;
+    Ok(RawChange {
+        header: header.into(),
+        salt,
+        body: body.into(),
+    })
 }
 
 /// Packs rows; returns the compressed bytes and their size unpacked.
 pub fn encode_rows(rows: &[FeedRow]) -> Result<(Vec<u8>, u32), Invalid> {
-    pack(&wire::RowSet { rows: rows.iter().map(encode_row).collect() }.encode_to_vec())
+    pack(
+        &wire::RowSet {
+            rows: rows.iter().map(encode_row).collect(),
+        }
+        .encode_to_vec(),
+    )
 }
 
 /// Unpacks rows.
@@ -84,5 +101,9 @@ fn unpack(packed: &[u8], raw: u32, limit: usize) -> Result<Vec<u8>, Invalid> {
     let length = decoder
         .decompress_to_buffer(packed, &mut bytes)
         .map_err(|_| Invalid::Malformed("compressed bytes"))?;
-    if length == raw { Ok(bytes) } else { Err(Invalid::Value("raw_bytes")) }
+    if length == raw {
+        Ok(bytes)
+    } else {
+        Err(Invalid::Value("raw_bytes"))
+    }
 }

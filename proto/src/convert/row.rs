@@ -49,10 +49,13 @@ fn encode_state(record: &Record) -> wire::Row {
     let mut versions = vec![record.life_version];
     let mut fields = Vec::with_capacity(record.fields.len());
     for (number, FieldState { value, version }) in &record.fields {
-        let position = versions.iter().position(|known| known == version).unwrap_or_else(|| {
-            versions.push(*version);
-            versions.len() - 1
-        });
+        let position = versions
+            .iter()
+            .position(|known| known == version)
+            .unwrap_or_else(|| {
+                versions.push(*version);
+                versions.len() - 1
+            });
         fields.push(wire::RowField {
             number: u32::from(*number),
             value: Bytes::copy_from_slice(value),
@@ -106,14 +109,28 @@ pub fn decode_row(row: wire::Row) -> Result<FeedRow, Invalid> {
     if let Some(reason) = decode_reason(left)? {
         return Ok(FeedRow::Left(key, reason));
     }
-    let versions = versions.iter().map(decode_version).collect::<Result<Vec<_>, _>>()?;
+    let versions = versions
+        .iter()
+        .map(decode_version)
+        .collect::<Result<Vec<_>, _>>()?;
     let version_at = |position: u32| {
-        versions.get(position as usize).copied().ok_or(Invalid::Value("version position"))
+        versions
+            .get(position as usize)
+            .copied()
+            .ok_or(Invalid::Value("version position"))
     };
     let mut states = BTreeMap::new();
-    for wire::RowField { number, value, version } in fields {
+    for wire::RowField {
+        number,
+        value,
+        version,
+    } in fields
+    {
         let number = u16::try_from(number).map_err(|_| Invalid::Value("field number"))?;
-        let state = FieldState { value: value.into(), version: version_at(version)? };
+        let state = FieldState {
+            value: value.into(),
+            version: version_at(version)?,
+        };
         if states.insert(number, state).is_some() {
             return Err(Invalid::Order("row fields"));
         }
@@ -136,7 +153,10 @@ pub fn decode_row(row: wire::Row) -> Result<FeedRow, Invalid> {
 fn decode_version(version: &wire::Version) -> Result<Version, Invalid> {
     let wire::Version { change, ordered_at } = version;
     let change = change.as_ref().ok_or(Invalid::Missing("version.change"))?;
-    Ok(Version { change: read_change_ref(change, "version.change")?, ordered_at: *ordered_at })
+    Ok(Version {
+        change: read_change_ref(change, "version.change")?,
+        ordered_at: *ordered_at,
+    })
 }
 
 fn encode_reason(reason: LeaveReason) -> wire::LeaveReason {

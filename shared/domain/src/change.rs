@@ -110,7 +110,11 @@ pub struct Change {
 impl Change {
     /// The value that this change gives to a field, if it names it.
     pub fn value(&self, number: u16) -> Option<&[u8]> {
-        self.body.fields.iter().find(|field| field.number == number).map(|f| f.value.as_slice())
+        self.body
+            .fields
+            .iter()
+            .find(|field| field.number == number)
+            .map(|f| f.value.as_slice())
     }
 }
 
@@ -128,23 +132,38 @@ pub struct RawChange {
 impl RawChange {
     /// The hash of salt and body, which the chain covers instead of the body.
     pub fn body_hash(&self) -> Hash {
-        blake3::Hasher::new().update(&self.salt).update(&self.body).finalize().into()
+        blake3::Hasher::new()
+            .update(&self.salt)
+            .update(&self.body)
+            .finalize()
+            .into()
     }
 }
 
 /// The chain's value before the first change of an epoch.
 pub fn chain_start(node: NodeId, epoch: u32) -> Hash {
-    blake3::Hasher::new().update(&node.bytes()).update(&epoch.to_be_bytes()).finalize().into()
+    blake3::Hasher::new()
+        .update(&node.bytes())
+        .update(&epoch.to_be_bytes())
+        .finalize()
+        .into()
 }
 
 /// The chain's value after one more change: BLAKE3(before ‖ header ‖ body hash).
 pub fn chain_next(before: &Hash, header: &[u8], body_hash: &Hash) -> Hash {
-    blake3::Hasher::new().update(before).update(header).update(body_hash).finalize().into()
+    blake3::Hasher::new()
+        .update(before)
+        .update(header)
+        .update(body_hash)
+        .finalize()
+        .into()
 }
 
 /// The chain's value after all of these changes.
 pub fn chain_over<'a>(before: Hash, changes: impl IntoIterator<Item = &'a RawChange>) -> Hash {
-    changes.into_iter().fold(before, |chain, raw| chain_next(&chain, &raw.header, &raw.body_hash()))
+    changes.into_iter().fold(before, |chain, raw| {
+        chain_next(&chain, &raw.header, &raw.body_hash())
+    })
 }
 
 #[cfg(test)]
@@ -152,7 +171,11 @@ mod tests {
     use super::*;
 
     fn raw(text: &str) -> RawChange {
-        RawChange { header: text.into(), salt: [1; 16], body: text.into() }
+        RawChange {
+            header: text.into(),
+            salt: [1; 16],
+            body: text.into(),
+        }
     }
 
     #[test]
@@ -161,7 +184,10 @@ mod tests {
         let both = chain_over(start, &[raw("a"), raw("b")]);
         assert_ne!(both, chain_over(start, &[raw("b"), raw("a")]));
         assert_ne!(both, chain_over(start, &[raw("a"), raw("c")]));
-        assert_ne!(both, chain_over(chain_start(NodeId::new([1; 16]), 2), &[raw("a"), raw("b")]));
+        assert_ne!(
+            both,
+            chain_over(chain_start(NodeId::new([1; 16]), 2), &[raw("a"), raw("b")])
+        );
         let halfway = chain_over(start, &[raw("a")]);
         assert_eq!(both, chain_over(halfway, &[raw("b")]));
     }

@@ -42,7 +42,11 @@ impl Timestamp {
     #[must_use]
     pub const fn next(self, wall_ms: u64) -> Self {
         let wall = Self::at(wall_ms);
-        if wall.0 > self.0 { wall } else { Self(self.0.saturating_add(1)) }
+        if wall.0 > self.0 {
+            wall
+        } else {
+            Self(self.0.saturating_add(1))
+        }
     }
 }
 
@@ -55,7 +59,10 @@ impl fmt::Debug for Timestamp {
 /// The time by which "latest" compares: the writer's time corrected by the measured offset, and
 /// never later than the hub received it (milliseconds).
 pub fn ordered_at(written: Timestamp, offset_ms: i64, received_ms: u64) -> u64 {
-    written.unix_ms().saturating_add_signed(offset_ms).min(received_ms)
+    written
+        .unix_ms()
+        .saturating_add_signed(offset_ms)
+        .min(received_ms)
 }
 
 #[cfg(test)]

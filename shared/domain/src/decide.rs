@@ -44,23 +44,32 @@ pub struct Incoming<'a> {
 impl Incoming<'_> {
     /// Whether the writer's clock cannot be trusted for "latest" (rule 9).
     fn is_suspect(&self) -> bool {
-        self.change.header.clock_suspect
-            || self.offset_ms.abs() > crate::clock::SUSPECT_OFFSET_MS
+        self.change.header.clock_suspect || self.offset_ms.abs() > crate::clock::SUSPECT_OFFSET_MS
     }
 
     /// When the change counts as written (rule 9).
     fn ordered_at(&self) -> u64 {
-        crate::clock::ordered_at(self.change.header.timestamp, self.offset_ms, self.received_ms)
+        crate::clock::ordered_at(
+            self.change.header.timestamp,
+            self.offset_ms,
+            self.received_ms,
+        )
     }
 
     /// The version that the change's values get.
     fn version(&self) -> crate::record::Version {
-        crate::record::Version { change: self.change.id, ordered_at: self.ordered_at() }
+        crate::record::Version {
+            change: self.change.id,
+            ordered_at: self.ordered_at(),
+        }
     }
 
     /// The record that the change is about.
     const fn key(&self) -> RecordKey {
-        RecordKey { kind: self.change.header.kind, id: self.change.header.record }
+        RecordKey {
+            kind: self.change.header.kind,
+            id: self.change.header.record,
+        }
     }
 }
 
@@ -114,10 +123,7 @@ pub fn decide(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict, Nee
 ///
 /// # Errors
 /// A fact that is lacking; the world is as before.
-pub fn decide_group(
-    world: &mut World,
-    group: &[Incoming<'_>],
-) -> Result<Vec<Verdict>, Need> {
+pub fn decide_group(world: &mut World, group: &[Incoming<'_>]) -> Result<Vec<Verdict>, Need> {
     let mut verdicts = Vec::with_capacity(group.len());
     for incoming in group {
         match attempt(world, incoming) {
@@ -158,7 +164,10 @@ pub fn set_group_aside(
 /// Sets a change aside whose bytes cannot be read: it is kept, counted and shown, and the journal
 /// goes on.
 pub fn set_unreadable_aside(world: &mut World, id: ChangeId, office: OfficeId, received_ms: u64) {
-    let key = RecordKey { kind: set_aside::KIND_NUMBER, id: set_aside_id(id) };
+    let key = RecordKey {
+        kind: set_aside::KIND_NUMBER,
+        id: set_aside_id(id),
+    };
     let note = [
         (set_aside::SUBJECT_KIND, b"0".to_vec()),
         (set_aside::SUBJECT, vec![0; 16]),
@@ -228,7 +237,9 @@ fn check_class(class: Class, verb: Verb, office: OfficeId) -> Result<(), Stop> {
 
 fn check_values(kind: &Kind, change: &Change) -> Result<(), Stop> {
     for field in &change.body.fields {
-        let Some(declared) = kind.field(field.number) else { continue };
+        let Some(declared) = kind.field(field.number) else {
+            continue;
+        };
         if declared.of.check(&field.value).is_err() {
             return Err(Stop::Refused("value_invalid"));
         }
@@ -277,16 +288,29 @@ fn put_aside(
         };
     }
     let id = set_aside_id(incoming.change.id);
-    let key = RecordKey { kind: set_aside::KIND_NUMBER, id };
-    let state = if waits_for.is_some() { "waiting" } else { "held" };
+    let key = RecordKey {
+        kind: set_aside::KIND_NUMBER,
+        id,
+    };
+    let state = if waits_for.is_some() {
+        "waiting"
+    } else {
+        "held"
+    };
     let mut note = vec![
-        (set_aside::SUBJECT_KIND, header.kind.to_string().into_bytes()),
+        (
+            set_aside::SUBJECT_KIND,
+            header.kind.to_string().into_bytes(),
+        ),
         (set_aside::SUBJECT, header.record.bytes().to_vec()),
         (set_aside::VERB, verb_code(header.verb).as_bytes().to_vec()),
         (set_aside::CHANGE, change_bytes(incoming.change.id)),
         (set_aside::REASON, reason.as_bytes().to_vec()),
         (set_aside::STATE, state.as_bytes().to_vec()),
-        (set_aside::RECEIVED_AT, incoming.received_ms.to_string().into_bytes()),
+        (
+            set_aside::RECEIVED_AT,
+            incoming.received_ms.to_string().into_bytes(),
+        ),
         (set_aside::ACTOR, header.actor.clone().into_bytes()),
     ];
     if let Some(group) = header.group {
@@ -295,7 +319,11 @@ fn put_aside(
     if let Some(waits_for) = waits_for {
         note.push((set_aside::WAITS_FOR, key_bytes(waits_for)));
         let change = incoming.change.id;
-        world.wait(Waiting { for_record: waits_for, change, set_aside: id });
+        world.wait(Waiting {
+            for_record: waits_for,
+            change,
+            set_aside: id,
+        });
     }
     note.sort_by_key(|(number, _)| *number);
     effect::create(world, key, incoming.office, &note, incoming.received_ms);
@@ -321,14 +349,22 @@ fn end_waiting(
     waited_in: RecordId,
     state: &'static str,
 ) -> Result<(), Need> {
-    let key = RecordKey { kind: set_aside::KIND_NUMBER, id: waited_in };
-    let Some(note) = world.record(key)?.cloned() else { return Ok(()) };
+    let key = RecordKey {
+        kind: set_aside::KIND_NUMBER,
+        id: waited_in,
+    };
+    let Some(note) = world.record(key)?.cloned() else {
+        return Ok(());
+    };
     let fields = [(set_aside::STATE, state.as_bytes().to_vec())];
     effect::set(world, &note, &fields, incoming.received_ms);
     release(world, incoming.change.id, &note);
     let id = incoming.change.id;
-    let outcome =
-        if state == "fixed" { Outcome::Merged(id) } else { Outcome::SetAside(waited_in) };
+    let outcome = if state == "fixed" {
+        Outcome::Merged(id)
+    } else {
+        Outcome::SetAside(waited_in)
+    };
     world.note_outcome(id, 0, outcome);
     Ok(())
 }
@@ -340,18 +376,31 @@ fn wait_further(
     waited_in: RecordId,
     next: RecordKey,
 ) -> Result<(), Need> {
-    let key = RecordKey { kind: set_aside::KIND_NUMBER, id: waited_in };
-    let Some(note) = world.record(key)?.cloned() else { return Ok(()) };
+    let key = RecordKey {
+        kind: set_aside::KIND_NUMBER,
+        id: waited_in,
+    };
+    let Some(note) = world.record(key)?.cloned() else {
+        return Ok(());
+    };
     release(world, incoming.change.id, &note);
     let fields = [(set_aside::WAITS_FOR, key_bytes(next))];
     effect::set(world, &note, &fields, incoming.received_ms);
-    world.wait(Waiting { for_record: next, change: incoming.change.id, set_aside: waited_in });
+    world.wait(Waiting {
+        for_record: next,
+        change: incoming.change.id,
+        set_aside: waited_in,
+    });
     Ok(())
 }
 
 fn release(world: &mut World, change: ChangeId, note: &crate::record::Record) {
     if let Some(for_record) = note.value(set_aside::WAITS_FOR).and_then(key_of_bytes) {
-        world.release(Waiting { for_record, change, set_aside: note.key.id });
+        world.release(Waiting {
+            for_record,
+            change,
+            set_aside: note.key.id,
+        });
     }
 }
 
@@ -359,7 +408,10 @@ fn release(world: &mut World, change: ChangeId, note: &crate::record::Record) {
 fn key_of_bytes(bytes: &[u8]) -> Option<RecordKey> {
     let (kind, id) = bytes.split_at_checked(2)?;
     let kind = u16::from_be_bytes(kind.try_into().ok()?);
-    Some(RecordKey { kind, id: RecordId::from_slice(id).ok()? })
+    Some(RecordKey {
+        kind,
+        id: RecordId::from_slice(id).ok()?,
+    })
 }
 
 /// A record's key as bytes: kind (big-endian), id.
@@ -390,7 +442,11 @@ fn check_references(
 ) -> Result<(), Stop> {
     let Some(kind) = kind else { return Ok(()) };
     for (field, of) in kind.references() {
-        let Some(value) = incoming.change.value(field.number).filter(|v| !v.is_empty()) else {
+        let Some(value) = incoming
+            .change
+            .value(field.number)
+            .filter(|v| !v.is_empty())
+        else {
             continue;
         };
         let Ok(id) = RecordId::from_slice(value) else {

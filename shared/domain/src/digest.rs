@@ -30,7 +30,9 @@ impl Digest {
     pub fn from_parts(sum: &[u8; 32], count: u64) -> Self {
         let mut limbs = [0; 4];
         for (limb, chunk) in limbs.iter_mut().rev().zip(sum.chunks_exact(8)) {
-            *limb = chunk.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+            *limb = chunk
+                .iter()
+                .fold(0, |value, byte| value << 8 | u64::from(*byte));
         }
         Self { limbs, count }
     }
@@ -87,7 +89,11 @@ impl Digest {
 
 /// Where a row stands in the tree: BLAKE3(kind ‖ id).
 pub fn place(key: RecordKey) -> Hash {
-    blake3::Hasher::new().update(&key.kind.to_be_bytes()).update(&key.id.bytes()).finalize().into()
+    blake3::Hasher::new()
+        .update(&key.kind.to_be_bytes())
+        .update(&key.id.bytes())
+        .finalize()
+        .into()
 }
 
 /// The hash of a row, over (kind, id, revision, life, fields by number: number, version, value hash).
@@ -145,13 +151,20 @@ pub fn describe(prefix_nibbles: usize, rows: &[(RecordKey, RowHash)]) -> Below {
 /// The nibble of a place at a depth; beyond the last one, zero.
 pub fn nibble_at(place: &Hash, depth: usize) -> u8 {
     let byte = place.get(depth / 2).copied().unwrap_or_default();
-    if depth.is_multiple_of(2) { byte >> 4 } else { byte & 0x0f }
+    if depth.is_multiple_of(2) {
+        byte >> 4
+    } else {
+        byte & 0x0f
+    }
 }
 
 /// Whether a record's place begins with these nibbles.
 pub fn is_below(key: RecordKey, prefix: &[u8]) -> bool {
     let place = place(key);
-    prefix.iter().enumerate().all(|(depth, nibble)| nibble_at(&place, depth) == *nibble)
+    prefix
+        .iter()
+        .enumerate()
+        .all(|(depth, nibble)| nibble_at(&place, depth) == *nibble)
 }
 
 /// The text of an equality certificate, which both ends sign: who, which feed, up to where, what.
@@ -205,7 +218,15 @@ mod tests {
     #[test]
     fn children_of_a_prefix_add_up_to_it() {
         let rows: Vec<_> = (0..200u8)
-            .map(|n| (RecordKey { kind: 3, id: RecordId::new([n; 16]) }, [n; 32]))
+            .map(|n| {
+                (
+                    RecordKey {
+                        kind: 3,
+                        id: RecordId::new([n; 16]),
+                    },
+                    [n; 32],
+                )
+            })
             .collect();
         let Below::Children(children) = describe(0, &rows) else {
             unreachable!("two hundred rows are more than a leaf holds");

@@ -117,7 +117,22 @@ pub fn uuid_v7(unix_ms: u64, random: [u8; 10]) -> [u8; 16] {
     let [_, _, t0, t1, t2, t3, t4, t5] = unix_ms.to_be_bytes();
     let [r0, r1, r2, r3, r4, r5, r6, r7, r8, r9] = random;
     [
-        t0, t1, t2, t3, t4, t5, 0x70 | (r0 & 0x0f), r1, 0x80 | (r2 & 0x3f), r3, r4, r5, r6, r7, r8, r9,
+        t0,
+        t1,
+        t2,
+        t3,
+        t4,
+        t5,
+        0x70 | (r0 & 0x0f),
+        r1,
+        0x80 | (r2 & 0x3f),
+        r3,
+        r4,
+        r5,
+        r6,
+        r7,
+        r8,
+        r9,
     ]
 }
 
@@ -139,11 +154,13 @@ pub fn derived_id(context: &str, parts: &[&[u8]]) -> RecordId {
 /// Lower-case hexadecimal of any bytes.
 pub fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 fn parse_hex(text: &str) -> Result<[u8; 16], NotAnId> {
@@ -188,7 +205,11 @@ mod tests {
     fn an_id_reads_what_it_prints() {
         let id = RecordId::new(uuid_v7(1_763_000_000_000, [7; 10]));
         assert_eq!(RecordId::parse(&id.to_string()), Ok(id));
-        let change = ChangeId { node: NodeId::new([3; 16]), epoch: 2, sequence: 9 };
+        let change = ChangeId {
+            node: NodeId::new([3; 16]),
+            epoch: 2,
+            sequence: 9,
+        };
         assert_eq!(ChangeId::parse(&change.to_string()), Ok(change));
     }
 

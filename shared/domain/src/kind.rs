@@ -135,19 +135,28 @@ impl Field {
     /// The same, and a record may not be created without it.
     #[must_use]
     pub const fn required(self) -> Self {
-        Self { required: true, ..self }
+        Self {
+            required: true,
+            ..self
+        }
     }
 
     /// The same, personal.
     #[must_use]
     pub const fn personal(self) -> Self {
-        Self { sensitivity: Sensitivity::Personal, ..self }
+        Self {
+            sensitivity: Sensitivity::Personal,
+            ..self
+        }
     }
 
     /// The same, masked on lists and exports.
     #[must_use]
     pub const fn masked(self) -> Self {
-        Self { sensitivity: Sensitivity::Masked, ..self }
+        Self {
+            sensitivity: Sensitivity::Masked,
+            ..self
+        }
     }
 
     /// The same, with this rule for conflicts.
@@ -159,7 +168,10 @@ impl Field {
     /// The same, moved only by steps or by the hub.
     #[must_use]
     pub const fn by_steps(self) -> Self {
-        Self { winner: Winner::Steps, ..self }
+        Self {
+            winner: Winner::Steps,
+            ..self
+        }
     }
 
     /// The same, found by an import under these headings too.
@@ -171,7 +183,10 @@ impl Field {
     /// The same, left out of forms, imports and exports.
     #[must_use]
     pub const fn internal(self) -> Self {
-        Self { internal: true, ..self }
+        Self {
+            internal: true,
+            ..self
+        }
     }
 }
 
@@ -205,7 +220,10 @@ pub struct Kind {
 impl Kind {
     /// The field with this number.
     pub fn field(&self, number: u16) -> Option<&'static Field> {
-        self.fields.binary_search_by_key(&number, |field| field.number).ok().and_then(|i| self.fields.get(i))
+        self.fields
+            .binary_search_by_key(&number, |field| field.number)
+            .ok()
+            .and_then(|i| self.fields.get(i))
     }
 
     /// The field with this name.
@@ -216,13 +234,19 @@ impl Kind {
     /// The field that a person names: by its name, its Chinese or English heading, or a synonym.
     pub fn field_called(&self, text: &str) -> Option<&'static Field> {
         self.field_named(text).or_else(|| {
-            self.fields.iter().find(|f| f.zh == text || f.en == text || f.synonyms.contains(&text))
+            self.fields
+                .iter()
+                .find(|f| f.zh == text || f.en == text || f.synonyms.contains(&text))
         })
     }
 
     /// The fields that are judged together with this one, itself among them.
     pub fn group_of(&self, number: u16) -> &'static [u16] {
-        self.together.iter().find(|group| group.contains(&number)).copied().unwrap_or(&[])
+        self.together
+            .iter()
+            .find(|group| group.contains(&number))
+            .copied()
+            .unwrap_or(&[])
     }
 
     /// The fields that refer to other records, with the number of the kind they refer to.
@@ -269,9 +293,9 @@ impl FieldType {
             return Ok(());
         }
         match self {
-            Self::Reference(_) => {
-                RecordId::from_slice(value).map(|_| ()).map_err(|_| ValueRefused::NotAReference)
-            }
+            Self::Reference(_) => RecordId::from_slice(value)
+                .map(|_| ())
+                .map_err(|_| ValueRefused::NotAReference),
             Self::Bytes(max) if value.len() <= usize::from(*max) => Ok(()),
             Self::Bytes(_) => Err(ValueRefused::TooLong),
             _ => {
@@ -298,7 +322,11 @@ impl FieldType {
             Self::IdNumber => printable(40),
             Self::Integer(min, max) => {
                 let number = canonical_integer(text)?;
-                if (*min..=*max).contains(&number) { Ok(()) } else { Err(ValueRefused::OutOfBounds) }
+                if (*min..=*max).contains(&number) {
+                    Ok(())
+                } else {
+                    Err(ValueRefused::OutOfBounds)
+                }
             }
             Self::Instant => canonical_integer(text).map(|_| ()),
             Self::Boolean if matches!(text, "0" | "1") => Ok(()),
@@ -323,12 +351,20 @@ fn is_hidden(c: char) -> bool {
 
 fn canonical_integer(text: &str) -> Result<i64, ValueRefused> {
     let number: i64 = text.parse().map_err(|_| ValueRefused::NotANumber)?;
-    if number.to_string() == text { Ok(number) } else { Err(ValueRefused::NotANumber) }
+    if number.to_string() == text {
+        Ok(number)
+    } else {
+        Err(ValueRefused::NotANumber)
+    }
 }
 
 fn canonical_date(text: &str) -> Result<(), ValueRefused> {
     let date: jiff::civil::Date = text.parse().map_err(|_| ValueRefused::NotADate)?;
-    if text.len() == 10 && date.to_string() == text { Ok(()) } else { Err(ValueRefused::NotADate) }
+    if text.len() == 10 && date.to_string() == text {
+        Ok(())
+    } else {
+        Err(ValueRefused::NotADate)
+    }
 }
 
 #[cfg(test)]
@@ -353,7 +389,10 @@ mod tests {
         let text = FieldType::Text(50);
         assert_eq!(text.check("䶮\u{2cda8}·阿".as_bytes()), Ok(()));
         assert_eq!(text.check("a\0b".as_bytes()), Err(ValueRefused::NotText));
-        assert_eq!(text.check("a\u{202e}b".as_bytes()), Err(ValueRefused::NotText));
+        assert_eq!(
+            text.check("a\u{202e}b".as_bytes()),
+            Err(ValueRefused::NotText)
+        );
         assert_eq!(text.check(&[0xff, 0xfe]), Err(ValueRefused::NotText));
     }
 }

@@ -24,7 +24,10 @@ pub enum Actor {
 /// What a step knows besides the subject and itself; filled in by the hub from its records, and by a
 /// node from what it sees.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "independent answers, each to one guard")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent answers, each to one guard"
+)]
 pub struct Facts {
     /// The acting organisation may admit members (`domain.md` 1.1, fact 3).
     pub can_admit_members: bool,

@@ -66,12 +66,16 @@ pub struct Record {
 impl Record {
     /// The bytes of a field; none if it has no value.
     pub fn value(&self, number: u16) -> Option<&[u8]> {
-        self.fields.get(&number).map(|field| field.value.as_slice()).filter(|v| !v.is_empty())
+        self.fields
+            .get(&number)
+            .map(|field| field.value.as_slice())
+            .filter(|v| !v.is_empty())
     }
 
     /// The text of a field; none if it has no value or is no text.
     pub fn text(&self, number: u16) -> Option<&str> {
-        self.value(number).and_then(|bytes| std::str::from_utf8(bytes).ok())
+        self.value(number)
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
     }
 
     /// The whole number in a field.
@@ -91,7 +95,13 @@ impl Record {
 
     /// Sets a field.
     pub fn set(&mut self, number: u16, value: impl Into<Vec<u8>>, version: Version) {
-        self.fields.insert(number, FieldState { value: value.into(), version });
+        self.fields.insert(
+            number,
+            FieldState {
+                value: value.into(),
+                version,
+            },
+        );
     }
 
     /// Whether it lives.

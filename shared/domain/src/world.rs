@@ -247,7 +247,10 @@ impl World {
         if let Some((record, _)) = self.draft.records.get(&key) {
             return Ok(Some(record));
         }
-        self.records.get(&key).map(Option::as_ref).ok_or(Need::Record(key))
+        self.records
+            .get(&key)
+            .map(Option::as_ref)
+            .ok_or(Need::Record(key))
     }
 
     /// What became of a change's field, if not plainly applied.
@@ -255,18 +258,23 @@ impl World {
         if let Some(outcome) = self.draft.outcomes.get(&(change, field)) {
             return Ok(Some(*outcome));
         }
-        self.outcomes.get(&(change, field)).copied().ok_or(Need::Outcome(change, field))
+        self.outcomes
+            .get(&(change, field))
+            .copied()
+            .ok_or(Need::Outcome(change, field))
     }
 
     /// The conflict items about a record that were open when this transaction began, or were opened
     /// in it.
     pub(crate) fn items(&self, subject: RecordId) -> Result<Vec<Record>, Need> {
-        self.noted(&self.items, &self.draft_items, subject).ok_or(Need::OpenItems(subject))
+        self.noted(&self.items, &self.draft_items, subject)
+            .ok_or(Need::OpenItems(subject))
     }
 
     /// The steps applied to a record.
     pub(crate) fn steps(&self, subject: RecordId) -> Result<Vec<Record>, Need> {
-        self.noted(&self.steps, &self.draft_steps, subject).ok_or(Need::StepsOf(subject))
+        self.noted(&self.steps, &self.draft_steps, subject)
+            .ok_or(Need::StepsOf(subject))
     }
 
     /// Writes a record.
@@ -278,7 +286,9 @@ impl World {
             self.draft.created.insert(key);
         }
         let before = self.draft.records.get(&key).map(|(_, before)| *before);
-        self.draft.records.insert(key, (record, together(before, mover)));
+        self.draft
+            .records
+            .insert(key, (record, together(before, mover)));
     }
 
     /// Notes that a conflict item is about a record.
@@ -342,8 +352,15 @@ impl World {
         subject: RecordId,
     ) -> Option<Vec<Record>> {
         let known = notes.get(&subject)?;
-        let drafted = draft.iter().filter(|(about, _)| *about == subject).map(|(_, key)| key);
+        let drafted = draft
+            .iter()
+            .filter(|(about, _)| *about == subject)
+            .map(|(_, key)| key);
         let keys: BTreeSet<_> = known.iter().chain(drafted).collect();
-        Some(keys.into_iter().filter_map(|key| self.record(*key).ok()?.cloned()).collect())
+        Some(
+            keys.into_iter()
+                .filter_map(|key| self.record(*key).ok()?.cloned())
+                .collect(),
+        )
     }
 }

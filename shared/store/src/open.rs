@@ -73,12 +73,17 @@ fn migrate(connection: &mut Connection, side: Side) -> Result<(), StoreError> {
     let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let found = found as usize;
     if found > steps.len() {
-        return Err(StoreError::SchemaTooNew { found, known: steps.len() });
+        return Err(StoreError::SchemaTooNew {
+            found,
+            known: steps.len(),
+        });
     }
-    Migrations::from_slice(steps).to_latest(connection).map_err(|error| match error {
-        rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
-        other => StoreError::Broken(other.to_string()),
-    })?;
+    Migrations::from_slice(steps)
+        .to_latest(connection)
+        .map_err(|error| match error {
+            rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
+            other => StoreError::Broken(other.to_string()),
+        })?;
     schema::make_tables(connection, side)
 }
 
@@ -87,8 +92,13 @@ fn migrate(connection: &mut Connection, side: Side) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::Corrupt`] with the first finding.
 pub fn check(connection: &Connection) -> Result<(), StoreError> {
-    let finding: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    if finding == "ok" { Ok(()) } else { Err(StoreError::Corrupt(finding)) }
+    let finding: String =
+        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if finding == "ok" {
+        Ok(())
+    } else {
+        Err(StoreError::Corrupt(finding))
+    }
 }
 
 /// Copies the database as it is now into a new file, while others go on writing.

@@ -16,8 +16,10 @@ pub fn pack_versions(life: Version, fields: &BTreeMap<u16, FieldState>) -> Vec<u
     let mut versions = vec![life];
     let mut positions = Vec::with_capacity(fields.len());
     for (number, field) in fields {
-        let position =
-            versions.iter().position(|known| *known == field.version).unwrap_or_else(|| {
+        let position = versions
+            .iter()
+            .position(|known| *known == field.version)
+            .unwrap_or_else(|| {
                 versions.push(field.version);
                 versions.len() - 1
             });
@@ -48,7 +50,14 @@ pub fn unpack_versions(bytes: &[u8]) -> Result<(Version, BTreeMap<u16, Version>)
         let epoch = u32::try_from(take(&mut rest)?).map_err(|_| BROKEN)?;
         let sequence = take(&mut rest)?;
         let ordered_at = take(&mut rest)?;
-        versions.push(Version { change: ChangeId { node, epoch, sequence }, ordered_at });
+        versions.push(Version {
+            change: ChangeId {
+                node,
+                epoch,
+                sequence,
+            },
+            ordered_at,
+        });
     }
     let mut fields = BTreeMap::new();
     while !rest.is_empty() {
@@ -102,7 +111,9 @@ pub fn pack_record(record: &Record) -> Vec<u8> {
 /// Unpacks it.
 pub fn unpack_record(bytes: &[u8]) -> Result<Record, StoreError> {
     let mut rest = bytes;
-    let kind = take_bytes(&mut rest, 2)?.iter().fold(0u16, |n, byte| n << 8 | u16::from(*byte));
+    let kind = take_bytes(&mut rest, 2)?
+        .iter()
+        .fold(0u16, |n, byte| n << 8 | u16::from(*byte));
     let id = RecordId::from_slice(take_bytes(&mut rest, 16)?).map_err(|_| BROKEN)?;
     let office = RecordId::from_slice(take_bytes(&mut rest, 16)?).map_err(|_| BROKEN)?;
     let class = class_of(take_bytes(&mut rest, 1)?)?;
@@ -111,7 +122,15 @@ pub fn unpack_record(bytes: &[u8]) -> Result<Record, StoreError> {
     let length = usize::try_from(take(&mut rest)?).map_err(|_| BROKEN)?;
     let versions = take_bytes(&mut rest, length)?;
     let values = unpack_values(rest)?;
-    assemble(RecordKey { kind, id }, class, office, revision, life, versions, values)
+    assemble(
+        RecordKey { kind, id },
+        class,
+        office,
+        revision,
+        life,
+        versions,
+        values,
+    )
 }
 
 /// Puts a record together from its parts.
@@ -132,7 +151,15 @@ pub(crate) fn assemble(
             (number, FieldState { value, version })
         })
         .collect();
-    Ok(Record { key, class, office, revision, life, life_version, fields })
+    Ok(Record {
+        key,
+        class,
+        office,
+        revision,
+        life,
+        life_version,
+        fields,
+    })
 }
 
 /// The number of a class in the database.

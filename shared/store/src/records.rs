@@ -57,7 +57,10 @@ impl<'c> Tx<'c> {
     /// The record with this id, whatever its kind.
     pub fn find(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
         for kind in kinds::ALL {
-            let key = RecordKey { kind: kind.number, id };
+            let key = RecordKey {
+                kind: kind.number,
+                id,
+            };
             if let Some(record) = self.record(key)? {
                 return Ok(Some(record));
             }
@@ -99,8 +102,10 @@ impl<'c> Tx<'c> {
     /// How many records of a kind meet every condition.
     pub fn count(&self, kind: &'static Kind, filters: &[Filter]) -> Result<u64, StoreError> {
         let (conditions, values) = conditions(kind, filters);
-        let sql =
-            format!("SELECT count(*) FROM \"{}\" WHERE ?1 = ?2{conditions}", kind.name);
+        let sql = format!(
+            "SELECT count(*) FROM \"{}\" WHERE ?1 = ?2{conditions}",
+            kind.name
+        );
         let mut all = vec![Value::Integer(1), Value::Integer(1)];
         all.extend(values);
         let mut statement = self.connection.prepare_cached(&sql)?;
@@ -170,7 +175,10 @@ impl<'c> Tx<'c> {
     pub fn row_hash(&self, key: RecordKey) -> Result<Option<[u8; 32]>, StoreError> {
         let sql = match kinds::by_number(key.kind) {
             Some(kind) => {
-                format!("SELECT row_hash FROM \"{}\" WHERE id = ?1 AND ?2 > 0", kind.name)
+                format!(
+                    "SELECT row_hash FROM \"{}\" WHERE id = ?1 AND ?2 > 0",
+                    kind.name
+                )
             }
             None => "SELECT row_hash FROM unknown_record WHERE id = ?1 AND kind = ?2".to_owned(),
         };
@@ -207,7 +215,9 @@ impl<'c> Tx<'c> {
              WHERE kind = ?1 AND id = ?2",
         )?;
         let mut rows = statement.query(params![key.kind, key.id.bytes()])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
         let opaque: Option<Vec<u8>> = row.get(5)?;
         let versions: Vec<u8> = row.get(4)?;
         assemble(
@@ -296,7 +306,10 @@ fn read_record(kind: &'static Kind, row: &Row<'_>) -> Result<Record, StoreError>
         }
     }
     assemble(
-        RecordKey { kind: kind.number, id: RecordId::new(row.get(0)?) },
+        RecordKey {
+            kind: kind.number,
+            id: RecordId::new(row.get(0)?),
+        },
         kind.class,
         RecordId::new(row.get(1)?),
         row.get::<_, i64>(2)?.cast_unsigned(),

@@ -47,12 +47,20 @@ pub(crate) fn make_tables(connection: &mut Connection, side: Side) -> Result<(),
     for kind in kinds::ALL {
         tx.execute_batch(&create_sql(kind))?;
         let present = columns(&tx, kind.name)?;
-        for field in kind.fields.iter().filter(|field| !present.contains(field.name)) {
+        for field in kind
+            .fields
+            .iter()
+            .filter(|field| !present.contains(field.name))
+        {
             let (table, name, of) = (kind.name, field.name, column_type(&field.of));
-            tx.execute_batch(&format!("ALTER TABLE \"{table}\" ADD COLUMN \"{name}\" {of}"))?;
+            tx.execute_batch(&format!(
+                "ALTER TABLE \"{table}\" ADD COLUMN \"{name}\" {of}"
+            ))?;
         }
         for number in kind.indexed {
-            let Some(field) = kind.field(*number) else { continue };
+            let Some(field) = kind.field(*number) else {
+                continue;
+            };
             let (table, name) = (kind.name, field.name);
             tx.execute_batch(&format!(
                 "CREATE INDEX IF NOT EXISTS \"{table}_{name}\" ON \"{table}\" (\"{name}\")"
@@ -113,8 +121,9 @@ pub(crate) const COLUMNS_BEFORE_FIELDS: usize = 7;
 pub(crate) fn upsert_sql(kind: &Kind) -> String {
     let mut names = "id, office, revision, life, versions, opaque, row_hash".to_owned();
     let mut marks = "?1, ?2, ?3, ?4, ?5, ?6, ?7".to_owned();
-    let mut sets = "office = ?2, revision = ?3, life = ?4, versions = ?5, opaque = ?6, row_hash = ?7"
-        .to_owned();
+    let mut sets =
+        "office = ?2, revision = ?3, life = ?4, versions = ?5, opaque = ?6, row_hash = ?7"
+            .to_owned();
     for (position, field) in kind.fields.iter().enumerate() {
         let mark = position + COLUMNS_BEFORE_FIELDS + 1;
         let _ = write!(names, ", \"{}\"", field.name);

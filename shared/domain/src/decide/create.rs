@@ -17,7 +17,11 @@ pub(super) fn create(
 ) -> Result<Verdict, Stop> {
     if let Some(existing) = world.record(incoming.key())? {
         let is_same = existing.life_version.change == incoming.change.id;
-        return if is_same { Ok(Verdict::Applied) } else { Err(Stop::Refused("exists")) };
+        return if is_same {
+            Ok(Verdict::Applied)
+        } else {
+            Err(Stop::Refused("exists"))
+        };
     }
     if let Some(kind) = kind {
         check_complete(kind, incoming)?;
@@ -52,7 +56,11 @@ pub(super) fn record_of(incoming: &Incoming<'_>) -> Record {
 
 fn check_complete(kind: &Kind, incoming: &Incoming<'_>) -> Result<(), Stop> {
     let is_empty = |number| incoming.change.value(number).is_none_or(<[u8]>::is_empty);
-    if kind.fields.iter().any(|field| field.required && is_empty(field.number)) {
+    if kind
+        .fields
+        .iter()
+        .any(|field| field.required && is_empty(field.number))
+    {
         return Err(Stop::Refused("value_missing"));
     }
     Ok(())
@@ -62,16 +70,27 @@ fn check_complete(kind: &Kind, incoming: &Incoming<'_>) -> Result<(), Stop> {
 /// whatever status is so. Fields that only the hub derives may not be given.
 fn check_beginning(kind: &Kind, incoming: &Incoming<'_>) -> Result<(), Stop> {
     if let (Some(machine), Some(field)) = (kind.machine, kind.state_field)
-        && let Some(state) = incoming.change.value(field).filter(|value| !value.is_empty())
+        && let Some(state) = incoming
+            .change
+            .value(field)
+            .filter(|value| !value.is_empty())
     {
-        let mut beginnings = machine.transitions.iter().filter(|arrow| arrow.from.is_empty());
+        let mut beginnings = machine
+            .transitions
+            .iter()
+            .filter(|arrow| arrow.from.is_empty());
         let begins = beginnings.any(|arrow| arrow.to.as_bytes() == state);
         if !begins && kind.number != member::KIND_NUMBER {
             return Err(Stop::Refused("state_not_a_beginning"));
         }
     }
     let derived = [member::TENURE_NUMBER, member::HOLDER, member::OPEN_CASE];
-    let is_given = |number: &u16| incoming.change.value(*number).is_some_and(|v| !v.is_empty());
+    let is_given = |number: &u16| {
+        incoming
+            .change
+            .value(*number)
+            .is_some_and(|v| !v.is_empty())
+    };
     if kind.number == member::KIND_NUMBER && derived.iter().any(is_given) {
         return Err(Stop::Refused("by_steps_only"));
     }
@@ -80,8 +99,14 @@ fn check_beginning(kind: &Kind, incoming: &Incoming<'_>) -> Result<(), Stop> {
 
 /// The id of a member's tenure with this number.
 pub(super) fn tenure_key(member: RecordId, number: i64) -> RecordKey {
-    let id = derived_id("lianxin tenure 1", &[&member.bytes(), &number.to_be_bytes()]);
-    RecordKey { kind: tenure::KIND_NUMBER, id }
+    let id = derived_id(
+        "lianxin tenure 1",
+        &[&member.bytes(), &number.to_be_bytes()],
+    );
+    RecordKey {
+        kind: tenure::KIND_NUMBER,
+        id,
+    }
 }
 
 fn open_first_tenure(
@@ -98,7 +123,13 @@ fn open_first_tenure(
     if is_ended {
         return Ok(());
     }
-    open_tenure(world, record, incoming.office, ("registration", None), incoming.received_ms);
+    open_tenure(
+        world,
+        record,
+        incoming.office,
+        ("registration", None),
+        incoming.received_ms,
+    );
     Ok(())
 }
 
@@ -141,7 +172,9 @@ pub(super) fn close_tenure(
     let Some(number) = member_record.integer(member::TENURE_NUMBER) else {
         return Err(Stop::Refused("no_open_tenure"));
     };
-    let open = world.record(tenure_key(member_record.key.id, number))?.cloned();
+    let open = world
+        .record(tenure_key(member_record.key.id, number))?
+        .cloned();
     let Some(open) = open.filter(|tenure| tenure.value(tenure::CLOSED).is_none()) else {
         return Err(Stop::Refused("no_open_tenure"));
     };

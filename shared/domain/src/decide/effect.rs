@@ -25,11 +25,24 @@ pub(super) fn create(
     let class = kinds::by_number(key.kind).map_or(Class::Case, |kind| kind.class);
     let fields = values
         .iter()
-        .map(|(number, value)| FieldChange { number: *number, value: value.clone(), base: None })
+        .map(|(number, value)| FieldChange {
+            number: *number,
+            value: value.clone(),
+            base: None,
+        })
         .collect();
     let header = header(key, class, Verb::Create, now_ms);
-    let change = world.append(header, Body { fields, ..Body::default() });
-    let version = Version { change, ordered_at: now_ms };
+    let change = world.append(
+        header,
+        Body {
+            fields,
+            ..Body::default()
+        },
+    );
+    let version = Version {
+        change,
+        ordered_at: now_ms,
+    };
     let mut record = Record {
         key,
         class,
@@ -70,8 +83,17 @@ pub(super) fn set_in(
         })
         .collect();
     let header = header(record.key, record.class, Verb::Set, now_ms);
-    let change = world.append(header, Body { fields, ..Body::default() });
-    let version = Version { change, ordered_at: now_ms };
+    let change = world.append(
+        header,
+        Body {
+            fields,
+            ..Body::default()
+        },
+    );
+    let version = Version {
+        change,
+        ordered_at: now_ms,
+    };
     let mut after = record.clone();
     after.office = office;
     after.revision += 1;

@@ -23,7 +23,11 @@ pub(super) fn fence(record: &Record, incoming: &Incoming<'_>) -> Fence {
     let is_free = !create::is_fenced(record.class)
         || incoming.office == DESK
         || record.office == incoming.office;
-    if is_free { Fence::Holder } else { Fence::FormerHolder }
+    if is_free {
+        Fence::Holder
+    } else {
+        Fence::FormerHolder
+    }
 }
 
 /// A former holder's late edit is kept and put before the present holder as a suggestion: an item
@@ -35,7 +39,10 @@ pub(super) fn park(
     record: &Record,
 ) -> Verdict {
     for unit in units(kind, incoming.change) {
-        let side = Side { incoming_wins: false, reason: "late_edit" };
+        let side = Side {
+            incoming_wins: false,
+            reason: "late_edit",
+        };
         item::open(world, incoming, record, &unit, side);
     }
     world.put(record.clone(), Mover::Foreign);
@@ -48,11 +55,15 @@ pub(super) fn holder_of_subject(
     note: &Record,
 ) -> Result<Option<crate::id::OfficeId>, Stop> {
     use crate::kinds::set_aside;
-    let kind = note.integer(set_aside::SUBJECT_KIND).and_then(|n| u16::try_from(n).ok());
+    let kind = note
+        .integer(set_aside::SUBJECT_KIND)
+        .and_then(|n| u16::try_from(n).ok());
     let id = note
         .value(set_aside::SUBJECT)
         .and_then(|bytes| crate::id::RecordId::from_slice(bytes).ok());
-    let (Some(kind), Some(id)) = (kind, id) else { return Ok(None) };
+    let (Some(kind), Some(id)) = (kind, id) else {
+        return Ok(None);
+    };
     let key = crate::record::RecordKey { kind, id };
     Ok(world.record(key)?.map(|record| record.office))
 }

@@ -25,15 +25,32 @@ pub(super) fn open(
     side: Side,
 ) {
     let change = incoming.change.id;
-    let present = unit.fields.iter().find_map(|field| record.version(field.number));
-    let loser_change = if side.incoming_wins { present.unwrap_or(change) } else { change };
+    let present = unit
+        .fields
+        .iter()
+        .find_map(|field| record.version(field.number));
+    let loser_change = if side.incoming_wins {
+        present.unwrap_or(change)
+    } else {
+        change
+    };
     let id = derived_id(
         "lianxin conflict 1",
-        &[&record.key.id.bytes(), &unit.name.to_be_bytes(), &change_bytes(change)],
+        &[
+            &record.key.id.bytes(),
+            &unit.name.to_be_bytes(),
+            &change_bytes(change),
+        ],
     );
-    let key = RecordKey { kind: conflict::KIND_NUMBER, id };
+    let key = RecordKey {
+        kind: conflict::KIND_NUMBER,
+        id,
+    };
     let mut values = vec![
-        (conflict::SUBJECT_KIND, record.key.kind.to_string().into_bytes()),
+        (
+            conflict::SUBJECT_KIND,
+            record.key.kind.to_string().into_bytes(),
+        ),
         (conflict::SUBJECT, record.key.id.bytes().to_vec()),
         (conflict::FIELD, unit.name.to_string().into_bytes()),
         (conflict::REASON, side.reason.as_bytes().to_vec()),
@@ -58,8 +75,13 @@ pub(super) fn replace_loser(
     item: RecordId,
     incoming_wins: bool,
 ) -> Result<(), Need> {
-    let key = RecordKey { kind: conflict::KIND_NUMBER, id: item };
-    let Some(open) = world.record(key)?.cloned() else { return Ok(()) };
+    let key = RecordKey {
+        kind: conflict::KIND_NUMBER,
+        id: item,
+    };
+    let Some(open) = world.record(key)?.cloned() else {
+        return Ok(());
+    };
     let values = sides(incoming, record, unit, incoming_wins);
     effect::set(world, &open, &values, incoming.received_ms);
     for field in &unit.fields {
@@ -89,8 +111,14 @@ pub(super) fn follow_winner(
         let values = [
             (conflict::WINNER, unit.packed()),
             (conflict::WINNER_VERSION, change_bytes(incoming.change.id)),
-            (conflict::WINNER_ACTOR, incoming.change.header.actor.clone().into_bytes()),
-            (conflict::WINNER_AT, incoming.ordered_at().to_string().into_bytes()),
+            (
+                conflict::WINNER_ACTOR,
+                incoming.change.header.actor.clone().into_bytes(),
+            ),
+            (
+                conflict::WINNER_AT,
+                incoming.ordered_at().to_string().into_bytes(),
+            ),
         ];
         effect::set(world, &open, &values, incoming.received_ms);
     }
@@ -117,8 +145,17 @@ fn sides(
         incoming.change.header.actor.clone().into_bytes(),
         incoming.ordered_at(),
     );
-    let old = (unit.packed_of(record), change_bytes(present.change), Vec::new(), present.ordered_at);
-    let (winner, loser) = if incoming_wins { (new, old) } else { (old, new) };
+    let old = (
+        unit.packed_of(record),
+        change_bytes(present.change),
+        Vec::new(),
+        present.ordered_at,
+    );
+    let (winner, loser) = if incoming_wins {
+        (new, old)
+    } else {
+        (old, new)
+    };
     vec![
         (conflict::WINNER, winner.0),
         (conflict::LOSER, loser.0),
@@ -132,25 +169,37 @@ fn sides(
 }
 
 /// An item that says that somebody wanted to delete a record that others had edited (rule 5).
-pub(super) fn delete_requested(
-    world: &mut World,
-    incoming: &Incoming<'_>,
-    record: &Record,
-) {
+pub(super) fn delete_requested(world: &mut World, incoming: &Incoming<'_>, record: &Record) {
     let change = incoming.change.id;
     let id = derived_id(
         "lianxin conflict 1",
-        &[&record.key.id.bytes(), &0u16.to_be_bytes(), &change_bytes(change)],
+        &[
+            &record.key.id.bytes(),
+            &0u16.to_be_bytes(),
+            &change_bytes(change),
+        ],
     );
-    let key = RecordKey { kind: conflict::KIND_NUMBER, id };
+    let key = RecordKey {
+        kind: conflict::KIND_NUMBER,
+        id,
+    };
     let values = [
-        (conflict::SUBJECT_KIND, record.key.kind.to_string().into_bytes()),
+        (
+            conflict::SUBJECT_KIND,
+            record.key.kind.to_string().into_bytes(),
+        ),
         (conflict::SUBJECT, record.key.id.bytes().to_vec()),
         (conflict::FIELD, b"0".to_vec()),
         (conflict::REASON, b"delete_requested".to_vec()),
         (conflict::LOSER_VERSION, change_bytes(change)),
-        (conflict::LOSER_ACTOR, incoming.change.header.actor.clone().into_bytes()),
-        (conflict::LOSER_AT, incoming.ordered_at().to_string().into_bytes()),
+        (
+            conflict::LOSER_ACTOR,
+            incoming.change.header.actor.clone().into_bytes(),
+        ),
+        (
+            conflict::LOSER_AT,
+            incoming.ordered_at().to_string().into_bytes(),
+        ),
         (conflict::STATE, b"open".to_vec()),
     ];
     effect::create(world, key, record.office, &values, incoming.received_ms);

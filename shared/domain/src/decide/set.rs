@@ -74,7 +74,11 @@ fn conclude(
     if judged.iter().any(is_applied) {
         after.revision += 1;
     }
-    let mover = if is_plain { Mover::Own(incoming.change.id) } else { Mover::Foreign };
+    let mover = if is_plain {
+        Mover::Own(incoming.change.id)
+    } else {
+        Mover::Foreign
+    };
     world.put(after, mover);
     if judged.contains(&Judged::Lost) {
         Verdict::Lost
@@ -109,7 +113,9 @@ fn check_settable(
 ) -> Result<(), Stop> {
     let Some(kind) = kind else { return Ok(()) };
     for field in &incoming.change.body.fields {
-        let Some(declared) = kind.field(field.number) else { continue };
+        let Some(declared) = kind.field(field.number) else {
+            continue;
+        };
         let is_same = record.value(field.number).unwrap_or_default() == field.value;
         if declared.winner == Winner::Steps && !is_same {
             return Err(Stop::Refused("by_steps_only"));
@@ -119,9 +125,13 @@ fn check_settable(
         }
     }
     let state = record.text(activity::STATE).unwrap_or_default();
-    let is_closed = kind.number == activity::KIND_NUMBER
-        && !crate::machines::activity::may_edit(state);
-    if is_closed { Err(Stop::Refused("ACT-004")) } else { Ok(()) }
+    let is_closed =
+        kind.number == activity::KIND_NUMBER && !crate::machines::activity::may_edit(state);
+    if is_closed {
+        Err(Stop::Refused("ACT-004"))
+    } else {
+        Ok(())
+    }
 }
 
 fn judge(
@@ -132,7 +142,10 @@ fn judge(
     unit: &Unit<'_>,
 ) -> Result<Judged, Stop> {
     let present = |number| record.value(number).unwrap_or_default();
-    let is_equal = unit.fields.iter().all(|field| present(field.number) == field.value);
+    let is_equal = unit
+        .fields
+        .iter()
+        .all(|field| present(field.number) == field.value);
     let mut in_item = None;
     let mut is_current = true;
     for field in &unit.fields {
@@ -164,8 +177,21 @@ fn judge(
     if let Some(open) = in_item {
         item::replace_loser(world, incoming, record, unit, open, wins)?;
     } else {
-        let reason = if incoming.is_suspect() { "suspect_clock" } else { "concurrent" };
-        item::open(world, incoming, record, unit, Side { incoming_wins: wins, reason });
+        let reason = if incoming.is_suspect() {
+            "suspect_clock"
+        } else {
+            "concurrent"
+        };
+        item::open(
+            world,
+            incoming,
+            record,
+            unit,
+            Side {
+                incoming_wins: wins,
+                reason,
+            },
+        );
     }
     if wins {
         apply(unit, incoming, after);
@@ -189,7 +215,11 @@ fn based(
 ) -> Result<Based, Need> {
     let current = record.version(number);
     let Some(mut base) = base else {
-        return Ok(if current.is_none() { Based::Current } else { Based::Elsewhere });
+        return Ok(if current.is_none() {
+            Based::Current
+        } else {
+            Based::Elsewhere
+        });
     };
     for _ in 0..MAPPINGS_MAX {
         if Some(base) == current {
@@ -204,11 +234,18 @@ fn based(
             Some(Outcome::Merged(into)) if into == base => return Ok(Based::Elsewhere),
             Some(Outcome::Merged(into)) => base = into,
             Some(Outcome::Lost(item)) => {
-                let key = RecordKey { kind: conflict::KIND_NUMBER, id: item };
+                let key = RecordKey {
+                    kind: conflict::KIND_NUMBER,
+                    id: item,
+                };
                 let is_open = world
                     .record(key)?
                     .is_some_and(|item| item.text(conflict::STATE) == Some("open"));
-                return Ok(if is_open { Based::InItem(item) } else { Based::Elsewhere });
+                return Ok(if is_open {
+                    Based::InItem(item)
+                } else {
+                    Based::Elsewhere
+                });
             }
             Some(Outcome::SetAside(note) | Outcome::Waiting(note)) => {
                 return on_set_aside(world, note);
@@ -219,8 +256,13 @@ fn based(
 }
 
 fn on_set_aside(world: &World, note: RecordId) -> Result<Based, Need> {
-    let key = RecordKey { kind: set_aside::KIND_NUMBER, id: note };
-    let Some(note) = world.record(key)? else { return Ok(Based::Elsewhere) };
+    let key = RecordKey {
+        kind: set_aside::KIND_NUMBER,
+        id: note,
+    };
+    let Some(note) = world.record(key)? else {
+        return Ok(Based::Elsewhere);
+    };
     Ok(match note.text(set_aside::STATE) {
         Some("held" | "forwarded") => Based::OnSetAside,
         Some("waiting") => note
@@ -232,12 +274,7 @@ fn on_set_aside(world: &World, note: RecordId) -> Result<Based, Need> {
 }
 
 /// Whether the incoming value wins over the present one (rule 3).
-fn wins(
-    world: &World,
-    incoming: &Incoming<'_>,
-    record: &Record,
-    unit: &Unit<'_>,
-) -> bool {
+fn wins(world: &World, incoming: &Incoming<'_>, record: &Record, unit: &Unit<'_>) -> bool {
     if incoming.office == DESK {
         return true;
     }
@@ -263,7 +300,10 @@ fn wins(
                 Some(b"spoken") => 2,
                 _ => 3,
             };
-            let given = incoming.change.value(source).or_else(|| record.value(source));
+            let given = incoming
+                .change
+                .value(source)
+                .or_else(|| record.value(source));
             rank(given) <= rank(record.value(source))
         }
     }

@@ -18,7 +18,10 @@ pub(super) fn settle(
     if incoming.office != DESK && item.office != incoming.office {
         return Err(Stop::Refused("not_yours"));
     }
-    let choice = taken.text(step::CHOICE).ok_or(Stop::Refused("choice_missing"))?.to_owned();
+    let choice = taken
+        .text(step::CHOICE)
+        .ok_or(Stop::Refused("choice_missing"))?
+        .to_owned();
     let value = chosen_value(taken, item, &choice)?;
     if item.text(conflict::STATE) != Some("open") {
         return repeat_or_refuse(world, taken, item, &choice, value.as_deref());
@@ -29,8 +32,14 @@ pub(super) fn settle(
     let mut fields = vec![
         (conflict::STATE, b"settled".to_vec()),
         (conflict::CHOICE, choice.into_bytes()),
-        (conflict::SETTLED_BY, incoming.change.header.actor.clone().into_bytes()),
-        (conflict::SETTLED_AT, incoming.received_ms.to_string().into_bytes()),
+        (
+            conflict::SETTLED_BY,
+            incoming.change.header.actor.clone().into_bytes(),
+        ),
+        (
+            conflict::SETTLED_AT,
+            incoming.received_ms.to_string().into_bytes(),
+        ),
     ];
     if let Some(value) = value {
         fields.push((conflict::SETTLED_VALUE, value));
@@ -47,9 +56,13 @@ pub(super) fn settle(
 fn chosen_value(taken: &Record, item: &Record, choice: &str) -> Result<Option<Vec<u8>>, Stop> {
     match choice {
         "winner" => Ok(None),
-        "loser" => Ok(Some(item.value(conflict::LOSER).unwrap_or_default().to_vec())),
+        "loser" => Ok(Some(
+            item.value(conflict::LOSER).unwrap_or_default().to_vec(),
+        )),
         "value" => {
-            let value = taken.value(step::SETTLED_VALUE).ok_or(Stop::Refused("value_missing"))?;
+            let value = taken
+                .value(step::SETTLED_VALUE)
+                .ok_or(Stop::Refused("value_missing"))?;
             Ok(Some(value.to_vec()))
         }
         _ => Err(Stop::Refused("choice_unknown")),
@@ -80,15 +93,28 @@ fn set_subject(
     item: &Record,
     value: &[u8],
 ) -> Result<(), Stop> {
-    let kind_number = item.integer(conflict::SUBJECT_KIND).and_then(|n| u16::try_from(n).ok());
-    let subject = item.value(conflict::SUBJECT).and_then(|bytes| RecordId::from_slice(bytes).ok());
+    let kind_number = item
+        .integer(conflict::SUBJECT_KIND)
+        .and_then(|n| u16::try_from(n).ok());
+    let subject = item
+        .value(conflict::SUBJECT)
+        .and_then(|bytes| RecordId::from_slice(bytes).ok());
     let (Some(kind_number), Some(id)) = (kind_number, subject) else {
         return Err(Stop::Refused("item_broken"));
     };
-    let Some(record) = world.record(RecordKey { kind: kind_number, id })?.cloned() else {
+    let Some(record) = world
+        .record(RecordKey {
+            kind: kind_number,
+            id,
+        })?
+        .cloned()
+    else {
         return Err(Stop::Refused("subject_gone"));
     };
-    let name = item.integer(conflict::FIELD).and_then(|n| u16::try_from(n).ok()).unwrap_or(0);
+    let name = item
+        .integer(conflict::FIELD)
+        .and_then(|n| u16::try_from(n).ok())
+        .unwrap_or(0);
     if name == 0 {
         delete_subject(world, incoming, record);
         return Ok(());
@@ -102,7 +128,9 @@ fn set_subject(
         }
     }
     let after = effect::set(world, &record, &values, incoming.received_ms);
-    let loser = item.value(conflict::LOSER_VERSION).and_then(change_of_bytes);
+    let loser = item
+        .value(conflict::LOSER_VERSION)
+        .and_then(change_of_bytes);
     let is_loser_back = item.value(conflict::LOSER).unwrap_or_default() == value;
     for (number, _) in &values {
         if let (true, Some(loser), Some(restoring)) = (is_loser_back, loser, after.version(*number))
@@ -137,15 +165,28 @@ pub(super) fn decide_set_aside(
         Some("fix") => "fixed",
         _ => return Err(Stop::Refused("event_unknown")),
     };
-    let why = taken.value(step::REASON).ok_or(Stop::Refused("reason_missing"))?.to_vec();
+    let why = taken
+        .value(step::REASON)
+        .ok_or(Stop::Refused("reason_missing"))?
+        .to_vec();
     if !matches!(note.text(set_aside::STATE), Some("held" | "waiting")) {
         let is_same = note.text(set_aside::STATE) == Some(state);
-        return if is_same { Ok(Verdict::Applied) } else { Err(Stop::Refused("settled_already")) };
+        return if is_same {
+            Ok(Verdict::Applied)
+        } else {
+            Err(Stop::Refused("settled_already"))
+        };
     }
     let mut fields = vec![
         (set_aside::STATE, state.as_bytes().to_vec()),
-        (set_aside::DECIDED_BY, incoming.change.header.actor.clone().into_bytes()),
-        (set_aside::DECIDED_AT, incoming.received_ms.to_string().into_bytes()),
+        (
+            set_aside::DECIDED_BY,
+            incoming.change.header.actor.clone().into_bytes(),
+        ),
+        (
+            set_aside::DECIDED_AT,
+            incoming.received_ms.to_string().into_bytes(),
+        ),
         (set_aside::WHY, why),
     ];
     let holder = super::held::holder_of_subject(world, note)?;

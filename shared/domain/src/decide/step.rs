@@ -24,13 +24,21 @@ pub(super) fn step(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict
     }
     if let Some(existing) = world.record(incoming.key())? {
         let is_same = existing.life_version.change == incoming.change.id;
-        return if is_same { Ok(Verdict::Applied) } else { Err(Stop::Refused("exists")) };
+        return if is_same {
+            Ok(Verdict::Applied)
+        } else {
+            Err(Stop::Refused("exists"))
+        };
     }
     let taken = create::record_of(incoming);
     let acting = acting_organisation(world, incoming, &taken)?;
     check_references(world, incoming, Some(&step::KIND))?;
-    let subject_kind = taken.integer(step::SUBJECT_KIND).and_then(|n| u16::try_from(n).ok());
-    let subject_id = taken.value(step::SUBJECT).and_then(|b| RecordId::from_slice(b).ok());
+    let subject_kind = taken
+        .integer(step::SUBJECT_KIND)
+        .and_then(|n| u16::try_from(n).ok());
+    let subject_id = taken
+        .value(step::SUBJECT)
+        .and_then(|b| RecordId::from_slice(b).ok());
     let (Some(kind), Some(id)) = (subject_kind, subject_id) else {
         return Err(Stop::Refused("value_missing"));
     };
@@ -51,9 +59,16 @@ fn acting_organisation(
     incoming: &Incoming<'_>,
     taken: &Record,
 ) -> Result<Record, Stop> {
-    let id = taken.reference(step::ORGANISATION).ok_or(Stop::Refused("value_missing"))?;
-    let key = RecordKey { kind: organisation::KIND_NUMBER, id };
-    let Some(acting) = world.record(key)?.cloned() else { return Err(Stop::WaitsFor(key)) };
+    let id = taken
+        .reference(step::ORGANISATION)
+        .ok_or(Stop::Refused("value_missing"))?;
+    let key = RecordKey {
+        kind: organisation::KIND_NUMBER,
+        id,
+    };
+    let Some(acting) = world.record(key)?.cloned() else {
+        return Err(Stop::WaitsFor(key));
+    };
     if incoming.office != DESK && office_of(&acting) != incoming.office {
         return Err(Stop::Refused("not_yours"));
     }
@@ -71,7 +86,10 @@ pub(super) fn office_of(organisation: &Record) -> OfficeId {
 /// The office whose node works for an organisation named by id; none where it is unknown.
 pub(super) fn office_of_id(world: &World, id: Option<RecordId>) -> Result<Option<OfficeId>, Need> {
     let Some(id) = id else { return Ok(None) };
-    let key = RecordKey { kind: organisation::KIND_NUMBER, id };
+    let key = RecordKey {
+        kind: organisation::KIND_NUMBER,
+        id,
+    };
     Ok(world.record(key)?.map(office_of))
 }
 
@@ -101,9 +119,14 @@ fn move_machine(
 ) -> Result<Verdict, Stop> {
     let kind = kinds::by_number(key.kind).ok_or(Stop::Refused("kind_unknown"))?;
     let machine = kind.machine.ok_or(Stop::Refused("no_machine"))?;
-    let event = taken.text(step::EVENT).ok_or(Stop::Refused("value_missing"))?.to_owned();
-    let is_beginning =
-        machine.transitions.iter().any(|arrow| arrow.from.is_empty() && arrow.event == event);
+    let event = taken
+        .text(step::EVENT)
+        .ok_or(Stop::Refused("value_missing"))?
+        .to_owned();
+    let is_beginning = machine
+        .transitions
+        .iter()
+        .any(|arrow| arrow.from.is_empty() && arrow.event == event);
     let is_new = subject.is_none();
     let subject = match subject {
         Some(subject) => subject,
@@ -113,7 +136,14 @@ fn move_machine(
         None => return Err(Stop::WaitsFor(key)),
     };
     let date = step_date(taken, incoming.received_ms);
-    let work = Work { incoming, taken, subject: &subject, is_new, acting, date };
+    let work = Work {
+        incoming,
+        taken,
+        subject: &subject,
+        is_new,
+        acting,
+        date,
+    };
     if is_repeat(world, &work)? {
         world.put(taken.clone(), Mover::Own(incoming.change.id));
         return Ok(Verdict::Applied);
@@ -171,7 +201,9 @@ fn find_arrow(
 /// The step's own date, at most the date received (`sync.md` 5).
 fn step_date(taken: &Record, received_ms: u64) -> Date {
     let received = china_date_of(received_ms.cast_signed());
-    let own = taken.text(step::DATE).and_then(|text| text.parse::<Date>().ok());
+    let own = taken
+        .text(step::DATE)
+        .and_then(|text| text.parse::<Date>().ok());
     own.map_or(received, |own| own.min(received))
 }
 
@@ -198,7 +230,11 @@ fn actors(world: &World, work: &Work<'_>) -> Result<Vec<Actor>, Stop> {
             actors.push(Actor::Hub);
         }
     }
-    if actors.is_empty() { Err(Stop::Refused("not_yours")) } else { Ok(actors) }
+    if actors.is_empty() {
+        Err(Stop::Refused("not_yours"))
+    } else {
+        Ok(actors)
+    }
 }
 
 /// The recorder of steps that the hub takes by rule.
@@ -206,13 +242,20 @@ const HUB_RECORDER: &str = "hub";
 
 fn facts(world: &World, work: &Work<'_>) -> Result<Facts, Stop> {
     let can_admit_members = work.acting.text(organisation::CAN_ADMIT_MEMBERS) == Some("1");
-    let base = Facts { can_admit_members, publicity_on: true, ..Facts::default() };
+    let base = Facts {
+        can_admit_members,
+        publicity_on: true,
+        ..Facts::default()
+    };
     match work.subject.key.kind {
         case::KIND_NUMBER => transfer::facts(world, work, base),
         participation::KIND_NUMBER => participation_facts(world, work, base),
         activity::KIND_NUMBER => {
             let ended = work.subject.text(activity::HELD_DATE);
-            Ok(Facts { working_days_since: working_days(ended, work.date), ..base })
+            Ok(Facts {
+                working_days_since: working_days(ended, work.date),
+                ..base
+            })
         }
         _ => Ok(base),
     }
@@ -223,17 +266,30 @@ fn participation_facts(world: &World, work: &Work<'_>, base: Facts) -> Result<Fa
     let recorder = work.taken.text(step::RECORDER);
     let mut recorder_is_subject = false;
     if let Some(id) = subject.reference(participation::VOLUNTEER) {
-        let key = RecordKey { kind: volunteer::KIND_NUMBER, id };
-        let named = world.record(key)?.and_then(|v| v.reference(volunteer::PERSON));
+        let key = RecordKey {
+            kind: volunteer::KIND_NUMBER,
+            id,
+        };
+        let named = world
+            .record(key)?
+            .and_then(|v| v.reference(volunteer::PERSON));
         if let Some(id) = named {
-            let key = RecordKey { kind: person::KIND_NUMBER, id };
-            let name = world.record(key)?.and_then(|person| person.text(person::NAME));
+            let key = RecordKey {
+                kind: person::KIND_NUMBER,
+                id,
+            };
+            let name = world
+                .record(key)?
+                .and_then(|person| person.text(person::NAME));
             recorder_is_subject = name.is_some() && name == recorder;
         }
     }
     let mut activity_open = false;
     if let Some(id) = subject.reference(participation::ACTIVITY) {
-        let key = RecordKey { kind: activity::KIND_NUMBER, id };
+        let key = RecordKey {
+            kind: activity::KIND_NUMBER,
+            id,
+        };
         activity_open = world
             .record(key)?
             .and_then(|activity| activity.text(activity::STATE))
@@ -241,7 +297,12 @@ fn participation_facts(world: &World, work: &Work<'_>, base: Facts) -> Result<Fa
     }
     let served = subject.text(participation::SERVICE_DATE);
     let working_days_since = working_days(served, work.date);
-    Ok(Facts { recorder_is_subject, working_days_since, activity_open, ..base })
+    Ok(Facts {
+        recorder_is_subject,
+        working_days_since,
+        activity_open,
+        ..base
+    })
 }
 
 fn working_days(since: Option<&str>, to: Date) -> i64 {
@@ -297,7 +358,12 @@ fn carry_out_one(
             if value.is_empty() {
                 return Ok(subject);
             }
-            Ok(effect::set(world, &subject, &[(member::CATEGORY, value)], now_ms))
+            Ok(effect::set(
+                world,
+                &subject,
+                &[(member::CATEGORY, value)],
+                now_ms,
+            ))
         }
         Effect::CloseTenure => {
             let how = member_status::tenure_event_of(arrow.event).unwrap_or("left");
@@ -307,7 +373,13 @@ fn carry_out_one(
         Effect::TakeIn if subject.key.kind == member::KIND_NUMBER => {
             let how = member_status::tenure_event_of(arrow.event).unwrap_or("admission");
             let office = subject.office;
-            Ok(create::open_tenure(world, &subject, office, (how, None), now_ms))
+            Ok(create::open_tenure(
+                world,
+                &subject,
+                office,
+                (how, None),
+                now_ms,
+            ))
         }
         Effect::CloseCase => transfer::close_case_of(world, work, subject),
         other => transfer::carry_out(world, other, work, subject),
@@ -326,7 +398,10 @@ pub fn automatic_step(
 ) -> Change {
     let date = china_date_of(now_ms.cast_signed()).to_string();
     let fields = [
-        (step::SUBJECT_KIND, subject.key.kind.to_string().into_bytes()),
+        (
+            step::SUBJECT_KIND,
+            subject.key.kind.to_string().into_bytes(),
+        ),
         (step::SUBJECT, subject.key.id.bytes().to_vec()),
         (step::EVENT, event.as_bytes().to_vec()),
         (step::ORGANISATION, organisation.bytes().to_vec()),
@@ -349,7 +424,11 @@ pub fn automatic_step(
         },
         body: Body {
             fields: fields
-                .map(|(number, value)| FieldChange { number, value, base: None })
+                .map(|(number, value)| FieldChange {
+                    number,
+                    value,
+                    base: None,
+                })
                 .to_vec(),
             ..Body::default()
         },

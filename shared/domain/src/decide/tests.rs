@@ -41,9 +41,11 @@ impl Hub {
             now: NOW,
             changes: BTreeMap::new(),
         };
-        for (id, name, is_office, admits) in
-            [(EAST, "east", "1", "0"), (WEST, "west", "1", "0"), (STREET, "street", "0", "1")]
-        {
+        for (id, name, is_office, admits) in [
+            (EAST, "east", "1", "0"),
+            (WEST, "west", "1", "0"),
+            (STREET, "street", "0", "1"),
+        ] {
             let fields = [
                 (organisation::NAME, name.as_bytes()),
                 (organisation::KIND_OF, b"committee"),
@@ -65,10 +67,18 @@ impl Hub {
         verb: Verb,
         fields: &[(u16, &[u8])],
     ) -> Change {
-        let node = if office == DESK { HUB } else { NodeId::new(office.bytes()) };
+        let node = if office == DESK {
+            HUB
+        } else {
+            NodeId::new(office.bytes())
+        };
         let sequence = self.sequences.entry(office).or_insert(0);
         *sequence += 1;
-        let sequence = if office == DESK { 1_000_000 + *sequence } else { *sequence };
+        let sequence = if office == DESK {
+            1_000_000 + *sequence
+        } else {
+            *sequence
+        };
         let key = RecordKey { kind, id };
         let shown = self.records.get(&key);
         let mut fields: Vec<_> = fields
@@ -81,7 +91,11 @@ impl Hub {
             .collect();
         fields.sort_by_key(|field| field.number);
         Change {
-            id: ChangeId { node, epoch: 1, sequence },
+            id: ChangeId {
+                node,
+                epoch: 1,
+                sequence,
+            },
             header: Header {
                 record: id,
                 kind,
@@ -126,10 +140,18 @@ impl Hub {
         waited_in: Option<RecordId>,
     ) -> Verdict {
         self.now += 1_000;
-        let incoming =
-            Incoming { change, office, received_ms: self.now, offset_ms: 0, waited_in };
-        let mut world =
-            World::new(ChangeId { node: HUB, epoch: 1, sequence: self.hub_next });
+        let incoming = Incoming {
+            change,
+            office,
+            received_ms: self.now,
+            offset_ms: 0,
+            waited_in,
+        };
+        let mut world = World::new(ChangeId {
+            node: HUB,
+            epoch: 1,
+            sequence: self.hub_next,
+        });
         let verdict = loop {
             match decide(&mut world, &incoming) {
                 Ok(verdict) => break verdict,
@@ -171,7 +193,8 @@ impl Hub {
             self.records.insert(*key, record.clone());
             self.feeds.insert((record.office, *key));
         }
-        self.feeds.extend(writes.joins.iter().map(|(key, office)| (*office, *key)));
+        self.feeds
+            .extend(writes.joins.iter().map(|(key, office)| (*office, *key)));
         for (key, office) in writes.leaves.keys() {
             self.feeds.remove(&(*office, *key));
         }
@@ -188,7 +211,10 @@ impl Hub {
         let waiting = self.records.values().filter(is_waiting);
         waiting
             .filter_map(|note| {
-                Some((change_of_bytes(note.value(set_aside::CHANGE)?)?, note.key.id))
+                Some((
+                    change_of_bytes(note.value(set_aside::CHANGE)?)?,
+                    note.key.id,
+                ))
             })
             .collect()
     }
@@ -198,7 +224,10 @@ impl Hub {
     }
 
     fn register(&mut self, office: OfficeId, number: u8) -> RecordId {
-        let (who, id) = (RecordId::new([number; 16]), RecordId::new([number + 100; 16]));
+        let (who, id) = (
+            RecordId::new([number; 16]),
+            RecordId::new([number + 100; 16]),
+        );
         let name: &[(u16, &[u8])] = &[(person::NAME, "陈晓".as_bytes())];
         self.send(office, person::KIND_NUMBER, who, Verb::Create, name);
         let who = who.bytes();
@@ -250,11 +279,20 @@ impl Hub {
 
     fn issue(&mut self, from: OfficeId, case: RecordId) {
         for (who, event) in [(from, "submit"), (from, "approve_branch")] {
-            assert_eq!(self.step((who, who), case, event, &[]), Verdict::Applied, "{event}");
+            assert_eq!(
+                self.step((who, who), case, event, &[]),
+                Verdict::Applied,
+                "{event}"
+            );
         }
-        let args: &[(u16, &[u8])] =
-            &[(step::LETTER_NUMBER, b"2026-0001"), (step::VALID_DAYS, b"90")];
-        assert_eq!(self.step((DESK, STREET), case, "approve", args), Verdict::Applied);
+        let args: &[(u16, &[u8])] = &[
+            (step::LETTER_NUMBER, b"2026-0001"),
+            (step::VALID_DAYS, b"90"),
+        ];
+        assert_eq!(
+            self.step((DESK, STREET), case, "approve", args),
+            Verdict::Applied
+        );
     }
 
     fn open_tenures(&self, member: RecordId) -> usize {
@@ -290,10 +328,16 @@ fn rule_1_an_update_is_never_an_insert_and_is_decided_when_its_record_comes() {
     let early: &[(u16, &[u8])] = &[(person::PHONE, b"13900000000")];
     let set = hub.change(EAST, person::KIND_NUMBER, id, Verb::Set, early);
     assert_eq!(hub.take(EAST, &set), Verdict::Waiting);
-    assert!(!hub.records.contains_key(&RecordKey { kind: person::KIND_NUMBER, id }));
+    assert!(!hub.records.contains_key(&RecordKey {
+        kind: person::KIND_NUMBER,
+        id
+    }));
     let fields: &[(u16, &[u8])] = &[(person::NAME, "郑二".as_bytes())];
     hub.send(EAST, person::KIND_NUMBER, id, Verb::Create, fields);
-    assert_eq!(hub.get(person::KIND_NUMBER, id).text(person::PHONE), Some("13900000000"));
+    assert_eq!(
+        hub.get(person::KIND_NUMBER, id).text(person::PHONE),
+        Some("13900000000")
+    );
 }
 
 #[test]
@@ -303,7 +347,10 @@ fn rule_1_a_second_creation_with_other_content_is_set_aside() {
     let other: &[(u16, &[u8])] = &[(person::NAME, "林二".as_bytes())];
     let verdict = hub.send(EAST, person::KIND_NUMBER, id, Verb::Create, other);
     assert_eq!(verdict, Verdict::SetAside("exists"));
-    assert_eq!(hub.get(person::KIND_NUMBER, id).text(person::NAME), Some("林一"));
+    assert_eq!(
+        hub.get(person::KIND_NUMBER, id).text(person::NAME),
+        Some("林一")
+    );
 }
 
 #[test]
@@ -394,7 +441,10 @@ fn rule_5_a_deletion_that_had_not_seen_an_edit_becomes_a_request() {
     assert_eq!(hub.take(EAST, &delete), Verdict::Lost);
     assert!(hub.get(kind, id).is_alive());
     let late = hub.change(EAST, kind, id, Verb::Set, &[(person::PHONE, b"44")]);
-    assert_eq!(hub.send(EAST, kind, id, Verb::Delete, &[]), Verdict::Applied);
+    assert_eq!(
+        hub.send(EAST, kind, id, Verb::Delete, &[]),
+        Verdict::Applied
+    );
     assert_eq!(hub.take(EAST, &late), Verdict::SetAside("deleted"));
 }
 
@@ -441,21 +491,33 @@ fn a_letter_goes_from_issue_to_acceptance_and_one_office_holds_the_member() {
     assert_eq!(second, Verdict::SetAside("TRF-001"));
     hub.issue(EAST, case);
     assert_eq!(hub.get(member::KIND_NUMBER, member).office, EAST);
-    assert_eq!(hub.step((WEST, WEST), case, "open_check", &[]), Verdict::Applied);
+    assert_eq!(
+        hub.step((WEST, WEST), case, "open_check", &[]),
+        Verdict::Applied
+    );
     let branch = WEST.bytes();
     let accept = hub.step((WEST, WEST), case, "accept", &[(step::TO_BRANCH, &branch)]);
     assert_eq!(accept, Verdict::Applied);
     assert_eq!(hub.get(member::KIND_NUMBER, member).office, WEST);
     assert_eq!(hub.open_tenures(member), 1);
-    let key = RecordKey { kind: member::KIND_NUMBER, id: member };
+    let key = RecordKey {
+        kind: member::KIND_NUMBER,
+        id: member,
+    };
     assert!(hub.feeds.contains(&(WEST, key)) && !hub.feeds.contains(&(EAST, key)));
     let again = hub.step((WEST, WEST), case, "accept", &[(step::TO_BRANCH, &branch)]);
     assert_eq!(again, Verdict::Applied, "a repeat is no refusal");
     assert_eq!(hub.open_tenures(member), 1);
     let receipt = hub.step((WEST, WEST), case, "send_receipt", &[]);
     assert_eq!(receipt, Verdict::Applied);
-    assert_eq!(hub.step((EAST, EAST), case, "confirm_receipt", &[]), Verdict::Applied);
-    assert_eq!(hub.get(transfer::KIND_NUMBER, case).text(transfer::STATE), Some("CLOSED"));
+    assert_eq!(
+        hub.step((EAST, EAST), case, "confirm_receipt", &[]),
+        Verdict::Applied
+    );
+    assert_eq!(
+        hub.get(transfer::KIND_NUMBER, case).text(transfer::STATE),
+        Some("CLOSED")
+    );
 }
 
 #[test]
@@ -466,8 +528,10 @@ fn nobody_without_the_power_to_admit_issues_a_letter() {
     hub.start(EAST, WEST, member, case);
     hub.step((EAST, EAST), case, "submit", &[]);
     hub.step((EAST, EAST), case, "approve_branch", &[]);
-    let args: &[(u16, &[u8])] =
-        &[(step::LETTER_NUMBER, b"2026-0001"), (step::VALID_DAYS, b"30")];
+    let args: &[(u16, &[u8])] = &[
+        (step::LETTER_NUMBER, b"2026-0001"),
+        (step::VALID_DAYS, b"30"),
+    ];
     let verdict = hub.step((EAST, EAST), case, "approve", args);
     assert_eq!(verdict, Verdict::SetAside("TRF-002"));
 }
@@ -478,7 +542,10 @@ fn a_former_holders_late_edit_comes_to_the_present_holder_as_an_item() {
     let member = hub.register(EAST, 60);
     let kind = member::KIND_NUMBER;
     let mut late = hub.change(EAST, kind, member, Verb::Set, &[(member::DUTY, b"x")]);
-    late.header.tenure = Some(crate::change::Believed { number: 1, holder: EAST });
+    late.header.tenure = Some(crate::change::Believed {
+        number: 1,
+        holder: EAST,
+    });
     let case = RecordId::new([70; 16]);
     hub.start(EAST, WEST, member, case);
     hub.issue(EAST, case);
@@ -496,7 +563,13 @@ fn a_former_holders_late_edit_comes_to_the_present_holder_as_an_item() {
 fn a_group_is_taken_whole_or_set_aside_whole() {
     let mut hub = Hub::new();
     let (one, two) = (RecordId::new([80; 16]), RecordId::new([81; 16]));
-    let good = hub.change(EAST, 2, one, Verb::Create, &[(person::NAME, "甲".as_bytes())]);
+    let good = hub.change(
+        EAST,
+        2,
+        one,
+        Verb::Create,
+        &[(person::NAME, "甲".as_bytes())],
+    );
     let bad = hub.change(EAST, 2, two, Verb::Create, &[(person::PHONE, b"1")]);
     let incoming = |change| Incoming {
         change,
@@ -505,7 +578,11 @@ fn a_group_is_taken_whole_or_set_aside_whole() {
         offset_ms: 0,
         waited_in: None,
     };
-    let mut world = World::new(ChangeId { node: HUB, epoch: 1, sequence: 1 });
+    let mut world = World::new(ChangeId {
+        node: HUB,
+        epoch: 1,
+        sequence: 1,
+    });
     let group = [incoming(&good), incoming(&bad)];
     let verdicts = loop {
         match decide_group(&mut world, &group) {
@@ -514,7 +591,13 @@ fn a_group_is_taken_whole_or_set_aside_whole() {
         }
     };
     assert_eq!(verdicts, vec![Verdict::SetAside("group_part_refused"); 2]);
-    assert!(world.writes().records.keys().all(|key| key.kind == set_aside::KIND_NUMBER));
+    assert!(
+        world
+            .writes()
+            .records
+            .keys()
+            .all(|key| key.kind == set_aside::KIND_NUMBER)
+    );
 }
 
 proptest! {

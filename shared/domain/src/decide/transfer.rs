@@ -29,7 +29,10 @@ pub(super) fn prospective(
     let acting_office = office_of(acting);
     let from = taken.reference(step::FROM_ORG).unwrap_or(acting.key.id);
     let office = office_of_id(world, Some(from))?.unwrap_or(acting_office);
-    let version = Version { change: incoming.change.id, ordered_at: incoming.received_ms };
+    let version = Version {
+        change: incoming.change.id,
+        ordered_at: incoming.received_ms,
+    };
     let mut record = Record {
         key,
         class: Class::Case,
@@ -75,18 +78,28 @@ pub(super) fn facts(world: &World, work: &Work<'_>, base: Facts) -> Result<Facts
         facts.member_active = member_status::ACTIVE.contains(&status)
             && record.reference(member::HOLDER) == from
             && from.is_some();
-        let due = record.text(member::CONVERSION_DUE).and_then(|text| text.parse().ok());
+        let due = record
+            .text(member::CONVERSION_DUE)
+            .and_then(|text| text.parse().ok());
         facts.probation_overdue = record.text(member::CATEGORY) == Some("probationary")
             && due.is_some_and(|due: jiff::civil::Date| due < work.date);
     }
     let branch = reference(work, step::TO_BRANCH, case::TO_BRANCH);
     if let Some(id) = branch {
-        let key = RecordKey { kind: organisation::KIND_NUMBER, id };
+        let key = RecordKey {
+            kind: organisation::KIND_NUMBER,
+            id,
+        };
         let is_internal = subject.text(case::VARIANT) == Some("internal");
-        let wanted =
-            if is_internal { office_of_id(world, subject.reference(case::FROM_ORG))? } else { to_office };
+        let wanted = if is_internal {
+            office_of_id(world, subject.reference(case::FROM_ORG))?
+        } else {
+            to_office
+        };
         facts.branch_of_receiver = world.record(key)?.is_some_and(|branch| {
-            let is_active = branch.text(organisation::STATE).is_none_or(|state| state == "active");
+            let is_active = branch
+                .text(organisation::STATE)
+                .is_none_or(|state| state == "active");
             is_active && branch.is_alive() && Some(office_of(branch)) == wanted
         });
     }
@@ -94,22 +107,40 @@ pub(super) fn facts(world: &World, work: &Work<'_>, base: Facts) -> Result<Facts
 }
 
 fn reference(work: &Work<'_>, of_step: u16, of_case: u16) -> Option<RecordId> {
-    work.taken.reference(of_step).or_else(|| work.subject.reference(of_case))
+    work.taken
+        .reference(of_step)
+        .or_else(|| work.subject.reference(of_case))
 }
 
 fn member_of(world: &World, case_record: &Record) -> Result<Option<Record>, Need> {
-    let Some(id) = case_record.reference(case::MEMBER) else { return Ok(None) };
-    Ok(world.record(RecordKey { kind: member::KIND_NUMBER, id })?.cloned())
+    let Some(id) = case_record.reference(case::MEMBER) else {
+        return Ok(None);
+    };
+    Ok(world
+        .record(RecordKey {
+            kind: member::KIND_NUMBER,
+            id,
+        })?
+        .cloned())
 }
 
 fn person_of(world: &World, member_record: &Record) -> Result<Option<Record>, Need> {
-    let Some(id) = member_record.reference(member::PERSON) else { return Ok(None) };
-    Ok(world.record(RecordKey { kind: person::KIND_NUMBER, id })?.cloned())
+    let Some(id) = member_record.reference(member::PERSON) else {
+        return Ok(None);
+    };
+    Ok(world
+        .record(RecordKey {
+            kind: person::KIND_NUMBER,
+            id,
+        })?
+        .cloned())
 }
 
 fn name_of(world: &World, member_record: &Record) -> Result<Vec<u8>, Need> {
     let person = person_of(world, member_record)?;
-    Ok(person.and_then(|p| p.value(person::NAME).map(<[u8]>::to_vec)).unwrap_or_default())
+    Ok(person
+        .and_then(|p| p.value(person::NAME).map(<[u8]>::to_vec))
+        .unwrap_or_default())
 }
 
 /// Writes the case with its new state, and keeps the member's open case true.
@@ -120,11 +151,20 @@ pub(super) fn write_case(
     mut values: Vec<(u16, Vec<u8>)>,
 ) -> Result<Record, Stop> {
     let now_ms = work.incoming.received_ms;
-    let due = add_days(work.date, ANSWER_DAYS).map(|date| date.to_string()).unwrap_or_default();
+    let due = add_days(work.date, ANSWER_DAYS)
+        .map(|date| date.to_string())
+        .unwrap_or_default();
     values.push((case::ANSWER_DUE, due.into_bytes()));
     values.push((case::LAST_STEP, work.taken.key.id.bytes().to_vec()));
     let is_back = arrow.event == machine::event::SEND_BACK;
-    values.push((case::RETURNED, if is_back { b"1".to_vec() } else { b"0".to_vec() }));
+    values.push((
+        case::RETURNED,
+        if is_back {
+            b"1".to_vec()
+        } else {
+            b"0".to_vec()
+        },
+    ));
     values.sort_by_key(|(number, _)| *number);
     values.dedup_by_key(|(number, _)| *number);
     let after = if work.is_new {
@@ -137,7 +177,10 @@ pub(super) fn write_case(
         all.extend(values);
         let all: Vec<_> = all.into_iter().collect();
         effect::create(world, work.subject.key, work.subject.office, &all, now_ms);
-        world.record(work.subject.key)?.cloned().ok_or(Stop::Refused("subject_gone"))?
+        world
+            .record(work.subject.key)?
+            .cloned()
+            .ok_or(Stop::Refused("subject_gone"))?
     } else {
         effect::set(world, work.subject, &values, now_ms)
     };
@@ -151,7 +194,9 @@ fn note_open_case(
     arrow: &Transition,
     now_ms: u64,
 ) -> Result<(), Stop> {
-    let Some(record) = member_of(world, after)? else { return Ok(()) };
+    let Some(record) = member_of(world, after)? else {
+        return Ok(());
+    };
     let own = after.key.id.bytes();
     let noted = record.value(member::OPEN_CASE);
     let is_open = machine::MACHINE.is_open(arrow.to);
@@ -204,7 +249,11 @@ fn issue_letter(world: &mut World, work: &Work<'_>, subject: &Record) -> Result<
     let now_ms = work.incoming.received_ms;
     let days = work.taken.integer(step::VALID_DAYS).unwrap_or(0);
     let last = last_valid_date(work.date, days).map_err(|_| Stop::Refused("TRF-014"))?;
-    let number = work.taken.value(step::LETTER_NUMBER).unwrap_or_default().to_vec();
+    let number = work
+        .taken
+        .value(step::LETTER_NUMBER)
+        .unwrap_or_default()
+        .to_vec();
     let parts: [&[u8]; 2] = [&subject.key.id.bytes(), &number];
     let key = RecordKey {
         kind: letter::KIND_NUMBER,
@@ -223,7 +272,11 @@ fn issue_letter(world: &mut World, work: &Work<'_>, subject: &Record) -> Result<
         world.join(key, office);
         world.join(subject.key, office);
     }
-    let state = if to_office.is_some() { machine::state::IN_TRANSIT } else { machine::state::ISSUED };
+    let state = if to_office.is_some() {
+        machine::state::IN_TRANSIT
+    } else {
+        machine::state::ISSUED
+    };
     let fields = [
         (case::STATE, state.as_bytes().to_vec()),
         (case::LETTER, key.id.bytes().to_vec()),
@@ -253,7 +306,10 @@ fn letter_values(
         (letter::CASE, subject.key.id.bytes().to_vec()),
         (letter::ISSUE_DATE, work.date.to_string().into_bytes()),
         (letter::VALID_DAYS, days.to_string().into_bytes()),
-        (letter::STATE, letter_machine::state::ISSUED.as_bytes().to_vec()),
+        (
+            letter::STATE,
+            letter_machine::state::ISSUED.as_bytes().to_vec(),
+        ),
     ];
     let mut copy = |from: Option<&[u8]>, to: u16| {
         if let Some(value) = from {
@@ -278,8 +334,15 @@ fn letter_values(
 }
 
 fn letter_of(world: &World, subject: &Record) -> Result<Option<Record>, Need> {
-    let Some(id) = subject.reference(case::LETTER) else { return Ok(None) };
-    Ok(world.record(RecordKey { kind: letter::KIND_NUMBER, id })?.cloned())
+    let Some(id) = subject.reference(case::LETTER) else {
+        return Ok(None);
+    };
+    Ok(world
+        .record(RecordKey {
+            kind: letter::KIND_NUMBER,
+            id,
+        })?
+        .cloned())
 }
 
 fn move_letter(
@@ -326,8 +389,13 @@ fn move_member(world: &mut World, work: &Work<'_>, subject: &Record) -> Result<R
     let branch = reference(work, step::TO_BRANCH, case::TO_BRANCH);
     let branch = branch.map(|id| id.bytes().to_vec()).unwrap_or_default();
     let today = work.date.to_string().into_bytes();
-    let receipt_due = add_months(work.date, 1).map(|date| date.to_string()).unwrap_or_default();
-    let fields = [(case::ACCEPTED_DATE, today.clone()), (case::RECEIPT_DUE, receipt_due.into_bytes())];
+    let receipt_due = add_months(work.date, 1)
+        .map(|date| date.to_string())
+        .unwrap_or_default();
+    let fields = [
+        (case::ACCEPTED_DATE, today.clone()),
+        (case::RECEIPT_DUE, receipt_due.into_bytes()),
+    ];
     let from = record.office;
     let is_internal = subject.text(case::VARIANT) == Some("internal");
     let to = office_of_id(world, subject.reference(case::TO_ORG))?.filter(|_| !is_internal);
@@ -356,7 +424,10 @@ fn hand_over(
     let name = name_of(world, record)?;
     let person = copy_person(world, subject, record, to, now_ms)?;
     let moved = [
-        (member::PERSON, person.map(|id| id.bytes().to_vec()).unwrap_or_default()),
+        (
+            member::PERSON,
+            person.map(|id| id.bytes().to_vec()).unwrap_or_default(),
+        ),
         (member::BRANCH, branch.to_vec()),
         (member::GROUP, Vec::new()),
         (member::RELATION_IN_DATE, work.date.to_string().into_bytes()),
@@ -366,7 +437,10 @@ fn hand_over(
     world.join(after.key, to);
     world.leave(after.key, from, Leaving::Transferred);
     share_tenures(world, &after, to)?;
-    let tenure = record.value(member::TENURE_NUMBER).unwrap_or_default().to_vec();
+    let tenure = record
+        .value(member::TENURE_NUMBER)
+        .unwrap_or_default()
+        .to_vec();
     let key = stub_key(subject.key.id, record.key.id);
     let values = [
         (stub::MEMBER, record.key.id.bytes().to_vec()),
@@ -383,7 +457,10 @@ fn hand_over(
 
 fn stub_key(case_id: RecordId, member_id: RecordId) -> RecordKey {
     let id = derived_id("lianxin stub 1", &[&case_id.bytes(), &member_id.bytes()]);
-    RecordKey { kind: stub::KIND_NUMBER, id }
+    RecordKey {
+        kind: stub::KIND_NUMBER,
+        id,
+    }
 }
 
 /// The receiver sees the list of tenures.
@@ -407,9 +484,17 @@ fn copy_person(
     to: OfficeId,
     now_ms: u64,
 ) -> Result<Option<RecordId>, Stop> {
-    let Some(original) = person_of(world, record)? else { return Ok(None) };
-    let id = derived_id("lianxin person of case 1", &[&subject.key.id.bytes(), &to.bytes()]);
-    let key = RecordKey { kind: person::KIND_NUMBER, id };
+    let Some(original) = person_of(world, record)? else {
+        return Ok(None);
+    };
+    let id = derived_id(
+        "lianxin person of case 1",
+        &[&subject.key.id.bytes(), &to.bytes()],
+    );
+    let key = RecordKey {
+        kind: person::KIND_NUMBER,
+        id,
+    };
     if world.record(key)?.is_none() {
         let values: Vec<_> = original
             .fields
@@ -439,9 +524,20 @@ fn close_outwards(world: &mut World, work: &Work<'_>, subject: &Record) -> Resul
         (stub::CASE, subject.key.id.bytes().to_vec()),
         (stub::DESTINATION, destination),
     ];
-    effect::create(world, stub_key(subject.key.id, record.key.id), record.office, &values, now_ms);
+    effect::create(
+        world,
+        stub_key(subject.key.id, record.key.id),
+        record.office,
+        &values,
+        now_ms,
+    );
     let today = work.date.to_string().into_bytes();
-    Ok(effect::set(world, subject, &[(case::ACCEPTED_DATE, today)], now_ms))
+    Ok(effect::set(
+        world,
+        subject,
+        &[(case::ACCEPTED_DATE, today)],
+        now_ms,
+    ))
 }
 
 /// A member comes in from outside on paper.
@@ -455,7 +551,10 @@ fn take_in(world: &mut World, work: &Work<'_>, subject: &Record) -> Result<Recor
     };
     let person_key = RecordKey {
         kind: person::KIND_NUMBER,
-        id: derived_id("lianxin person of case 1", &[&subject.key.id.bytes(), &office.bytes()]),
+        id: derived_id(
+            "lianxin person of case 1",
+            &[&subject.key.id.bytes(), &office.bytes()],
+        ),
     };
     let mut of_person = copied(&[
         (case::MEMBER_NAME, person::NAME),
@@ -468,8 +567,16 @@ fn take_in(world: &mut World, work: &Work<'_>, subject: &Record) -> Result<Recor
     of_person.sort_by_key(|(number, _)| *number);
     effect::create(world, person_key, office, &of_person, now_ms);
     let is_probationary = subject.text(case::MEMBER_CATEGORY) == Some("probationary");
-    let status = if is_probationary { member_status::state::PROBATIONARY } else { member_status::state::FULL };
-    let category = if is_probationary { "probationary" } else { "full" };
+    let status = if is_probationary {
+        member_status::state::PROBATIONARY
+    } else {
+        member_status::state::FULL
+    };
+    let category = if is_probationary {
+        "probationary"
+    } else {
+        "full"
+    };
     let key = RecordKey {
         kind: member::KIND_NUMBER,
         id: derived_id("lianxin member of case 1", &[&subject.key.id.bytes()]),
@@ -489,8 +596,17 @@ fn take_in(world: &mut World, work: &Work<'_>, subject: &Record) -> Result<Recor
     }
     of_member.sort_by_key(|(number, _)| *number);
     effect::create(world, key, office, &of_member, now_ms);
-    let record = world.record(key)?.cloned().ok_or(Stop::Refused("subject_gone"))?;
-    open_tenure(world, &record, office, ("acceptance_offline", Some(subject.key.id)), now_ms);
+    let record = world
+        .record(key)?
+        .cloned()
+        .ok_or(Stop::Refused("subject_gone"))?;
+    open_tenure(
+        world,
+        &record,
+        office,
+        ("acceptance_offline", Some(subject.key.id)),
+        now_ms,
+    );
     let fields = [
         (case::MEMBER, key.id.bytes().to_vec()),
         (case::ACCEPTED_DATE, work.date.to_string().into_bytes()),
@@ -505,14 +621,20 @@ fn compensate(world: &mut World, work: &Work<'_>, subject: &Record) -> Result<Re
     let Some(back) = back.filter(|back| *back != record.office) else {
         return Err(Stop::Refused("not_available"));
     };
-    let branch = subject.value(case::FROM_BRANCH).unwrap_or_default().to_vec();
+    let branch = subject
+        .value(case::FROM_BRANCH)
+        .unwrap_or_default()
+        .to_vec();
     let now_ms = work.incoming.received_ms;
     let how = ("revocation", Some(subject.key.id));
     close_tenure(world, &record, Some(back), how, now_ms)?;
     let former = record.office;
     let person = copy_person(world, subject, &record, back, now_ms)?;
     let moved = [
-        (member::PERSON, person.map(|id| id.bytes().to_vec()).unwrap_or_default()),
+        (
+            member::PERSON,
+            person.map(|id| id.bytes().to_vec()).unwrap_or_default(),
+        ),
         (member::BRANCH, branch),
         (member::GROUP, Vec::new()),
     ];
@@ -529,15 +651,29 @@ fn open_dispute(world: &mut World, work: &Work<'_>, subject: &Record) -> Result<
     let now_ms = work.incoming.received_ms;
     let parts: [&[u8]; 2] = [&subject.key.id.bytes(), &work.taken.key.id.bytes()];
     let id = derived_id("lianxin dispute 1", &parts);
-    let key = RecordKey { kind: case::KIND_NUMBER, id };
+    let key = RecordKey {
+        kind: case::KIND_NUMBER,
+        id,
+    };
     let mut values = vec![
-        (case::VARIANT, subject.value(case::VARIANT).unwrap_or_default().to_vec()),
+        (
+            case::VARIANT,
+            subject.value(case::VARIANT).unwrap_or_default().to_vec(),
+        ),
         (case::STATE, machine::state::DISPUTED.as_bytes().to_vec()),
         (case::STATE_DATE, work.date.to_string().into_bytes()),
         (case::DISPUTES, subject.key.id.bytes().to_vec()),
-        (case::LAST_EVENT, machine::event::DISPUTE.as_bytes().to_vec()),
+        (
+            case::LAST_EVENT,
+            machine::event::DISPUTE.as_bytes().to_vec(),
+        ),
     ];
-    for number in [case::MEMBER, case::MEMBER_NAME, case::FROM_ORG, case::TO_ORG] {
+    for number in [
+        case::MEMBER,
+        case::MEMBER_NAME,
+        case::FROM_ORG,
+        case::TO_ORG,
+    ] {
         if let Some(value) = subject.value(number) {
             values.push((number, value.to_vec()));
         }
@@ -559,17 +695,35 @@ pub(super) fn close_case_of(
     work: &Work<'_>,
     member_record: Record,
 ) -> Result<Record, Stop> {
-    let Some(id) = member_record.reference(member::OPEN_CASE) else { return Ok(member_record) };
-    let key = RecordKey { kind: case::KIND_NUMBER, id };
-    let Some(open) = world.record(key)?.cloned() else { return Ok(member_record) };
+    let Some(id) = member_record.reference(member::OPEN_CASE) else {
+        return Ok(member_record);
+    };
+    let key = RecordKey {
+        kind: case::KIND_NUMBER,
+        id,
+    };
+    let Some(open) = world.record(key)?.cloned() else {
+        return Ok(member_record);
+    };
     let now_ms = work.incoming.received_ms;
     move_letter(world, Effect::VoidLetter, work, &open)?;
     withdraw_snapshot(world, &open)?;
     let ended = [
-        (case::STATE, machine::state::CLOSED_BY_STATUS.as_bytes().to_vec()),
+        (
+            case::STATE,
+            machine::state::CLOSED_BY_STATUS.as_bytes().to_vec(),
+        ),
         (case::STATE_DATE, work.date.to_string().into_bytes()),
-        (case::LAST_EVENT, machine::event::CLOSE_BY_STATUS.as_bytes().to_vec()),
+        (
+            case::LAST_EVENT,
+            machine::event::CLOSE_BY_STATUS.as_bytes().to_vec(),
+        ),
     ];
     effect::set(world, &open, &ended, now_ms);
-    Ok(effect::set(world, &member_record, &[(member::OPEN_CASE, Vec::new())], now_ms))
+    Ok(effect::set(
+        world,
+        &member_record,
+        &[(member::OPEN_CASE, Vec::new())],
+        now_ms,
+    ))
 }

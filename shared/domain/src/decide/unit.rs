@@ -24,7 +24,10 @@ pub(super) fn units<'a>(kind: Option<&Kind>, change: &'a Change) -> Vec<Unit<'a>
     for field in &change.body.fields {
         let group = kind.map_or(&[][..], |kind| kind.group_of(field.number));
         let name = group.first().copied().unwrap_or(field.number);
-        if let Some(unit) = units.iter_mut().find(|unit| unit.name == name && !group.is_empty()) {
+        if let Some(unit) = units
+            .iter_mut()
+            .find(|unit| unit.name == name && !group.is_empty())
+        {
             unit.fields.push(field);
             continue;
         }
@@ -32,7 +35,11 @@ pub(super) fn units<'a>(kind: Option<&Kind>, change: &'a Change) -> Vec<Unit<'a>
         units.push(Unit {
             fields: vec![field],
             name,
-            members: if group.is_empty() { vec![field.number] } else { group.to_vec() },
+            members: if group.is_empty() {
+                vec![field.number]
+            } else {
+                group.to_vec()
+            },
             winner: declared.map_or(Winner::Latest, |declared| declared.winner),
         });
     }
@@ -99,7 +106,10 @@ mod tests {
         let kind = Some(&person::KIND);
         let read = unpack_unit(kind, person::ID_NUMBER, &packed);
         assert_eq!(read, Some(vec![(2, b"ab".to_vec()), (3, Vec::new())]));
-        let cut = packed.split_last().map(|(_, rest)| rest).unwrap_or_default();
+        let cut = packed
+            .split_last()
+            .map(|(_, rest)| rest)
+            .unwrap_or_default();
         let cut = cut.split_last().map(|(_, rest)| rest).unwrap_or_default();
         assert_eq!(unpack_unit(kind, person::ID_NUMBER, cut), None);
     }

@@ -1,0 +1,28 @@
+//! `cargo demo`: the main job for real, told step by step; stays up until ended, or with `--once`
+//! ends after the story.
+
+use std::io::Write as _;
+
+fn main() -> anyhow::Result<()> {
+    let is_once = std::env::args().any(|arg| arg == "--once");
+    let folder = tempfile::Builder::new().prefix("lianxin-demo-").tempdir()?;
+    let city = tests::story::tell_all(folder.path())?;
+    let mut out = std::io::stdout();
+    if is_once {
+        writeln!(out, "\nThe story is over.")?;
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\nEverything stays up; the hub's page is http://{}/",
+        city.hub_page()?
+    )?;
+    writeln!(
+        out,
+        "Data lies in {}. End with Ctrl-C.",
+        folder.path().display()
+    )?;
+    loop {
+        std::thread::park();
+    }
+}

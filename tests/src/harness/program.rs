@@ -1,0 +1,137 @@
+//! The programs: found beside this one, started, asked, ended.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::Context as _;
+
+/// The two programs, as built in the same profile as this one.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    folder: PathBuf,
+}
+
+/// What a command answered.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The exit code: 0 done, 1 refused or failed, 2 wrong usage.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Reply {
+    /// The answer as JSON; null where it is none.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(self.out.trim()).unwrap_or(serde_json::Value::Null)
+    }
+
+    /// The reply, or an error with everything that the program said.
+    ///
+    /// # Errors
+    /// Where the exit code is not 0.
+    pub fn done(self) -> anyhow::Result<Self> {
+        anyhow::ensure!(self.code == 0, "exit code {}: {}{}", self.code, self.out, self.err);
+        Ok(self)
+    }
+}
+
+impl Programs {
+    /// Builds both programs in the profile of this one.
+    ///
+    /// # Errors
+    /// Where the build fails.
+    pub fn build() -> anyhow::Result<Self> {
+        let own = std::env::current_exe()?;
+        let mut folder = own.parent().context("this program stands in a folder")?.to_path_buf();
+        if folder.ends_with("deps") {
+            folder.pop();
+        }
+        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+        build.args(["build", "--quiet", "-p", "lianxin-node", "-p", "lianxin-hub"]);
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+        anyhow::ensure!(build.status()?.success(), "the programs do not build");
+        Ok(Self { folder })
+    }
+
+    /// Runs one command of a program to its end.
+    ///
+    /// # Errors
+    /// Where the program cannot be started.
+    pub fn run(&self, program: &str, args: &[&str]) -> anyhow::Result<Reply> {
+        let output = Command::new(self.folder.join(program))
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("{program} cannot be started"))?;
+        Ok(Reply {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    /// Starts a serving program and waits for its line `ready …`; what it logs goes to `log`.
+    ///
+    /// # Errors
+    /// Where it ends before it is ready.
+    pub fn serve(&self, program: &str, args: &[&str], log: &Path) -> anyhow::Result<Program> {
+        let errors = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
+        let mut child = Command::new(self.folder.join(program))
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn()
+            .with_context(|| format!("{program} cannot be started"))?;
+        let out = child.stdout.take().context("standard output is piped")?;
+        let mut ready = String::new();
+        BufReader::new(out).read_line(&mut ready)?;
+        let program = Program { child, ready };
+        anyhow::ensure!(program.ready.starts_with("ready"), "not ready: see {}", log.display());
+        Ok(program)
+    }
+}
+
+/// A serving program; dropped, it is ended.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    ready: String,
+}
+
+impl Program {
+    /// An address that the line `ready` names: `rpc` or `web`.
+    ///
+    /// # Errors
+    /// Where the line does not name it.
+    pub fn address(&self, name: &str) -> anyhow::Result<std::net::SocketAddr> {
+        let prefix = format!("{name}=");
+        let word = self.ready.split_whitespace().find_map(|word| word.strip_prefix(&prefix));
+        Ok(word.with_context(|| format!("no {name} in {:?}", self.ready))?.parse()?)
+    }
+
+    /// Ends it at once, as a power cut would (SIGKILL).
+    ///
+    /// # Errors
+    /// Where it has ended by itself.
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
