@@ -1,1 +1,11 @@
-//! What only the hub keeps.
+//! What only the hub keeps: machines and codes, the journals' bytes, feeds, outcomes.
+
+mod apply;
+mod facts;
+mod feeds;
+mod journals;
+mod nodes;
+
+pub use feeds::{Entry, Head, Page};
+pub use journals::{Batch, Journal};
+pub use nodes::{Code, Node};

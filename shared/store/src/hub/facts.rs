@@ -1,0 +1,91 @@
+//! The facts that a decision lacks, read for it.
+
+use domain::id::{ChangeId, NodeId, RecordId};
+use domain::kinds::{conflict, step};
+use domain::record::RecordKey;
+use domain::world::{Fact, Need, Outcome, Waiting};
+use rusqlite::{OptionalExtension as _, params};
+
+use crate::error::StoreError;
+use crate::records::{Filter, Tx};
+
+/// Items or steps about one record that are read at once; more than any record has.
+const ABOUT_MAX: usize = 10_000;
+
+impl Tx<'_> {
+    /// Reads a fact.
+    pub fn fact(&self, need: Need) -> Result<Fact, StoreError> {
+        match need {
+            Need::Record(key) => Ok(Fact::Record(key, self.record(key)?)),
+            Need::Outcome(change, field) => {
+                Ok(Fact::Outcome(change, field, self.outcome(change, field)?))
+            }
+            Need::OpenItems(subject) => {
+                let filters = [
+                    Filter::Is(conflict::SUBJECT, subject.bytes().to_vec()),
+                    Filter::Is(conflict::STATE, b"open".to_vec()),
+                ];
+                let items = self.list(&conflict::KIND, &filters, None, ABOUT_MAX)?;
+                Ok(Fact::OpenItems(subject, items))
+            }
+            Need::StepsOf(subject) => {
+                let filters = [Filter::Is(step::SUBJECT, subject.bytes().to_vec())];
+                let steps = self.list(&step::KIND, &filters, None, ABOUT_MAX)?;
+                Ok(Fact::StepsOf(subject, steps))
+            }
+        }
+    }
+
+    /// What became of a change's field, if it was not plainly applied.
+    pub fn outcome(&self, change: ChangeId, field: u16) -> Result<Option<Outcome>, StoreError> {
+        let row: Option<(u8, Vec<u8>)> = self
+            .connection
+            .prepare_cached(
+                "SELECT state, target FROM outcome
+                 WHERE node = ?1 AND epoch = ?2 AND sequence = ?3 AND field = ?4",
+            )?
+            .query_row(
+                params![
+                    change.node.bytes(),
+                    change.epoch,
+                    change.sequence.cast_signed(),
+                    field
+                ],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()?;
+        row.map(|(state, target)| read_outcome(state, &target)).transpose()
+    }
+
+    /// The changes that wait for a record, in the order in which they are decided.
+    pub fn waiting_for(&self, key: RecordKey) -> Result<Vec<Waiting>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT node, epoch, sequence, set_aside FROM waiting
+             WHERE for_kind = ?1 AND for_id = ?2 ORDER BY node, epoch, sequence",
+        )?;
+        let rows = statement.query_map(params![key.kind, key.id.bytes()], |row| {
+            Ok(Waiting {
+                for_record: key,
+                change: ChangeId {
+                    node: NodeId::new(row.get(0)?),
+                    epoch: row.get(1)?,
+                    sequence: row.get::<_, i64>(2)?.cast_unsigned(),
+                },
+                set_aside: RecordId::new(row.get(3)?),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+fn read_outcome(state: u8, target: &[u8]) -> Result<Outcome, StoreError> {
+    const BROKEN: StoreError = StoreError::Unreadable("outcome");
+    let record = || RecordId::from_slice(target).map_err(|_| BROKEN);
+    match state {
+        1 => domain::decide::change_of_bytes(target).map(Outcome::Merged).ok_or(BROKEN),
+        2 => Ok(Outcome::Lost(record()?)),
+        3 => Ok(Outcome::SetAside(record()?)),
+        4 => Ok(Outcome::Waiting(record()?)),
+        _ => Err(BROKEN),
+    }
+}

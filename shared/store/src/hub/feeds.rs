@@ -1,0 +1,350 @@
+//! Feeds: for each office (and the city) the latest state of each record, by feed sequence.
+
+use std::collections::BTreeMap;
+
+use domain::digest::{Digest, RowHash};
+use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
+use domain::record::{Record, RecordKey};
+use rusqlite::{OptionalExtension as _, params};
+
+use crate::error::StoreError;
+use crate::records::Tx;
+
+/// The feed of reference records, which every office reads.
+pub(super) const CITY: &str = "city";
+
+/// The name of an office's feed.
+pub(super) fn feed_of(office: OfficeId) -> String {
+    format!("office/{office}")
+}
+
+/// Where a record stands in one feed.
+#[derive(Debug, Clone)]
+pub(super) struct Standing {
+    /// The feed.
+    pub feed: String,
+    /// The place of its last foreign move.
+    pub foreign_sequence: u64,
+    /// Why it left, if it did.
+    pub left: Option<u8>,
+}
+
+/// A feed while a transaction moves records in it.
+#[derive(Debug, Clone)]
+pub(super) struct FeedState {
+    next_sequence: u64,
+    /// The digest of the rows in it.
+    pub digest: Digest,
+}
+
+impl FeedState {
+    /// Takes the next place.
+    pub(super) const fn take_place(&mut self) -> u64 {
+        let place = self.next_sequence;
+        self.next_sequence += 1;
+        place
+    }
+}
+
+/// One entry of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// The record's state.
+    State(Record),
+    /// The record has left the feed: the reason's number on the wire.
+    Left(RecordKey, u8),
+}
+
+/// A bounded run of a feed, read in one snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The entries, by rising place.
+    pub entries: Vec<Entry>,
+    /// The place reached, entries that were not echoed included.
+    pub to_sequence: u64,
+    /// The digest of the feed, where the page reaches its head.
+    pub digest: Option<Digest>,
+}
+
+/// Where a feed's head is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The feed.
+    pub feed: String,
+    /// The last place taken.
+    pub sequence: u64,
+}
+
+/// What a page may leave out: the caller's own changes that it has folded into its rows.
+#[derive(Debug, Clone, Copy)]
+struct Own {
+    node: NodeId,
+    epoch: u32,
+    folded_through: u64,
+}
+
+struct Place {
+    key: RecordKey,
+    sequence: u64,
+    foreign_sequence: u64,
+    own: Option<ChangeId>,
+    left: Option<u8>,
+}
+
+impl Tx<'_> {
+    /// The heads of these feeds; a feed without entries is at 0.
+    pub fn heads(&self, feeds: &[String]) -> Result<Vec<Head>, StoreError> {
+        feeds
+            .iter()
+            .map(|feed| {
+                let state = self.read_feed(feed)?;
+                Ok(Head { feed: feed.clone(), sequence: state.next_sequence - 1 })
+            })
+            .collect()
+    }
+
+    /// The digest that is kept of a feed.
+    pub fn feed_digest(&self, feed: &str) -> Result<Digest, StoreError> {
+        Ok(self.read_feed(feed)?.digest)
+    }
+
+    /// The names of all feeds.
+    pub fn feed_names(&self) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT name FROM feed ORDER BY name")?;
+        let names = statement.query_map([], |row| row.get(0))?;
+        Ok(names.collect::<Result<_, _>>()?)
+    }
+
+    /// The rows in a feed: key and stored hash of each.
+    pub fn feed_rows(&self, feed: &str) -> Result<Vec<(RecordKey, RowHash)>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT kind, id FROM feed_entry WHERE feed = ?1 AND left_reason IS NULL",
+        )?;
+        let keys: Vec<RecordKey> = statement
+            .query_map([feed], |row| {
+                Ok(RecordKey { kind: row.get(0)?, id: RecordId::new(row.get(1)?) })
+            })?
+            .collect::<Result<_, _>>()?;
+        let mut rows = Vec::with_capacity(keys.len());
+        for key in keys {
+            rows.push((key, self.row_hash(key)?.unwrap_or_default()));
+        }
+        Ok(rows)
+    }
+
+    /// Whether a record stands in a feed now.
+    pub fn is_in_feed(&self, key: RecordKey, feed: &str) -> Result<bool, StoreError> {
+        Ok(self.entries_of(key)?.iter().any(|entry| entry.feed == feed && entry.left.is_none()))
+    }
+
+    /// What has moved in a feed after a place, within these limits. Own changes that the caller
+    /// folded are left out where nothing foreign has moved their record since.
+    pub fn page(
+        &self,
+        feed: &str,
+        after: u64,
+        (node, epoch, folded_through): (NodeId, u32, u64),
+        (rows_max, bytes_max): (usize, usize),
+    ) -> Result<Page, StoreError> {
+        let own = Own { node, epoch, folded_through };
+        let state = self.read_feed(feed)?;
+        let head = state.next_sequence - 1;
+        let mut page = Page { entries: Vec::new(), to_sequence: after, digest: None };
+        let mut bytes = 0;
+        loop {
+            let places = self.places_after(feed, page.to_sequence, rows_max)?;
+            if places.is_empty() {
+                page.to_sequence = head.max(after);
+                page.digest = Some(state.digest);
+                return Ok(page);
+            }
+            for place in places {
+                page.to_sequence = place.sequence;
+                if is_echo(&place, after, &own) {
+                    continue;
+                }
+                if let Some(entry) = self.entry(&place)? {
+                    bytes += size_of(&entry);
+                    page.entries.push(entry);
+                }
+                if page.entries.len() >= rows_max || bytes >= bytes_max {
+                    page.digest = (page.to_sequence >= head).then_some(state.digest);
+                    return Ok(page);
+                }
+            }
+        }
+    }
+
+    fn entry(&self, place: &Place) -> Result<Option<Entry>, StoreError> {
+        if let Some(reason) = place.left {
+            return Ok(Some(Entry::Left(place.key, reason)));
+        }
+        Ok(self.record(place.key)?.map(Entry::State))
+    }
+
+    fn places_after(&self, feed: &str, after: u64, max: usize) -> Result<Vec<Place>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT kind, id, sequence, foreign_sequence, own_node, own_epoch, own_sequence,
+                 left_reason
+             FROM feed_entry WHERE feed = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3",
+        )?;
+        let max = i64::try_from(max).unwrap_or(i64::MAX);
+        let places = statement.query_map(params![feed, after.cast_signed(), max], |row| {
+            let node: Option<[u8; 16]> = row.get(4)?;
+            let epoch: Option<u32> = row.get(5)?;
+            let sequence: Option<i64> = row.get(6)?;
+            let own = match (node, epoch, sequence) {
+                (Some(node), Some(epoch), Some(sequence)) => Some(ChangeId {
+                    node: NodeId::new(node),
+                    epoch,
+                    sequence: sequence.cast_unsigned(),
+                }),
+                _ => None,
+            };
+            Ok(Place {
+                key: RecordKey { kind: row.get(0)?, id: RecordId::new(row.get(1)?) },
+                sequence: row.get::<_, i64>(2)?.cast_unsigned(),
+                foreign_sequence: row.get::<_, i64>(3)?.cast_unsigned(),
+                own,
+                left: row.get(7)?,
+            })
+        })?;
+        Ok(places.collect::<Result<_, _>>()?)
+    }
+
+    pub(super) fn entries_of(&self, key: RecordKey) -> Result<Vec<Standing>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT feed, foreign_sequence, left_reason FROM feed_entry
+             WHERE kind = ?1 AND id = ?2",
+        )?;
+        let entries = statement.query_map(params![key.kind, key.id.bytes()], |row| {
+            Ok(Standing {
+                feed: row.get(0)?,
+                foreign_sequence: row.get::<_, i64>(1)?.cast_unsigned(),
+                left: row.get(2)?,
+            })
+        })?;
+        Ok(entries.collect::<Result<_, _>>()?)
+    }
+
+    pub(super) fn put_entry(
+        &self,
+        key: RecordKey,
+        feed: &str,
+        sequence: u64,
+        foreign_sequence: u64,
+        own: Option<ChangeId>,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO feed_entry (kind, id, feed, sequence, foreign_sequence, own_node,
+                     own_epoch, own_sequence)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                 ON CONFLICT (kind, id, feed) DO UPDATE SET sequence = ?4, foreign_sequence = ?5,
+                     own_node = ?6, own_epoch = ?7, own_sequence = ?8, left_reason = NULL,
+                     left_at = NULL",
+            )?
+            .execute(params![
+                key.kind,
+                key.id.bytes(),
+                feed,
+                sequence.cast_signed(),
+                foreign_sequence.cast_signed(),
+                own.map(|own| own.node.bytes()),
+                own.map(|own| own.epoch),
+                own.map(|own| own.sequence.cast_signed())
+            ])?;
+        Ok(())
+    }
+
+    pub(super) fn clear_foreign(&self, key: RecordKey, feed: &str) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE feed_entry SET foreign_sequence = 0
+                 WHERE kind = ?1 AND id = ?2 AND feed = ?3",
+            )?
+            .execute(params![key.kind, key.id.bytes(), feed])?;
+        Ok(())
+    }
+
+    pub(super) fn mark_left(
+        &self,
+        key: RecordKey,
+        feed: &str,
+        reason: u8,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE feed_entry SET left_reason = ?4, left_at = ?5
+                 WHERE kind = ?1 AND id = ?2 AND feed = ?3",
+            )?
+            .execute(params![key.kind, key.id.bytes(), feed, reason, now_ms.cast_signed()])?;
+        Ok(())
+    }
+
+    pub(super) fn feed_state<'a>(
+        &self,
+        feeds: &'a mut BTreeMap<String, FeedState>,
+        name: &str,
+    ) -> Result<&'a mut FeedState, StoreError> {
+        if !feeds.contains_key(name) {
+            feeds.insert(name.to_owned(), self.read_feed(name)?);
+        }
+        feeds.get_mut(name).ok_or(StoreError::Unreadable("feed"))
+    }
+
+    pub(super) fn save_feeds(
+        &self,
+        feeds: &BTreeMap<String, FeedState>,
+    ) -> Result<(), StoreError> {
+        for (name, state) in feeds {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO feed (name, next_sequence, sum, count) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT (name) DO UPDATE SET next_sequence = ?2, sum = ?3, count = ?4",
+                )?
+                .execute(params![
+                    name,
+                    state.next_sequence.cast_signed(),
+                    state.digest.sum(),
+                    state.digest.count().cast_signed()
+                ])?;
+        }
+        Ok(())
+    }
+
+    fn read_feed(&self, name: &str) -> Result<FeedState, StoreError> {
+        let row: Option<(i64, [u8; 32], i64)> = self
+            .connection
+            .prepare_cached("SELECT next_sequence, sum, count FROM feed WHERE name = ?1")?
+            .query_row([name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        Ok(row.map_or_else(
+            || FeedState { next_sequence: 1, digest: Digest::default() },
+            |(next, sum, count)| FeedState {
+                next_sequence: next.cast_unsigned(),
+                digest: Digest::from_parts(&sum, count.cast_unsigned()),
+            },
+        ))
+    }
+}
+
+fn is_echo(place: &Place, after: u64, own: &Own) -> bool {
+    place.foreign_sequence <= after
+        && place.left.is_none()
+        && place.own.is_some_and(|change| {
+            change.node == own.node
+                && change.epoch == own.epoch
+                && change.sequence <= own.folded_through
+        })
+}
+
+fn size_of(entry: &Entry) -> usize {
+    match entry {
+        Entry::Left(..) => 32,
+        Entry::State(record) => {
+            64 + record.fields.values().map(|field| field.value.len() + 8).sum::<usize>()
+        }
+    }
+}
