@@ -1,1 +1,13 @@
-//! Placeholder.
+//! The hub of a district or city: takes the offices' journals, decides, and sends states down.
+//!
+//! The library beside the program lets tests hold its parts.
+
+pub mod app;
+pub mod authority;
+pub mod cli;
+pub mod desk;
+pub mod error;
+pub mod greet;
+pub mod rpc;
+pub mod system;
+pub mod web;

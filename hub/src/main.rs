@@ -1,2 +1,5 @@
-//! x
-fn main() {}
+//! The hub's program: see `lianxin-hub --help`.
+
+fn main() -> std::process::ExitCode {
+    lianxin_hub::cli::run()
+}

@@ -21,4 +21,5 @@ pub mod limits;
 pub mod machine;
 pub mod machines;
 pub mod record;
+pub mod text;
 pub mod world;

@@ -110,3 +110,8 @@ pub fn copy(connection: &Connection, to: &Path) -> Result<(), StoreError> {
     target.pragma_update(None, "journal_mode", "DELETE")?;
     check(&target)
 }
+
+/// A number that changes when another connection has committed.
+pub fn data_version(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.query_row("PRAGMA data_version", [], |row| row.get(0))?)
+}

@@ -89,3 +89,21 @@ fn read_outcome(state: u8, target: &[u8]) -> Result<Outcome, StoreError> {
         _ => Err(BROKEN),
     }
 }
+
+impl Tx<'_> {
+    /// Keeps the keyed hash of a record's natural key, or that it has none.
+    pub fn put_claim(&self, key: RecordKey, hash: Option<[u8; 32]>) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("DELETE FROM claim WHERE record = ?1 AND hash IS NOT ?2")?
+            .execute(params![key.id.bytes(), hash])?;
+        if let Some(hash) = hash {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO claim (kind, hash, record) VALUES (?1, ?2, ?3)
+                     ON CONFLICT DO NOTHING",
+                )?
+                .execute(params![key.kind, hash, key.id.bytes()])?;
+        }
+        Ok(())
+    }
+}

@@ -348,3 +348,36 @@ fn size_of(entry: &Entry) -> usize {
         }
     }
 }
+
+impl Tx<'_> {
+    /// Keeps the last equality certificate of a node's feed: the hub's and the node's signatures.
+    pub fn put_certificate(
+        &self,
+        node: NodeId,
+        feed: &str,
+        sequence: u64,
+        digest: &Digest,
+        (by_hub, by_node): (&[u8], &[u8]),
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO certificate (node, feed, sequence, sum, count, hub_signature,
+                     node_signature, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                 ON CONFLICT (node, feed) DO UPDATE SET sequence = ?3, sum = ?4, count = ?5,
+                     hub_signature = ?6, node_signature = ?7, at = ?8",
+            )?
+            .execute(params![
+                node.bytes(),
+                feed,
+                sequence.cast_signed(),
+                digest.sum(),
+                digest.count().cast_signed(),
+                by_hub,
+                by_node,
+                now_ms.cast_signed()
+            ])?;
+        Ok(())
+    }
+}

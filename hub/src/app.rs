@@ -1,0 +1,108 @@
+//! An opened data folder: store, keys, and who this hub is.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use domain::id::{ChangeId, Incarnation, NodeId};
+use store::open::Side;
+use store::writer::Store;
+use store::{StoreError, Tx};
+use transport::keys::HubIdentity;
+use transport::revoked::AppendOnlyRegister;
+
+use crate::system;
+
+const DATABASE: &str = "hub.sqlite";
+const KEYS: &str = "keys";
+const REGISTER: &str = "register.txt";
+
+/// Everything that the hub's parts share.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The store.
+    pub store: Store,
+    /// Keys and certificates.
+    pub identity: Arc<HubIdentity>,
+    /// Revocations and used codes, which no restore takes back.
+    pub register: Arc<Mutex<AppendOnlyRegister>>,
+    /// Whose journal the hub's own is.
+    pub own: Own,
+    /// Where it all lies.
+    pub folder: PathBuf,
+}
+
+/// The hub's own journal and incarnation.
+#[derive(Debug, Clone, Copy)]
+pub struct Own {
+    /// The node id of the hub's journal.
+    pub node: NodeId,
+    /// Its epoch; a restored hub goes on in another.
+    pub epoch: u32,
+    /// The value that a restore replaces.
+    pub incarnation: Incarnation,
+}
+
+impl Own {
+    /// A place in the hub's own journal.
+    pub const fn change(&self, sequence: u64) -> ChangeId {
+        ChangeId { node: self.node, epoch: self.epoch, sequence }
+    }
+}
+
+/// Makes a new hub in a folder.
+///
+/// # Errors
+/// Where there is one already, or the folder cannot be written.
+pub fn init(folder: &Path, name: &str, hosts: &[String]) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let now = system::now_ms().cast_signed();
+    HubIdentity::create(&folder.join(KEYS), name, hosts, now)?;
+    let mut connection = store::open::writer(&folder.join(DATABASE), Side::Hub)?;
+    let (node, incarnation) = (system::random_16()?, system::random_16()?);
+    store::writer::write_on::<_, StoreError>(&mut connection, |tx| {
+        tx.set_setting("hub_node", &node)?;
+        tx.set_setting("hub_epoch", &1u32.to_be_bytes())?;
+        tx.set_setting("incarnation", &incarnation)
+    })?;
+    Ok(())
+}
+
+impl App {
+    /// Opens a folder that [`init`] made.
+    ///
+    /// # Errors
+    /// Where there is none, or it cannot be read.
+    pub fn open(folder: &Path) -> anyhow::Result<Self> {
+        let identity = HubIdentity::load(&folder.join(KEYS))?;
+        let path = folder.join(DATABASE);
+        let connection = store::open::writer(&path, Side::Hub)?;
+        let own = own_of(Tx::on(&connection))?;
+        drop(connection);
+        Ok(Self {
+            store: Store::open(path, Side::Hub)?,
+            identity: Arc::new(identity),
+            register: Arc::new(Mutex::new(AppendOnlyRegister::open(&folder.join(REGISTER))?)),
+            own,
+            folder: folder.to_path_buf(),
+        })
+    }
+
+    /// Where the database lies.
+    pub fn database(&self) -> PathBuf {
+        self.folder.join(DATABASE)
+    }
+}
+
+fn own_of(tx: Tx<'_>) -> Result<Own, StoreError> {
+    let sixteen = |name| -> Result<[u8; 16], StoreError> {
+        let bytes = tx.setting(name)?.unwrap_or_default();
+        bytes.try_into().map_err(|_| StoreError::Unreadable("the hub's own identity"))
+    };
+    let epoch = tx.setting("hub_epoch")?.unwrap_or_default();
+    let epoch = epoch.try_into().map_err(|_| StoreError::Unreadable("the hub's own epoch"))?;
+    Ok(Own {
+        node: NodeId::new(sixteen("hub_node")?),
+        epoch: u32::from_be_bytes(epoch),
+        incarnation: Incarnation::new(sixteen("incarnation")?),
+    })
+}

@@ -1,0 +1,378 @@
+//! The one authority: takes a batch, stores it verbatim, and decides every change once, in one
+//! transaction.
+
+use domain::change::{Change, RawChange, chain_over, chain_start};
+use domain::decide::{self, Incoming, Verdict};
+use domain::id::{ChangeId, OfficeId};
+use domain::world::{HubChange, Need, Waiting, World, Writes};
+use proto::convert;
+use store::hub::{Batch, Journal, Node};
+use store::{StoreError, Tx};
+use transport::sign::Context;
+
+use crate::app::{App, Own};
+use crate::error::HubError;
+
+/// Rounds of deciding what has waited before the rest is left to the next batch.
+const WAITING_ROUNDS_MAX: usize = 1_000;
+
+/// A batch whose signature was checked against the sender's key.
+#[derive(Debug, Clone)]
+pub struct Pushed {
+    /// The epoch of the journal.
+    pub epoch: u32,
+    /// The place of the first change.
+    pub first: u64,
+    /// Its size unpacked.
+    pub raw_bytes: u32,
+    /// Compressed, as it came.
+    pub bytes: Vec<u8>,
+    /// Unpacked.
+    pub changes: Vec<RawChange>,
+    /// The chain after the last change, as signed.
+    pub chain: [u8; 32],
+    /// The signature.
+    pub signature: Vec<u8>,
+}
+
+/// What the hub answers to a batch.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// How far the journal goes now.
+    pub journal: Journal,
+    /// Set where the batch does not follow on.
+    pub is_out_of_place: bool,
+    /// What was not plainly applied, by place.
+    pub verdicts: Vec<(u64, Verdict)>,
+}
+
+/// Takes a batch in the caller's transaction.
+///
+/// # Errors
+/// An unknown epoch or a chain that does not fit; the store's own.
+pub fn take_batch(
+    tx: Tx<'_>,
+    app: &App,
+    node: &Node,
+    pushed: &Pushed,
+    now_ms: u64,
+) -> Result<Taken, HubError> {
+    let Some(mut journal) = tx.journal(node.id, pushed.epoch)? else {
+        return Err(proto::status::CallRefused::NotAllowed("an epoch that was not offered").into());
+    };
+    let last = pushed.first + pushed.changes.len() as u64 - 1;
+    if pushed.first != journal.received + 1 {
+        let is_out_of_place = last > journal.received;
+        return Ok(Taken { journal, is_out_of_place, verdicts: Vec::new() });
+    }
+    if chain_over(journal.chain, &pushed.changes) != pushed.chain {
+        return Err(proto::status::CallRefused::BadSignature.into());
+    }
+    let undecided = undecided(tx, node, &journal, pushed, now_ms)?;
+    tx.append_batch(
+        node.id,
+        pushed.epoch,
+        &Batch {
+            last,
+            first: pushed.first,
+            received_at: now_ms,
+            offset_ms: node.offset_ms,
+            raw_bytes: pushed.raw_bytes,
+            bytes: pushed.bytes.clone(),
+            chain: pushed.chain,
+            signature: pushed.signature.clone(),
+        },
+    )?;
+    journal.received = last;
+    journal.chain = pushed.chain;
+    let mut round = Round { tx, own: app.own, app, now_ms };
+    let (writes, decided) = round.decide_all(node.office, &undecided)?;
+    journal.decided_through += decided.len() as u64;
+    tx.put_journal(&journal)?;
+    round.finish(writes, Vec::new())?;
+    let verdicts =
+        decided.into_iter().filter(|(_, verdict)| *verdict != Verdict::Applied).collect();
+    Ok(Taken { journal, is_out_of_place: false, verdicts })
+}
+
+/// A change that is still to be decided, with its arrival.
+struct Undecided {
+    id: ChangeId,
+    raw: RawChange,
+    received_ms: u64,
+    offset_ms: i64,
+}
+
+/// The tail that an incomplete group left, and the new changes.
+fn undecided(
+    tx: Tx<'_>,
+    node: &Node,
+    journal: &Journal,
+    pushed: &Pushed,
+    now_ms: u64,
+) -> Result<Vec<Undecided>, HubError> {
+    let mut undecided = Vec::new();
+    let place = |sequence| ChangeId { node: node.id, epoch: pushed.epoch, sequence };
+    if journal.decided_through < journal.received {
+        let from = journal.decided_through + 1;
+        for batch in tx.batches_from(node.id, pushed.epoch, from, u32::MAX)? {
+            let changes = convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
+            for (sequence, raw) in (batch.first..).zip(changes) {
+                if sequence >= from {
+                    undecided.push(Undecided {
+                        id: place(sequence),
+                        raw,
+                        received_ms: batch.received_at,
+                        offset_ms: batch.offset_ms,
+                    });
+                }
+            }
+        }
+    }
+    for (sequence, raw) in (pushed.first..).zip(&pushed.changes) {
+        undecided.push(Undecided {
+            id: place(sequence),
+            raw: raw.clone(),
+            received_ms: now_ms,
+            offset_ms: node.offset_ms,
+        });
+    }
+    Ok(undecided)
+}
+
+/// One transaction's decisions.
+pub(crate) struct Round<'a> {
+    pub(crate) tx: Tx<'a>,
+    pub(crate) own: Own,
+    pub(crate) app: &'a App,
+    pub(crate) now_ms: u64,
+}
+
+impl Round<'_> {
+    /// Decides changes in order, up to an incomplete group.
+    fn decide_all(
+        &mut self,
+        office: OfficeId,
+        undecided: &[Undecided],
+    ) -> Result<(Writes, Vec<(u64, Verdict)>), HubError> {
+        let mut world = self.new_world(0)?;
+        let mut verdicts = Vec::with_capacity(undecided.len());
+        let mut rest = undecided;
+        while let Some((first, tail)) = rest.split_first() {
+            let read = convert::decode_change(first.id, &first.raw);
+            let Ok(change) = read else {
+                decide::set_unreadable_aside(&mut world, first.id, office, first.received_ms);
+                verdicts.push((first.id.sequence, Verdict::SetAside("unreadable")));
+                rest = tail;
+                continue;
+            };
+            match change.header.group.map(|group| group.size as usize) {
+                None => {
+                    let incoming = incoming(&change, office, first);
+                    let verdict = self.with_facts(&mut world, |world| {
+                        decide::decide(world, &incoming)
+                    })?;
+                    verdicts.push((first.id.sequence, verdict));
+                    rest = tail;
+                }
+                Some(size) if rest.len() < size => break,
+                Some(size) => {
+                    let (group, after) = rest.split_at(size);
+                    self.decide_group(&mut world, office, group, &mut verdicts)?;
+                    rest = after;
+                }
+            }
+        }
+        Ok((world.into_writes(), verdicts))
+    }
+
+    fn decide_group(
+        &mut self,
+        world: &mut World,
+        office: OfficeId,
+        group: &[Undecided],
+        verdicts: &mut Vec<(u64, Verdict)>,
+    ) -> Result<(), HubError> {
+        let mut changes = Vec::with_capacity(group.len());
+        for part in group {
+            changes.push(convert::decode_change(part.id, &part.raw).ok());
+        }
+        let id = changes.first().and_then(|c| c.as_ref()?.header.group);
+        let is_whole = changes.iter().all(|c| c.as_ref().is_some_and(|c| c.header.group == id));
+        let readable: Vec<_> = changes
+            .iter()
+            .zip(group)
+            .filter_map(|(change, part)| Some(incoming(change.as_ref()?, office, part)))
+            .collect();
+        let decided = self.with_facts(world, |world| {
+            if is_whole {
+                decide::decide_group(world, &readable)
+            } else {
+                decide::set_group_aside(world, &readable, "group_broken")
+            }
+        })?;
+        let mut decided = decided.into_iter();
+        for (change, part) in changes.iter().zip(group) {
+            let verdict = if change.is_some() {
+                decided.next().unwrap_or(Verdict::SetAside("group_broken"))
+            } else {
+                decide::set_unreadable_aside(world, part.id, office, part.received_ms);
+                Verdict::SetAside("unreadable")
+            };
+            verdicts.push((part.id.sequence, verdict));
+        }
+        Ok(())
+    }
+
+    /// A world whose hub changes begin after `taken` further places of the hub's journal.
+    pub(crate) fn new_world(&self, taken: u64) -> Result<World, StoreError> {
+        let received =
+            self.tx.journal(self.own.node, self.own.epoch)?.map_or(0, |journal| journal.received);
+        Ok(World::new(self.own.change(received + 1 + taken)))
+    }
+
+    /// Runs a decision, supplying the facts that it asks for.
+    pub(crate) fn with_facts<T>(
+        &self,
+        world: &mut World,
+        mut decide: impl FnMut(&mut World) -> Result<T, Need>,
+    ) -> Result<T, StoreError> {
+        loop {
+            match decide(world) {
+                Ok(decided) => return Ok(decided),
+                Err(need) => world.supply(self.tx.fact(need)?),
+            }
+        }
+    }
+
+    /// Writes what was decided, with the hub's own journal, and decides what has waited for it.
+    pub(crate) fn finish(
+        &mut self,
+        writes: Writes,
+        desk: Vec<(domain::change::Header, domain::change::Body)>,
+    ) -> Result<(), HubError> {
+        let mut writes = writes;
+        let mut desk = desk;
+        for _ in 0..WAITING_ROUNDS_MAX {
+            self.tx.apply(&writes, self.now_ms)?;
+            self.write_claims(&writes)?;
+            self.append_own(std::mem::take(&mut desk), &writes.hub_changes)?;
+            let mut waiting = Vec::new();
+            for key in &writes.created {
+                waiting.extend(self.tx.waiting_for(*key)?);
+            }
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            writes = self.decide_waiting(&waiting)?;
+        }
+        Ok(())
+    }
+
+    fn decide_waiting(&mut self, waiting: &[Waiting]) -> Result<Writes, HubError> {
+        let mut world = self.new_world(0)?;
+        for waiting in waiting {
+            let Some((change, office, batch)) = self.stored(waiting.change)? else { continue };
+            let incoming = Incoming {
+                change: &change,
+                office,
+                received_ms: batch.received_at,
+                offset_ms: batch.offset_ms,
+                waited_in: Some(waiting.set_aside),
+            };
+            self.with_facts(&mut world, |world| decide::decide(world, &incoming))?;
+        }
+        Ok(world.into_writes())
+    }
+
+    /// A change as it is stored, with the office of its node.
+    pub(crate) fn stored(
+        &self,
+        id: ChangeId,
+    ) -> Result<Option<(Change, OfficeId, Batch)>, HubError> {
+        let Some(batch) = self.tx.batch_of(id)? else { return Ok(None) };
+        let changes = convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
+        let place = usize::try_from(id.sequence - batch.first).unwrap_or(usize::MAX);
+        let Some(raw) = changes.get(place) else { return Ok(None) };
+        let office = match self.tx.node(id.node)? {
+            Some(node) => node.office,
+            None => domain::id::DESK,
+        };
+        Ok(Some((convert::decode_change(id, raw)?, office, batch)))
+    }
+
+    fn append_own(
+        &self,
+        desk: Vec<(domain::change::Header, domain::change::Body)>,
+        made: &[HubChange],
+    ) -> Result<(), HubError> {
+        let parts = desk
+            .iter()
+            .map(|(header, body)| (header, body))
+            .chain(made.iter().map(|change| (&change.header, &change.body)));
+        let mut changes = Vec::new();
+        for (header, body) in parts {
+            let salt = crate::system::random_16()
+                .map_err(|error| StoreError::Disk(error.to_string()))?;
+            changes.push(convert::encode_change(header, body, salt));
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let own = self.own;
+        let mut journal = self.tx.journal(own.node, own.epoch)?.unwrap_or(Journal {
+            node: own.node,
+            epoch: own.epoch,
+            received: 0,
+            chain: chain_start(own.node, own.epoch),
+            decided_through: 0,
+        });
+        let first = journal.received + 1;
+        let count = u32::try_from(changes.len()).unwrap_or(u32::MAX);
+        let (bytes, raw_bytes) = convert::encode_batch(&changes)?;
+        journal.chain = chain_over(journal.chain, &changes);
+        journal.received += u64::from(count);
+        journal.decided_through = journal.received;
+        let text =
+            convert::batch_signature_text(own.node, own.epoch, first, count, &journal.chain);
+        let signature = self.app.identity.signing_key().sign(Context::HubJournal, &text);
+        let batch = Batch {
+            last: journal.received,
+            first,
+            received_at: self.now_ms,
+            offset_ms: 0,
+            raw_bytes,
+            bytes,
+            chain: journal.chain,
+            signature: signature.to_vec(),
+        };
+        self.tx.append_batch(own.node, own.epoch, &batch)?;
+        self.tx.put_journal(&journal)?;
+        Ok(())
+    }
+
+    /// Keeps a keyed hash of each person's ID number, so that duplicates are found without it.
+    fn write_claims(&self, writes: &Writes) -> Result<(), StoreError> {
+        use domain::kinds::person;
+        for (record, _) in writes.records.values() {
+            if record.key.kind != person::KIND_NUMBER {
+                continue;
+            }
+            let hash = record
+                .text(person::ID_NUMBER)
+                .map(|number| self.app.identity.claim_hash(number.as_bytes()));
+            self.tx.put_claim(record.key, hash)?;
+        }
+        Ok(())
+    }
+}
+
+fn incoming<'a>(change: &'a Change, office: OfficeId, part: &Undecided) -> Incoming<'a> {
+    Incoming {
+        change,
+        office,
+        received_ms: part.received_ms,
+        offset_ms: part.offset_ms,
+        waited_in: None,
+    }
+}

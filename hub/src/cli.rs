@@ -1,0 +1,176 @@
+//! The command line: what the desk can do. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+
+mod desk;
+mod output;
+mod people;
+mod serve;
+mod setup;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// 连心中心:社区节点的中心程序。The hub of Lianxin.
+#[derive(Debug, Parser)]
+#[command(name = "lianxin-hub", version)]
+pub struct Cli {
+    /// 数据文件夹 / the data folder.
+    #[arg(long, global = true, env = "LIANXIN_HUB_DATA", default_value = "hub-data")]
+    data: PathBuf,
+    /// Answers as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Whose name stands beside what is done here.
+    #[arg(long, global = true, env = "LIANXIN_ACTOR", default_value = "desk")]
+    actor: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Makes a new hub.
+    Init {
+        /// The hub's name.
+        #[arg(long, default_value = "连心中心")]
+        name: String,
+        /// Host names and addresses for the server's certificate.
+        #[arg(long, default_values_t = ["localhost".to_owned(), "127.0.0.1".to_owned()])]
+        host: Vec<String>,
+    },
+    /// Serves nodes and the status page.
+    Serve {
+        /// Address for nodes.
+        #[arg(long, env = "LIANXIN_HUB_RPC", default_value = "0.0.0.0:7443")]
+        rpc: std::net::SocketAddr,
+        /// Address for the page.
+        #[arg(long, env = "LIANXIN_HUB_WEB", default_value = "127.0.0.1:7480")]
+        web: std::net::SocketAddr,
+    },
+    /// Organisations.
+    #[command(subcommand)]
+    Org(setup::Org),
+    /// Community offices.
+    #[command(subcommand)]
+    Office(setup::Office),
+    /// Makes an enrolment code for an office.
+    Code {
+        /// The office's code.
+        code: String,
+        /// Days until it ends (1 to 30).
+        #[arg(long, default_value_t = 7)]
+        days: u32,
+        /// Where the node finds the hub, host:port.
+        #[arg(long, required = true)]
+        address: Vec<String>,
+    },
+    /// What the hub knows of its nodes.
+    Status,
+    /// Proves the database: file, chains, digests, holders.
+    Verify,
+    /// Open conflicts.
+    Conflicts,
+    /// Settles a conflict.
+    Settle {
+        /// The item.
+        id: String,
+        /// winner, loser, or another value.
+        #[arg(long)]
+        keep: String,
+    },
+    /// Changes that were set aside.
+    Quarantine,
+    /// Makes a record.
+    Add {
+        /// The kind.
+        kind: String,
+        /// field=value.
+        values: Vec<String>,
+    },
+    /// Sets fields of a record.
+    Set {
+        /// KIND/ID.
+        record: String,
+        /// field=value.
+        values: Vec<String>,
+    },
+    /// Lists records.
+    List {
+        /// The kind.
+        kind: String,
+        /// Only those of this office's code.
+        #[arg(long)]
+        office: Option<String>,
+        /// field=value.
+        #[arg(long = "where")]
+        conditions: Vec<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 1000)]
+        limit: usize,
+    },
+    /// One record.
+    Get {
+        /// Its id.
+        id: String,
+    },
+    /// Transfers of organisation relations.
+    #[command(subcommand)]
+    Transfer(people::Transfer),
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            // Where there is no terminal left, there is nobody to tell.
+            drop(error.print());
+            return ExitCode::from(code);
+        }
+    };
+    match dispatch(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::failure(&error, cli.json);
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> anyhow::Result<()> {
+    if let Command::Init { name, host } = &cli.command {
+        crate::app::init(&cli.data, name, host)?;
+        output::answer(cli.json, &serde_json::json!({"data": cli.data, "name": name}));
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let app = crate::app::App::open(&cli.data)?;
+        let answer = match &cli.command {
+            Command::Init { .. } => return Ok(()),
+            Command::Serve { rpc, web } => return serve::serve(app, *rpc, *web).await,
+            Command::Org(org) => setup::org(&app, org, &cli.actor).await?,
+            Command::Office(office) => setup::office(&app, office, &cli.actor).await?,
+            Command::Code { code, days, address } => {
+                setup::code(&app, code, *days, address).await?
+            }
+            Command::Status => crate::web::status(&app).await?,
+            Command::Verify => verify::verify(&app).await?,
+            Command::Conflicts => desk::open_records(&app, "conflict", "open").await?,
+            Command::Quarantine => desk::open_records(&app, "set_aside", "held").await?,
+            Command::Settle { id, keep } => desk::settle(&app, id, keep, &cli.actor).await?,
+            Command::Add { kind, values } => desk::add(&app, kind, values, &cli.actor).await?,
+            Command::Set { record, values } => desk::set(&app, record, values, &cli.actor).await?,
+            Command::List { kind, office, conditions, limit } => {
+                desk::list(&app, kind, office.as_deref(), conditions, *limit).await?
+            }
+            Command::Get { id } => desk::get(&app, id).await?,
+            Command::Transfer(transfer) => people::transfer(&app, transfer, &cli.actor).await?,
+        };
+        output::answer(cli.json, &answer);
+        Ok(())
+    })
+}

@@ -1,0 +1,232 @@
+//! Reading and editing records at the desk.
+
+use anyhow::{Context as _, bail};
+use domain::change::Verb;
+use domain::decide::{Verdict, pack_unit};
+use domain::id::RecordId;
+use domain::kind::{FieldType, Kind};
+use domain::kinds::{self, conflict, organisation, step};
+use domain::record::{Record, RecordKey};
+use domain::text::{read_value, refusal_text};
+use serde_json::{Value, json};
+use store::{Filter, Tx};
+
+use super::output::record_json;
+use crate::app::App;
+use crate::desk::{self, Values};
+use crate::error::HubError;
+use crate::system;
+
+/// Organisations that are looked through for a code.
+const ORGANISATIONS_MAX: usize = 100_000;
+
+/// The kind that a person names.
+pub(super) fn kind_named(name: &str) -> anyhow::Result<&'static Kind> {
+    kinds::by_name(name).with_context(|| format!("no such kind: {name} 没有这种记录"))
+}
+
+/// The organisation that a code, a name or an id names.
+pub(super) async fn organisation_named(app: &App, text: &str) -> anyhow::Result<RecordId> {
+    if let Ok(id) = RecordId::parse(text) {
+        return Ok(id);
+    }
+    for field in [organisation::CODE, organisation::NAME, organisation::SHORT_NAME] {
+        let filter = [Filter::Is(field, text.as_bytes().to_vec())];
+        let found = app
+            .store
+            .read::<_, HubError>(move |tx| {
+                Ok(tx.list(&organisation::KIND, &filter, None, ORGANISATIONS_MAX)?)
+            })
+            .await?;
+        if let [one] = found.as_slice() {
+            return Ok(one.key.id);
+        }
+    }
+    bail!("no such organisation: {text} 没有这个组织")
+}
+
+/// Values as `field=value`, organisations by code or name.
+pub(super) async fn read_values(
+    app: &App,
+    kind: &'static Kind,
+    values: &[String],
+) -> anyhow::Result<Values> {
+    let mut read = Values::new();
+    for value in values {
+        let (name, text) = value.split_once('=').context("write field=value 请写 项目=内容")?;
+        let field = kind
+            .field_called(name)
+            .with_context(|| format!("{} has no field {name} 没有“{name}”这一项", kind.name))?;
+        let is_organisation = field.of == FieldType::Reference(organisation::KIND_NUMBER);
+        let bytes = if is_organisation && !text.is_empty() {
+            organisation_named(app, text).await?.bytes().to_vec()
+        } else {
+            read_value(field, text).map_err(|refused| {
+                let (zh, en) = refusal_text(refused);
+                anyhow::anyhow!("{name} = {text}: {en} ({zh})")
+            })?
+        };
+        read.push((field.number, bytes));
+    }
+    read.sort_by_key(|(number, _)| *number);
+    Ok(read)
+}
+
+/// Makes an error of a verdict that did not apply.
+pub(super) fn applied(verdict: Verdict) -> anyhow::Result<()> {
+    match verdict {
+        Verdict::Applied | Verdict::Merged | Verdict::Lost => Ok(()),
+        Verdict::Waiting => bail!("it names a record that is not known here 所涉记录尚未收到"),
+        Verdict::SetAside(code) => match domain::machines::messages(code) {
+            Some((zh, en)) => bail!("{code}: {zh} / {en}"),
+            None => bail!("refused: {code}"),
+        },
+    }
+}
+
+async fn edit(
+    app: &App,
+    key: RecordKey,
+    verb: Verb,
+    values: Values,
+    actor: &str,
+) -> anyhow::Result<()> {
+    let (own, actor) = (app.clone(), actor.to_owned());
+    let verdict = app
+        .store
+        .write::<_, HubError>(move |tx| {
+            desk::edit(tx, &own, (key, verb), values, &actor, system::now_ms())
+        })
+        .await?;
+    applied(verdict)
+}
+
+/// Makes a record.
+pub(super) async fn add(
+    app: &App,
+    kind: &str,
+    values: &[String],
+    actor: &str,
+) -> anyhow::Result<Value> {
+    let kind = kind_named(kind)?;
+    let values = read_values(app, kind, values).await?;
+    let key = RecordKey { kind: kind.number, id: system::new_record_id()? };
+    edit(app, key, Verb::Create, values, actor).await?;
+    Ok(json!({"id": key.id.to_string()}))
+}
+
+/// Sets fields of a record.
+pub(super) async fn set(
+    app: &App,
+    record: &str,
+    values: &[String],
+    actor: &str,
+) -> anyhow::Result<Value> {
+    let (kind, id) = record.split_once('/').context("write KIND/ID 请写 种类/编号")?;
+    let kind = kind_named(kind)?;
+    let id = RecordId::parse(id).ok().context("not an id 不是编号")?;
+    let values = read_values(app, kind, values).await?;
+    edit(app, RecordKey { kind: kind.number, id }, Verb::Set, values, actor).await?;
+    Ok(json!({"id": id.to_string()}))
+}
+
+/// Takes a step at the desk.
+pub(super) async fn take_step(
+    app: &App,
+    subject: RecordKey,
+    (event, organisation): (&str, RecordId),
+    args: Values,
+    actor: &str,
+) -> anyhow::Result<()> {
+    let (own, event, actor) = (app.clone(), event.to_owned(), actor.to_owned());
+    let verdict = app
+        .store
+        .write::<_, HubError>(move |tx| {
+            let now_ms = system::now_ms();
+            desk::step(tx, &own, subject, (&event, organisation), args, &actor, now_ms)
+        })
+        .await?;
+    applied(verdict)
+}
+
+/// One record by its id.
+pub(super) async fn record(app: &App, id: &str) -> anyhow::Result<Record> {
+    let id = RecordId::parse(id).ok().context("not an id 不是编号")?;
+    let found = app.store.read::<_, HubError>(move |tx| Ok(tx.find(id)?)).await?;
+    found.context("no such record 没有这条记录")
+}
+
+/// One record as JSON.
+pub(super) async fn get(app: &App, id: &str) -> anyhow::Result<Value> {
+    Ok(record_json(&record(app, id).await?))
+}
+
+/// Records of a kind.
+pub(super) async fn list(
+    app: &App,
+    kind: &str,
+    office: Option<&str>,
+    conditions: &[String],
+    limit: usize,
+) -> anyhow::Result<Value> {
+    let kind = kind_named(kind)?;
+    let mut filters = vec![Filter::Alive];
+    if let Some(office) = office {
+        filters.push(Filter::Office(organisation_named(app, office).await?));
+    }
+    for (number, value) in read_values(app, kind, conditions).await? {
+        filters.push(Filter::Is(number, value));
+    }
+    let read = move |tx: Tx<'_>| Ok(tx.list(kind, &filters, None, limit)?);
+    let records = app.store.read::<_, HubError>(read).await?;
+    Ok(records.iter().map(record_json).collect())
+}
+
+/// Records of a kind in one state.
+pub(super) async fn open_records(app: &App, kind: &str, state: &str) -> anyhow::Result<Value> {
+    let condition = format!("state={state}");
+    list(app, kind, None, &[condition], 10_000).await
+}
+
+/// Settles a conflict item as the desk.
+pub(super) async fn settle(
+    app: &App,
+    id: &str,
+    keep: &str,
+    actor: &str,
+) -> anyhow::Result<Value> {
+    let item = record(app, id).await?;
+    let organisation = any_organisation(app).await?;
+    let mut args: Values = vec![(step::SEEN_REVISION, item.revision.to_string().into_bytes())];
+    match keep {
+        "winner" | "loser" => args.push((step::CHOICE, keep.as_bytes().to_vec())),
+        value => {
+            args.push((step::CHOICE, b"value".to_vec()));
+            args.push((step::SETTLED_VALUE, settled_value(&item, value)?));
+        }
+    }
+    take_step(app, item.key, ("settle", organisation), args, actor).await?;
+    Ok(json!({"id": id}))
+}
+
+fn settled_value(item: &Record, text: &str) -> anyhow::Result<Vec<u8>> {
+    let kind = item.integer(conflict::SUBJECT_KIND).and_then(|n| u16::try_from(n).ok());
+    let number = item.integer(conflict::FIELD).and_then(|n| u16::try_from(n).ok());
+    let kind = kind.and_then(kinds::by_number).context("the item's kind is not known")?;
+    let number = number.context("the item names no field")?;
+    let field = kind.field(number).context("the item's field is not known")?;
+    let bytes = read_value(field, text).map_err(|refused| {
+        let (zh, en) = refusal_text(refused);
+        anyhow::anyhow!("{text}: {en} ({zh})")
+    })?;
+    let is_group = !kind.group_of(number).is_empty();
+    Ok(if is_group { pack_unit([(number, bytes.as_slice())]) } else { bytes })
+}
+
+/// An organisation in whose name the desk decides conflicts: the first of the tree.
+async fn any_organisation(app: &App) -> anyhow::Result<RecordId> {
+    let read = |tx: Tx<'_>| Ok(tx.list(&organisation::KIND, &[], None, 1)?);
+    let found = app.store.read::<_, HubError>(read).await?;
+    let first = found.first().context("no organisations yet: org import 尚无组织")?;
+    Ok(first.key.id)
+}

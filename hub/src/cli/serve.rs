@@ -1,0 +1,99 @@
+//! `serve`: nodes, page, and the news of commits, until SIGTERM.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use transport::lock::ServeLock;
+
+use super::output;
+use crate::app::App;
+use crate::rpc::{self, Shared};
+use crate::system;
+
+/// How often the database is asked whether anybody has written.
+const COMMIT_POLL: Duration = Duration::from_millis(100);
+
+pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow::Result<()> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let _lock = ServeLock::acquire(&app.folder)?;
+    let mut app = app;
+    refresh_certificate(&mut app)?;
+    let (seen, commits) = watch::channel(0);
+    let database = app.database();
+    tokio::task::spawn_blocking(move || poll_commits(&database, &seen));
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        wait_for_stop().await;
+        // Everybody who listens has ended already where this fails.
+        drop(stop.send(true));
+    });
+    let listener = tokio::net::TcpListener::bind(web).await?;
+    let web = listener.local_addr()?;
+    let page = crate::web::serve(app.clone(), listener, until(stopped.clone()));
+    let (ready, is_ready) = oneshot::channel();
+    let nodes = rpc::serve(Shared { app, commits }, rpc, ready, until(stopped.clone()));
+    let both = async {
+        tokio::try_join!(nodes, async { Ok(page.await?) })?;
+        anyhow::Ok(())
+    };
+    let announce = async {
+        if let Ok(rpc) = is_ready.await {
+            output::ready(&format!("ready rpc={rpc} web={web}"));
+        }
+        // A watcher's stream stays open: what is under way gets a moment, then the program ends.
+        until(stopped).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    };
+    tokio::select! {
+        ended = both => ended,
+        () = announce => Ok(()),
+    }
+}
+
+fn refresh_certificate(app: &mut App) -> anyhow::Result<()> {
+    let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    if let Some(identity) = Arc::get_mut(&mut app.identity) {
+        identity.refresh_server(&hosts, system::now_ms().cast_signed())?;
+    }
+    Ok(())
+}
+
+/// Counts commits of every process: SQLite tells when another connection has written.
+fn poll_commits(database: &std::path::Path, seen: &watch::Sender<u64>) {
+    let Ok(connection) = store::open::reader(database) else { return };
+    let mut last = 0;
+    while !seen.is_closed() {
+        std::thread::sleep(COMMIT_POLL);
+        let Ok(version) = store::open::data_version(&connection) else { continue };
+        if version != last {
+            last = version;
+            seen.send_modify(|count| *count += 1);
+        }
+    }
+}
+
+async fn until(mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow_and_update() {
+        if stopped.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn wait_for_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn wait_for_stop() {
+    // Without the signal there is only the window's close, which ends the process.
+    drop(tokio::signal::ctrl_c().await);
+}

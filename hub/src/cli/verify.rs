@@ -1,0 +1,101 @@
+//! `verify`: the file, the chains of all journals, the digests of all feeds, the holders.
+
+use anyhow::ensure;
+use domain::change::{chain_over, chain_start};
+use domain::digest::Digest;
+use domain::kinds::{member, tenure};
+use domain::machines::member_status;
+use serde_json::{Value, json};
+use store::{Filter, Tx};
+
+use crate::app::App;
+use crate::error::HubError;
+
+/// Records read at once.
+const PORTION: usize = 5_000;
+
+pub(super) async fn verify(app: &App) -> anyhow::Result<Value> {
+    store::open::check(&store::open::reader(&app.database())?)?;
+    let (findings, counts) = app
+        .store
+        .read::<_, HubError>(|tx| {
+            let mut findings = Vec::new();
+            let journals = check_journals(tx, &mut findings)?;
+            let feeds = check_feeds(tx, &mut findings)?;
+            let members = check_holders(tx, &mut findings)?;
+            Ok((findings, json!({"journals": journals, "feeds": feeds, "members": members})))
+        })
+        .await?;
+    ensure!(findings.is_empty(), "{}", findings.join("; "));
+    Ok(counts)
+}
+
+fn check_journals(tx: Tx<'_>, findings: &mut Vec<String>) -> Result<usize, HubError> {
+    let journals = tx.journals()?;
+    for journal in &journals {
+        let mut chain = chain_start(journal.node, journal.epoch);
+        let mut next = 1;
+        while next <= journal.received {
+            let batches = tx.batches_from(journal.node, journal.epoch, next, 16)?;
+            if batches.is_empty() {
+                findings.push(format!("journal {}/{} ends at {next}", journal.node, journal.epoch));
+                break;
+            }
+            for batch in batches {
+                let changes =
+                    proto::convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
+                chain = chain_over(chain, &changes);
+                if batch.first != next || chain != batch.chain {
+                    findings.push(format!("chain of {}/{next} broken", journal.node));
+                }
+                next = batch.last + 1;
+            }
+        }
+        if chain != journal.chain {
+            findings.push(format!("journal {}/{}: head differs", journal.node, journal.epoch));
+        }
+    }
+    Ok(journals.len())
+}
+
+fn check_feeds(tx: Tx<'_>, findings: &mut Vec<String>) -> Result<usize, HubError> {
+    let feeds = tx.feed_names()?;
+    for feed in &feeds {
+        let mut counted = Digest::default();
+        for (key, hash) in tx.feed_rows(feed)? {
+            let fresh = tx.record(key)?.map(|record| record.hash());
+            if fresh != Some(hash) {
+                findings.push(format!("row {} of kind {} differs from its hash", key.id, key.kind));
+            }
+            counted.add(&hash);
+        }
+        if counted != tx.feed_digest(feed)? {
+            findings.push(format!("digest of {feed} differs from its rows"));
+        }
+    }
+    Ok(feeds.len())
+}
+
+/// Exactly one open tenure for each living member, and it is its office's.
+fn check_holders(tx: Tx<'_>, findings: &mut Vec<String>) -> Result<usize, HubError> {
+    let (mut count, mut after) = (0, None);
+    loop {
+        let members = tx.list(&member::KIND, &[Filter::Alive], after, PORTION)?;
+        let Some(last) = members.last() else { return Ok(count) };
+        after = Some(last.key.id);
+        for record in &members {
+            count += 1;
+            let id = record.key.id.bytes().to_vec();
+            let of_member = [Filter::Is(tenure::MEMBER, id), Filter::Is(tenure::CLOSED, Vec::new())];
+            let open = tx.list(&tenure::KIND, &of_member, None, 3)?;
+            let status = record.text(member::STATUS).unwrap_or_default();
+            let is_held = member_status::ACTIVE.contains(&status)
+                && record.value(member::HOLDER).is_some();
+            let holders: Vec<_> = open.iter().map(|t| t.reference(tenure::HOLDER)).collect();
+            let wanted = if is_held { vec![record.reference(member::HOLDER)] } else { Vec::new() };
+            if holders != wanted {
+                findings.push(format!("member {}: {} open tenures", record.key.id, open.len()));
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What a greeting shows about two histories (`sync.md` 4, restore table), in the table's order.
+
+use domain::change::{Hash, chain_start};
+use domain::id::NodeId;
+use domain::limits;
+use store::Tx;
+use store::hub::{Journal, Node};
+
+use crate::app::App;
+use crate::error::HubError;
+
+/// What a node says of itself.
+#[derive(Debug, Clone)]
+pub struct Greeting {
+    /// Its present epoch.
+    pub epoch: u32,
+    /// The end of its journal.
+    pub head: (u64, Hash),
+    /// The nonce of the last greeting that was answered, and the one proposed.
+    pub nonces: (Vec<u8>, Vec<u8>),
+    /// The hub's incarnation as it knows it; empty at first.
+    pub incarnation: Vec<u8>,
+}
+
+/// What the hub found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The journals agree as far as both have them.
+    Agreed,
+    /// The node's journal is older than what the hub has: it goes on in this epoch.
+    Rewound(u32),
+    /// Same places, other changes: the tail is rewritten in this epoch.
+    Forked(u32),
+    /// Another machine speaks with this identity.
+    Cloned,
+    /// The hub was restored since the node knew it.
+    HubRestored,
+}
+
+/// Judges a greeting and notes it.
+///
+/// # Errors
+/// An epoch that the hub never gave; the store's own.
+pub fn greet(
+    tx: Tx<'_>,
+    app: &App,
+    node: &Node,
+    greeting: &Greeting,
+    now_ms: u64,
+) -> Result<(Standing, Journal), HubError> {
+    let Some(journal) = tx.journal(node.id, greeting.epoch)? else {
+        return Err(proto::status::CallRefused::NotAllowed("an epoch that was not offered").into());
+    };
+    let is_restored = !greeting.incarnation.is_empty()
+        && greeting.incarnation != app.own.incarnation.bytes();
+    let known = tx.greetings(node.id, greeting.epoch)?;
+    let (confirmed, proposed) = &greeting.nonces;
+    let is_repeat = known.iter().any(|(c, p)| c == confirmed && p == proposed);
+    let is_clone = !is_repeat
+        && !confirmed.is_empty()
+        && known.iter().any(|(c, p)| c == confirmed && p != proposed);
+    if !is_repeat {
+        let pair = (confirmed.as_slice(), proposed.as_slice());
+        tx.add_greeting(node.id, greeting.epoch, pair, limits::NONCES_KEPT)?;
+    }
+    let standing = compare(tx, node.id, &journal, greeting)?;
+    if is_restored {
+        return Ok((Standing::HubRestored, journal));
+    }
+    if is_clone && standing != Standing::Agreed {
+        tx.note_clone(node.id, now_ms)?;
+        return Ok((Standing::Cloned, journal));
+    }
+    Ok((standing, journal))
+}
+
+/// Compares the node's head with the hub's journal.
+fn compare(
+    tx: Tx<'_>,
+    node: NodeId,
+    journal: &Journal,
+    greeting: &Greeting,
+) -> Result<Standing, HubError> {
+    let (head, chain) = greeting.head;
+    if head > journal.received {
+        return Ok(Standing::Agreed);
+    }
+    let agrees = chain_at(tx, journal, head)? == Some(chain);
+    if agrees && head == journal.received {
+        return Ok(Standing::Agreed);
+    }
+    let next = tx.greatest_epoch(node)? + 1;
+    let mut place = head.to_be_bytes().to_vec();
+    place.extend_from_slice(&journal.epoch.to_be_bytes());
+    place.extend_from_slice(&chain);
+    let offered = tx.offer_epoch(node, &place, next, &chain_start(node, next))?;
+    Ok(if agrees { Standing::Rewound(offered) } else { Standing::Forked(offered) })
+}
+
+/// The chain of a journal at a place; none where the hub does not have it.
+///
+/// # Errors
+/// The store's own.
+pub fn chain_at(tx: Tx<'_>, journal: &Journal, sequence: u64) -> Result<Option<Hash>, HubError> {
+    if sequence == 0 {
+        return Ok(Some(chain_start(journal.node, journal.epoch)));
+    }
+    if sequence > journal.received {
+        return Ok(None);
+    }
+    let id = domain::id::ChangeId { node: journal.node, epoch: journal.epoch, sequence };
+    let Some(batch) = tx.batch_of(id)? else { return Ok(None) };
+    if batch.last == sequence {
+        return Ok(Some(batch.chain));
+    }
+    let before = journal_chain_before(tx, journal, batch.first)?;
+    let changes = proto::convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
+    let count = usize::try_from(sequence - batch.first + 1).unwrap_or(usize::MAX);
+    Ok(before.map(|before| domain::change::chain_over(before, changes.iter().take(count))))
+}
+
+fn journal_chain_before(
+    tx: Tx<'_>,
+    journal: &Journal,
+    first: u64,
+) -> Result<Option<Hash>, HubError> {
+    if first <= 1 {
+        return Ok(Some(chain_start(journal.node, journal.epoch)));
+    }
+    let id =
+        domain::id::ChangeId { node: journal.node, epoch: journal.epoch, sequence: first - 1 };
+    Ok(tx.batch_of(id)?.filter(|batch| batch.last == first - 1).map(|batch| batch.chain))
+}

@@ -1,0 +1,78 @@
+//! The gRPC side: mutual TLS, who calls, and the two services.
+
+mod connection;
+mod enrolment;
+mod guard;
+mod pull;
+mod sync;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::wire::enrolment::enrolment_server::EnrolmentServer;
+use proto::wire::sync::sync_server::SyncServer;
+use tokio::sync::watch;
+use tokio_stream::StreamExt as _;
+
+use crate::app::App;
+
+/// How long a peer may take for its handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Handshakes under way at once.
+const HANDSHAKES_MAX: usize = 256;
+/// Streams of one connection at once: a node needs a few.
+const STREAMS_MAX: u32 = 64;
+/// After so long without an answer to a ping, a connection is dropped.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+/// A message's greatest size: a batch and its envelope.
+const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What the services share.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// The opened hub.
+    pub app: App,
+    /// Counts the commits that were seen; moves when anything was written.
+    pub commits: watch::Receiver<u64>,
+}
+
+/// Serves until `stop` resolves; answers the address once it listens.
+///
+/// # Errors
+/// Where the address cannot be opened, or the certificates cannot be read.
+pub async fn serve(
+    shared: Shared,
+    address: SocketAddr,
+    ready: tokio::sync::oneshot::Sender<SocketAddr>,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let clock: transport::tls::Clock = Arc::new(|| crate::system::now_ms().cast_signed());
+    let config = transport::tls::server_config(&shared.app.identity, clock)?;
+    let listener = transport::tls::listen(address)?;
+    let local = listener.local_addr()?;
+    let incoming =
+        transport::tls::serve_tls(listener, config, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX)
+            .map(|accepted| accepted.map(connection::Connection::new));
+    // Whoever started this may have stopped listening for the address.
+    drop(ready.send(local));
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<SyncServer<sync::SyncService>>().await;
+    let sync = SyncServer::new(sync::SyncService::new(shared.clone()))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let enrolment = EnrolmentServer::new(enrolment::EnrolmentService::new(shared))
+        .max_decoding_message_size(64 * 1024);
+    tonic::transport::Server::builder()
+        .max_concurrent_streams(STREAMS_MAX)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
+        .http2_max_pending_accept_reset_streams(Some(32))
+        .http2_max_header_list_size(16 * 1024)
+        .add_service(health_service)
+        .add_service(sync)
+        .add_service(enrolment)
+        .serve_with_incoming_shutdown(incoming, stop)
+        .await?;
+    Ok(())
+}

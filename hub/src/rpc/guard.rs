@@ -1,0 +1,57 @@
+//! Who calls: the node and its office come from the certificate, never from the message.
+
+use proto::status::CallRefused;
+use store::hub::Node;
+use tonic::{Request, Status};
+use transport::certificate::{PeerIdentity, Validity};
+
+use super::Shared;
+use super::connection::Peer;
+use crate::error::HubError;
+
+impl Shared {
+    /// The caller's certificate.
+    fn peer<T>(request: &Request<T>) -> Result<PeerIdentity, CallRefused> {
+        request
+            .extensions()
+            .get::<Peer>()
+            .and_then(|peer| peer.0)
+            .ok_or(CallRefused::NoCertificate)
+    }
+
+    /// The calling node, unless its certificate has ended or it was revoked.
+    pub(super) async fn caller<T>(&self, request: &Request<T>) -> Result<Node, Status> {
+        let peer = Self::peer(request)?;
+        match peer.validity(crate::system::now_ms().cast_signed()) {
+            Validity::Expired => return Err(CallRefused::Expired.into()),
+            Validity::Valid | Validity::NotYetValid => {}
+        }
+        self.node_of(peer).await
+    }
+
+    /// The calling node for Renew, which an expired certificate may call.
+    pub(super) async fn renewing<T>(
+        &self,
+        request: &Request<T>,
+    ) -> Result<(Node, PeerIdentity), Status> {
+        let peer = Self::peer(request)?;
+        Ok((self.node_of(peer).await?, peer))
+    }
+
+    async fn node_of(&self, peer: PeerIdentity) -> Result<Node, Status> {
+        let id = domain::id::NodeId::new(peer.node);
+        let node = self.app.store.read::<_, HubError>(move |tx| Ok(tx.node(id)?)).await?;
+        let node = node.ok_or(CallRefused::NoCertificate)?;
+        let is_revoked = node.revoked_at.is_some() || node.office.bytes() != peer.office;
+        if is_revoked { Err(CallRefused::Revoked.into()) } else { Ok(node) }
+    }
+
+    /// Whether the call knows this hub as it is now.
+    pub(super) fn check_incarnation(&self, incarnation: &[u8]) -> Result<(), CallRefused> {
+        if incarnation == self.app.own.incarnation.bytes() {
+            Ok(())
+        } else {
+            Err(CallRefused::HelloFirst)
+        }
+    }
+}

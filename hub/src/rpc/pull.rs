@@ -1,0 +1,227 @@
+//! Down: pages of feeds, heads as they move, and the descent where digests differ.
+
+use std::time::Duration;
+
+use domain::digest::{Below, Digest, certificate_text, describe, is_below};
+use domain::id::RecordId;
+use domain::kinds::organisation;
+use domain::limits;
+use domain::record::RecordKey;
+use prost::bytes::Bytes;
+use proto::convert::{self, FeedRow, LeaveReason};
+use proto::wire::sync as wire;
+use store::Tx;
+use store::hub::{Entry, Head, Node};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+use transport::sign::{Context, VerifyingKey};
+
+use super::Shared;
+use super::sync::feeds_of;
+use crate::app::App;
+use crate::error::HubError;
+use crate::system;
+
+/// Pages made ahead of the reader.
+const PAGES_AHEAD: usize = 2;
+/// A watcher hears at least so often, so that a dead line shows.
+const WATCH_BEAT: Duration = Duration::from_secs(20);
+
+/// Streams the pages of the asked feeds, each read in a snapshot of its own.
+pub(super) fn stream(
+    app: App,
+    node: Node,
+    asked: wire::PullRequest,
+) -> ReceiverStream<Result<wire::Page, Status>> {
+    let (pages, stream) = mpsc::channel(PAGES_AHEAD);
+    tokio::spawn(async move {
+        let allowed = feeds_of(&node);
+        for cursor in asked.cursors.iter().filter(|cursor| allowed.contains(&cursor.feed)) {
+            let mut after = cursor.sequence;
+            loop {
+                let (app_here, node_here, feed) = (app.clone(), node.clone(), cursor.feed.clone());
+                let place = (asked.epoch, asked.folded_through, after);
+                let read = app.store.read::<_, HubError>(move |tx| {
+                    page(tx, &app_here, &node_here, &feed, place)
+                });
+                let page = read.await.map_err(Status::from);
+                let is_last = page.as_ref().map_or(true, |page| page.digest.is_some());
+                after = page.as_ref().map_or(after, |page| page.to_sequence);
+                if pages.send(page).await.is_err() || is_last {
+                    break;
+                }
+            }
+        }
+    });
+    ReceiverStream::new(stream)
+}
+
+fn page(
+    tx: Tx<'_>,
+    app: &App,
+    node: &Node,
+    feed: &str,
+    (epoch, folded_through, after): (u32, u64, u64),
+) -> Result<wire::Page, HubError> {
+    let decided_through = tx.journal(node.id, epoch)?.map_or(0, |j| j.decided_through);
+    let own = (node.id, epoch, folded_through);
+    let page = tx.page(feed, after, own, (limits::PAGE_ROWS_MAX, limits::PAGE_BYTES_MAX))?;
+    let rows: Vec<_> = page.entries.into_iter().map(feed_row).collect();
+    let (bytes, raw_bytes) = convert::encode_rows(&rows)?;
+    let key = app.identity.signing_key();
+    let text = convert::decided_signature_text(app.own.incarnation, node.id, epoch, decided_through);
+    let digest = page.digest.map(|digest| {
+        let (office, at) = (node.office, page.to_sequence);
+        let text = certificate_text(office, feed, at, &digest, app.own.incarnation);
+        wire_digest(&digest, &key.sign(Context::Digest, &text))
+    });
+    Ok(wire::Page {
+        feed: feed.to_owned(),
+        rows: bytes.into(),
+        raw_bytes,
+        to_sequence: page.to_sequence,
+        decided_through,
+        digest,
+        decided_signature: Bytes::copy_from_slice(&key.sign(Context::Decided, &text)),
+    })
+}
+
+fn feed_row(entry: Entry) -> FeedRow {
+    match entry {
+        Entry::State(record) => FeedRow::State(record),
+        Entry::Left(key, 1) => FeedRow::Left(key, LeaveReason::Transferred),
+        Entry::Left(key, _) => FeedRow::Left(key, LeaveReason::Withdrawn),
+    }
+}
+
+fn wire_digest(digest: &Digest, signature: &[u8]) -> wire::FeedDigest {
+    wire::FeedDigest {
+        sum: Bytes::copy_from_slice(&digest.sum()),
+        count: digest.count(),
+        signature: Bytes::copy_from_slice(signature),
+    }
+}
+
+/// Tells which feeds have grown, as they grow; ends when the node is revoked.
+pub(super) fn watch(
+    shared: Shared,
+    node: Node,
+) -> ReceiverStream<Result<wire::FeedHead, Status>> {
+    let (heads, stream) = mpsc::channel(8);
+    tokio::spawn(async move {
+        let mut commits = shared.commits.clone();
+        let mut told: Vec<Head> = Vec::new();
+        loop {
+            let (feeds, id) = (feeds_of(&node), node.id);
+            let read = shared.app.store.read::<_, HubError>(move |tx| {
+                let is_revoked = tx.node(id)?.is_none_or(|node| node.revoked_at.is_some());
+                Ok((!is_revoked).then_some(tx.heads(&feeds)?))
+            });
+            let Ok(Some(now)) = read.await else { return };
+            for head in now.iter().filter(|head| !told.contains(head)) {
+                let head =
+                    wire::FeedHead { feed: head.feed.clone(), sequence: head.sequence };
+                if heads.send(Ok(head)).await.is_err() {
+                    return;
+                }
+            }
+            told = now;
+            let beat = tokio::time::timeout(WATCH_BEAT, commits.changed()).await;
+            if matches!(beat, Ok(Err(_))) || heads.is_closed() {
+                return;
+            }
+        }
+    });
+    ReceiverStream::new(stream)
+}
+
+/// Describes prefixes, sends wanted rows, and takes the node's half of a certificate.
+pub(super) async fn reconcile(
+    app: &App,
+    node: Node,
+    asked: wire::ReconcileRequest,
+) -> Result<wire::ReconcileResponse, Status> {
+    let own = app.clone();
+    let answer = app
+        .store
+        .write::<_, HubError>(move |tx| {
+            if let Some(equality) = &asked.equality {
+                take_certificate(tx, &own, &node, &asked.feed, equality)?;
+            }
+            let rows = if asked.prefixes.is_empty() { Vec::new() } else { tx.feed_rows(&asked.feed)? };
+            let mut below = Vec::new();
+            for prefix in asked.prefixes.iter().take(256) {
+                let inside: Vec<_> =
+                    rows.iter().filter(|(key, _)| is_below(*key, prefix)).copied().collect();
+                below.push(wire_below(prefix, &describe(prefix.len(), &inside)));
+            }
+            let mut wanted = Vec::new();
+            for name in asked.wanted.iter().take(limits::PAGE_ROWS_MAX) {
+                let key = read_key(name)?;
+                if tx.is_in_feed(key, &asked.feed)?
+                    && let Some(record) = tx.record(key)?
+                {
+                    wanted.push(convert::encode_row(&FeedRow::State(record)));
+                }
+            }
+            Ok(wire::ReconcileResponse { below, rows: wanted })
+        })
+        .await?;
+    Ok(answer)
+}
+
+fn take_certificate(
+    tx: Tx<'_>,
+    app: &App,
+    node: &Node,
+    feed: &str,
+    equality: &wire::Equality,
+) -> Result<(), HubError> {
+    let sum = convert::thirty_two(&equality.sum, "sum")?;
+    let digest = Digest::from_parts(&sum, equality.count);
+    let (incarnation, at) = (app.own.incarnation, equality.sequence);
+    let text = certificate_text(node.office, feed, at, &digest, incarnation);
+    VerifyingKey(node.verifying_key)
+        .verify(Context::Digest, &text, &equality.signature)
+        .map_err(|_| proto::status::CallRefused::BadSignature)?;
+    let own = app.identity.signing_key().sign(Context::Digest, &text);
+    tx.put_certificate(node.id, feed, at, &digest, (&own, &equality.signature), system::now_ms())?;
+    Ok(())
+}
+
+fn wire_below(prefix: &Bytes, below: &Below) -> wire::Below {
+    let mut answer =
+        wire::Below { prefix: prefix.clone(), rows: Vec::new(), children: Vec::new() };
+    match below {
+        Below::Rows(rows) => {
+            answer.rows = rows
+                .iter()
+                .map(|(key, hash)| wire::RowKeyHash {
+                    kind: u32::from(key.kind),
+                    record: Bytes::copy_from_slice(&key.id.bytes()),
+                    hash: Bytes::copy_from_slice(hash),
+                })
+                .collect();
+        }
+        Below::Children(children) => {
+            answer.children = children.iter().map(|child| wire_digest(child, &[])).collect();
+        }
+    }
+    answer
+}
+
+fn read_key(name: &[u8]) -> Result<RecordKey, convert::Invalid> {
+    let broken = convert::Invalid::Length("wanted");
+    let (kind, id) = name.split_at_checked(2).ok_or(broken)?;
+    let kind = u16::from_be_bytes(kind.try_into().map_err(|_| broken)?);
+    Ok(RecordKey { kind, id: RecordId::from_slice(id).map_err(|_| broken)? })
+}
+
+/// The code of an office, for its certificate.
+pub(super) async fn office_code(app: &App, office: RecordId) -> Result<String, Status> {
+    let key = RecordKey { kind: organisation::KIND_NUMBER, id: office };
+    let record = app.store.read::<_, HubError>(move |tx| Ok(tx.record(key)?)).await?;
+    let code = record.and_then(|r| r.text(organisation::CODE).map(str::to_owned));
+    Ok(code.unwrap_or_else(|| office.to_string()))
+}

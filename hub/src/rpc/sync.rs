@@ -1,0 +1,280 @@
+//! The sync service: every call can be repeated after any cut.
+
+use domain::limits;
+use prost::bytes::Bytes;
+use proto::convert;
+use proto::status::CallRefused;
+use proto::wire::sync as wire;
+use proto::wire::sync::sync_server::Sync;
+use store::hub::Node;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+use transport::sign::{Context, VerifyingKey};
+
+use super::{Shared, pull};
+use crate::authority::{self, Pushed};
+use crate::error::HubError;
+use crate::greet::{self, Greeting, Standing};
+use crate::system;
+
+/// Pushes of one node that may be under way at once.
+const PUSHES_IN_FLIGHT: u32 = 4;
+
+/// The sync service.
+#[derive(Debug)]
+pub(super) struct SyncService {
+    shared: Shared,
+}
+
+impl SyncService {
+    pub(super) const fn new(shared: Shared) -> Self {
+        Self { shared }
+    }
+}
+
+/// The limits that the hub sets now.
+fn limits_now() -> wire::Limits {
+    let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    wire::Limits {
+        batch_compressed_bytes_max: number(limits::BATCH_COMPRESSED_BYTES_MAX),
+        batch_raw_bytes_max: number(limits::BATCH_RAW_BYTES_MAX),
+        batch_changes_max: number(limits::BATCH_CHANGES_MAX),
+        pushes_in_flight_max: PUSHES_IN_FLIGHT,
+        retry_after_ms: 0,
+    }
+}
+
+/// The feeds that an office reads.
+pub(super) fn feeds_of(node: &Node) -> Vec<String> {
+    vec!["city".to_owned(), format!("office/{}", node.office)]
+}
+
+fn head_of(journal: &store::hub::Journal) -> wire::Head {
+    wire::Head {
+        sequence: journal.received,
+        chain: Bytes::copy_from_slice(&journal.chain),
+    }
+}
+
+#[tonic::async_trait]
+impl Sync for SyncService {
+    type PullStream = ReceiverStream<Result<wire::Page, Status>>;
+    type WatchStream = ReceiverStream<Result<wire::FeedHead, Status>>;
+
+    async fn hello(
+        &self,
+        request: Request<wire::HelloRequest>,
+    ) -> Result<Response<wire::HelloResponse>, Status> {
+        let node = self.shared.caller(&request).await?;
+        let peer_renew = request
+            .extensions()
+            .get::<super::connection::Peer>()
+            .and_then(|peer| peer.0)
+            .is_some_and(|peer| peer.needs_renewal(system::now_ms().cast_signed()));
+        let hello = request.into_inner();
+        let head = hello.head.unwrap_or_default();
+        let chain = convert::thirty_two(&head.chain, "head.chain").map_err(CallRefused::from)?;
+        let now_ms = system::now_ms();
+        let offset_ms = now_ms.cast_signed().saturating_sub(hello.clock.cast_signed());
+        let greeting = Greeting {
+            epoch: hello.epoch,
+            head: (head.sequence, chain),
+            nonces: (hello.confirmed_nonce.to_vec(), hello.proposed_nonce.to_vec()),
+            incarnation: hello.incarnation.to_vec(),
+        };
+        let (app, feeds, waiting) = (self.shared.app.clone(), feeds_of(&node), hello.waiting);
+        let (standing, journal) = self
+            .shared
+            .app
+            .store
+            .write::<_, HubError>(move |tx| {
+                tx.note_greeting_of(node.id, now_ms, waiting, offset_ms)?;
+                greet::greet(tx, &app, &node, &greeting, now_ms)
+            })
+            .await?;
+        let (standing, offered_epoch) = match standing {
+            Standing::Agreed => (wire::Standing::Agreed, 0),
+            Standing::Rewound(epoch) => (wire::Standing::Rewound, epoch),
+            Standing::Forked(epoch) => (wire::Standing::Forked, epoch),
+            Standing::Cloned => (wire::Standing::Cloned, 0),
+            Standing::HubRestored => (wire::Standing::HubRecovering, 0),
+        };
+        Ok(Response::new(wire::HelloResponse {
+            standing: standing.into(),
+            incarnation: Bytes::copy_from_slice(&self.shared.app.own.incarnation.bytes()),
+            received: Some(head_of(&journal)),
+            decided_through: journal.decided_through,
+            offered_epoch,
+            clock: now_ms,
+            offset_ms,
+            leases: Vec::new(),
+            limits: Some(limits_now()),
+            renew: peer_renew,
+            hub_name: self.shared.app.identity.name().to_owned(),
+            office_name: String::new(),
+            feeds,
+        }))
+    }
+
+    async fn push(
+        &self,
+        request: Request<wire::PushRequest>,
+    ) -> Result<Response<wire::PushResponse>, Status> {
+        let node = self.shared.caller(&request).await?;
+        let push = request.into_inner();
+        self.shared.check_incarnation(&push.incarnation)?;
+        let pushed = read_push(&node, push)?;
+        let (app, now_ms) = (self.shared.app.clone(), system::now_ms());
+        let taken = self
+            .shared
+            .app
+            .store
+            .write(move |tx| authority::take_batch(tx, &app, &node, &pushed, now_ms))
+            .await?;
+        Ok(Response::new(wire::PushResponse {
+            received: Some(head_of(&taken.journal)),
+            decided_through: taken.journal.decided_through,
+            durable: 0,
+            verdicts: taken.verdicts.into_iter().map(verdict).collect(),
+            limits: Some(limits_now()),
+            out_of_place: taken.is_out_of_place,
+        }))
+    }
+
+    async fn pull(
+        &self,
+        request: Request<wire::PullRequest>,
+    ) -> Result<Response<Self::PullStream>, Status> {
+        let node = self.shared.caller(&request).await?;
+        let pull = request.into_inner();
+        self.shared.check_incarnation(&pull.incarnation)?;
+        if node.cloned_at.is_some() {
+            return Err(CallRefused::NotAllowed("two machines speak for this office").into());
+        }
+        Ok(Response::new(pull::stream(self.shared.app.clone(), node, pull)))
+    }
+
+    async fn watch(
+        &self,
+        request: Request<wire::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let node = self.shared.caller(&request).await?;
+        self.shared.check_incarnation(&request.into_inner().incarnation)?;
+        Ok(Response::new(pull::watch(self.shared.clone(), node)))
+    }
+
+    async fn checkpoints(
+        &self,
+        request: Request<wire::CheckpointsRequest>,
+    ) -> Result<Response<wire::CheckpointsResponse>, Status> {
+        let node = self.shared.caller(&request).await?;
+        let asked = request.into_inner();
+        let heads = self
+            .shared
+            .app
+            .store
+            .read::<_, HubError>(move |tx| {
+                let Some(journal) = tx.journal(node.id, asked.epoch)? else {
+                    return Ok(Vec::new());
+                };
+                let mut heads = Vec::new();
+                for sequence in asked.sequences.into_iter().take(64) {
+                    if let Some(chain) = greet::chain_at(tx, &journal, sequence)? {
+                        let chain = Bytes::copy_from_slice(&chain);
+                        heads.push(wire::Head { sequence, chain });
+                    }
+                }
+                Ok(heads)
+            })
+            .await?;
+        Ok(Response::new(wire::CheckpointsResponse { heads }))
+    }
+
+    async fn reconcile(
+        &self,
+        request: Request<wire::ReconcileRequest>,
+    ) -> Result<Response<wire::ReconcileResponse>, Status> {
+        let node = self.shared.caller(&request).await?;
+        let asked = request.into_inner();
+        self.shared.check_incarnation(&asked.incarnation)?;
+        if !feeds_of(&node).contains(&asked.feed) {
+            return Err(CallRefused::NotAllowed("not a feed of this office").into());
+        }
+        Ok(Response::new(pull::reconcile(&self.shared.app, node, asked).await?))
+    }
+
+    async fn renew(
+        &self,
+        request: Request<wire::RenewRequest>,
+    ) -> Result<Response<wire::RenewResponse>, Status> {
+        let (node, peer) = self.shared.renewing(&request).await?;
+        let signing_request = request.into_inner().signing_request;
+        let office_code = pull::office_code(&self.shared.app, node.office).await?;
+        let leaf = self
+            .shared
+            .app
+            .identity
+            .issue(
+                &transport::certificate::LeafRequest {
+                    office: node.office.bytes(),
+                    office_code: &office_code,
+                    node: node.id.bytes(),
+                    enrolment: peer.enrolment,
+                    request_der: &signing_request,
+                },
+                system::now_ms().cast_signed(),
+            )
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        Ok(Response::new(wire::RenewResponse { certificate_chain: leaf.chain_pem }))
+    }
+}
+
+/// Checks a batch's sizes before it is unpacked, and its signature before it is stored.
+fn read_push(node: &Node, push: wire::PushRequest) -> Result<Pushed, HubError> {
+    let wire::PushRequest {
+        incarnation: _,
+        epoch,
+        first_sequence,
+        count,
+        raw_bytes,
+        batch,
+        chain,
+        signature,
+    } = push;
+    if batch.len() > limits::BATCH_COMPRESSED_BYTES_MAX {
+        return Err(convert::Invalid::TooLarge("batch").into());
+    }
+    let chain = convert::thirty_two(&chain, "chain")?;
+    let text = convert::batch_signature_text(node.id, epoch, first_sequence, count, &chain);
+    VerifyingKey(node.verifying_key)
+        .verify(Context::Batch, &text, &signature)
+        .map_err(|_| CallRefused::BadSignature)?;
+    let changes = convert::decode_batch(&batch, raw_bytes, limits::BATCH_CHANGES_MAX)?;
+    if changes.is_empty() || changes.len() != count as usize || first_sequence == 0 {
+        return Err(convert::Invalid::Value("count").into());
+    }
+    if first_sequence.checked_add(u64::from(count)).is_none_or(|end| end > i64::MAX as u64) {
+        return Err(convert::Invalid::Value("first_sequence").into());
+    }
+    Ok(Pushed {
+        epoch,
+        first: first_sequence,
+        raw_bytes,
+        bytes: batch.to_vec(),
+        changes,
+        chain,
+        signature: signature.to_vec(),
+    })
+}
+
+fn verdict((sequence, verdict): (u64, domain::decide::Verdict)) -> wire::Verdict {
+    use domain::decide::Verdict;
+    let (outcome, reason) = match verdict {
+        Verdict::Applied => (wire::Outcome::Unspecified, ""),
+        Verdict::Merged => (wire::Outcome::Merged, ""),
+        Verdict::Lost => (wire::Outcome::Lost, ""),
+        Verdict::SetAside(reason) => (wire::Outcome::SetAside, reason),
+        Verdict::Waiting => (wire::Outcome::Waiting, "waiting"),
+    };
+    wire::Verdict { sequence, outcome: outcome.into(), reason: reason.to_owned() }
+}

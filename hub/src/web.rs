@@ -1,0 +1,125 @@
+//! The status page: health for machines, and a plain page for people.
+
+use std::net::SocketAddr;
+
+use axum::extract::State;
+use axum::response::Html;
+use axum::routing::get;
+use axum::{Json, Router};
+use domain::kinds::organisation;
+use domain::record::RecordKey;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::error::HubError;
+
+/// Serves the page until `stop` resolves.
+///
+/// # Errors
+/// Where the listener fails.
+pub async fn serve(
+    app: App,
+    listener: tokio::net::TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/", get(page))
+        .route("/status.json", get(status_json))
+        .route("/healthz", get(healthz))
+        .route("/metrics", get(metrics))
+        .with_state(app);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
+}
+
+async fn healthz(State(app): State<App>) -> Result<&'static str, String> {
+    let read = app.store.read::<_, HubError>(|tx| Ok(tx.feed_names()?)).await;
+    read.map(|_| "ok\n").map_err(|error| error.to_string())
+}
+
+async fn status_json(State(app): State<App>) -> Json<Value> {
+    Json(status(&app).await.unwrap_or_else(|error| json!({"error": error.to_string()})))
+}
+
+/// What the hub knows of its offices' machines.
+///
+/// # Errors
+/// The store's own.
+pub async fn status(app: &App) -> Result<Value, HubError> {
+    let incarnation = app.own.incarnation.to_string();
+    app.store
+        .read::<_, HubError>(move |tx| {
+            let mut offices = Vec::new();
+            for node in tx.nodes()? {
+                let key = RecordKey { kind: organisation::KIND_NUMBER, id: node.office };
+                let office = tx.record(key)?;
+                let text = |number| office.as_ref().and_then(|o| o.text(number)).map(str::to_owned);
+                let journals: Vec<_> = tx
+                    .journals()?
+                    .into_iter()
+                    .filter(|journal| journal.node == node.id)
+                    .map(|journal| {
+                        json!({
+                            "epoch": journal.epoch,
+                            "received": journal.received,
+                            "decided_through": journal.decided_through,
+                        })
+                    })
+                    .collect();
+                offices.push(json!({
+                    "office": node.office.to_string(),
+                    "code": text(organisation::CODE),
+                    "name": text(organisation::NAME),
+                    "node": node.id.to_string(),
+                    "revoked": node.revoked_at.is_some(),
+                    "cloned": node.cloned_at.is_some(),
+                    "last_seen_ms": node.last_seen,
+                    "waiting": node.waiting,
+                    "clock_offset_ms": node.offset_ms,
+                    "journals": journals,
+                }));
+            }
+            Ok(json!({ "incarnation": incarnation, "nodes": offices }))
+        })
+        .await
+}
+
+async fn metrics(State(app): State<App>) -> String {
+    let status = status(&app).await.unwrap_or_default();
+    let nodes = status["nodes"].as_array().cloned().unwrap_or_default();
+    let waiting: u64 = nodes.iter().filter_map(|node| node["waiting"].as_u64()).sum();
+    format!(
+        "# TYPE lianxin_nodes gauge\nlianxin_nodes {}\n\
+         # TYPE lianxin_changes_waiting gauge\nlianxin_changes_waiting {waiting}\n",
+        nodes.len()
+    )
+}
+
+async fn page(State(app): State<App>) -> Html<String> {
+    let status = status(&app).await.unwrap_or_default();
+    let mut rows = String::new();
+    for node in status["nodes"].as_array().into_iter().flatten() {
+        let text = |name: &str| {
+            let value = &node[name];
+            escape(value.as_str().map_or_else(|| value.to_string(), str::to_owned).as_str())
+        };
+        rows.push_str("<tr>");
+        for cell in ["code", "name", "last_seen_ms", "waiting", "revoked"] {
+            rows.push_str("<td>");
+            rows.push_str(&text(cell));
+            rows.push_str("</td>");
+        }
+        rows.push_str("</tr>");
+    }
+    Html(format!(
+        "<!doctype html><html lang=\"zh\"><meta charset=\"utf-8\"><title>连心中心</title>\
+         <h1>连心中心 · {}</h1><table><caption>各社区节点</caption>\
+         <tr><th scope=\"col\">编码<th scope=\"col\">名称<th scope=\"col\">最近联系\
+         <th scope=\"col\">待上传<th scope=\"col\">已停用</tr>{rows}</table></html>",
+        escape(app.identity.name())
+    ))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}
