@@ -45,7 +45,11 @@ pub struct Own {
 impl Own {
     /// A place in the hub's own journal.
     pub const fn change(&self, sequence: u64) -> ChangeId {
-        ChangeId { node: self.node, epoch: self.epoch, sequence }
+        ChangeId {
+            node: self.node,
+            epoch: self.epoch,
+            sequence,
+        }
     }
 }
 
@@ -81,7 +85,9 @@ impl App {
         Ok(Self {
             store: Store::open(path, Side::Hub)?,
             identity: Arc::new(identity),
-            register: Arc::new(Mutex::new(AppendOnlyRegister::open(&folder.join(REGISTER))?)),
+            register: Arc::new(Mutex::new(AppendOnlyRegister::open(
+                &folder.join(REGISTER),
+            )?)),
             own,
             folder: folder.to_path_buf(),
         })
@@ -96,10 +102,14 @@ impl App {
 fn own_of(tx: Tx<'_>) -> Result<Own, StoreError> {
     let sixteen = |name| -> Result<[u8; 16], StoreError> {
         let bytes = tx.setting(name)?.unwrap_or_default();
-        bytes.try_into().map_err(|_| StoreError::Unreadable("the hub's own identity"))
+        bytes
+            .try_into()
+            .map_err(|_| StoreError::Unreadable("the hub's own identity"))
     };
     let epoch = tx.setting("hub_epoch")?.unwrap_or_default();
-    let epoch = epoch.try_into().map_err(|_| StoreError::Unreadable("the hub's own epoch"))?;
+    let epoch = epoch
+        .try_into()
+        .map_err(|_| StoreError::Unreadable("the hub's own epoch"))?;
     Ok(Own {
         node: NodeId::new(sixteen("hub_node")?),
         epoch: u32::from_be_bytes(epoch),

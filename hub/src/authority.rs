@@ -63,7 +63,11 @@ pub fn take_batch(
     let last = pushed.first + pushed.changes.len() as u64 - 1;
     if pushed.first != journal.received + 1 {
         let is_out_of_place = last > journal.received;
-        return Ok(Taken { journal, is_out_of_place, verdicts: Vec::new() });
+        return Ok(Taken {
+            journal,
+            is_out_of_place,
+            verdicts: Vec::new(),
+        });
     }
     if chain_over(journal.chain, &pushed.changes) != pushed.chain {
         return Err(proto::status::CallRefused::BadSignature.into());
@@ -85,14 +89,25 @@ pub fn take_batch(
     )?;
     journal.received = last;
     journal.chain = pushed.chain;
-    let mut round = Round { tx, own: app.own, app, now_ms };
+    let mut round = Round {
+        tx,
+        own: app.own,
+        app,
+        now_ms,
+    };
     let (writes, decided) = round.decide_all(node.office, &undecided)?;
     journal.decided_through += decided.len() as u64;
     tx.put_journal(&journal)?;
     round.finish(writes, Vec::new())?;
-    let verdicts =
-        decided.into_iter().filter(|(_, verdict)| *verdict != Verdict::Applied).collect();
-    Ok(Taken { journal, is_out_of_place: false, verdicts })
+    let verdicts = decided
+        .into_iter()
+        .filter(|(_, verdict)| *verdict != Verdict::Applied)
+        .collect();
+    Ok(Taken {
+        journal,
+        is_out_of_place: false,
+        verdicts,
+    })
 }
 
 /// A change that is still to be decided, with its arrival.
@@ -112,7 +127,11 @@ fn undecided(
     now_ms: u64,
 ) -> Result<Vec<Undecided>, HubError> {
     let mut undecided = Vec::new();
-    let place = |sequence| ChangeId { node: node.id, epoch: pushed.epoch, sequence };
+    let place = |sequence| ChangeId {
+        node: node.id,
+        epoch: pushed.epoch,
+        sequence,
+    };
     if journal.decided_through < journal.received {
         let from = journal.decided_through + 1;
         for batch in tx.batches_from(node.id, pushed.epoch, from, u32::MAX)? {
@@ -169,9 +188,8 @@ impl Round<'_> {
             match change.header.group.map(|group| group.size as usize) {
                 None => {
                     let incoming = incoming(&change, office, first);
-                    let verdict = self.with_facts(&mut world, |world| {
-                        decide::decide(world, &incoming)
-                    })?;
+                    let verdict =
+                        self.with_facts(&mut world, |world| decide::decide(world, &incoming))?;
                     verdicts.push((first.id.sequence, verdict));
                     rest = tail;
                 }
@@ -198,7 +216,9 @@ impl Round<'_> {
             changes.push(convert::decode_change(part.id, &part.raw).ok());
         }
         let id = changes.first().and_then(|c| c.as_ref()?.header.group);
-        let is_whole = changes.iter().all(|c| c.as_ref().is_some_and(|c| c.header.group == id));
+        let is_whole = changes
+            .iter()
+            .all(|c| c.as_ref().is_some_and(|c| c.header.group == id));
         let readable: Vec<_> = changes
             .iter()
             .zip(group)
@@ -226,8 +246,10 @@ impl Round<'_> {
 
     /// A world whose hub changes begin after `taken` further places of the hub's journal.
     pub(crate) fn new_world(&self, taken: u64) -> Result<World, StoreError> {
-        let received =
-            self.tx.journal(self.own.node, self.own.epoch)?.map_or(0, |journal| journal.received);
+        let received = self
+            .tx
+            .journal(self.own.node, self.own.epoch)?
+            .map_or(0, |journal| journal.received);
         Ok(World::new(self.own.change(received + 1 + taken)))
     }
 
@@ -272,7 +294,9 @@ impl Round<'_> {
     fn decide_waiting(&mut self, waiting: &[Waiting]) -> Result<Writes, HubError> {
         let mut world = self.new_world(0)?;
         for waiting in waiting {
-            let Some((change, office, batch)) = self.stored(waiting.change)? else { continue };
+            let Some((change, office, batch)) = self.stored(waiting.change)? else {
+                continue;
+            };
             let incoming = Incoming {
                 change: &change,
                 office,
@@ -290,10 +314,14 @@ impl Round<'_> {
         &self,
         id: ChangeId,
     ) -> Result<Option<(Change, OfficeId, Batch)>, HubError> {
-        let Some(batch) = self.tx.batch_of(id)? else { return Ok(None) };
+        let Some(batch) = self.tx.batch_of(id)? else {
+            return Ok(None);
+        };
         let changes = convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
         let place = usize::try_from(id.sequence - batch.first).unwrap_or(usize::MAX);
-        let Some(raw) = changes.get(place) else { return Ok(None) };
+        let Some(raw) = changes.get(place) else {
+            return Ok(None);
+        };
         let office = match self.tx.node(id.node)? {
             Some(node) => node.office,
             None => domain::id::DESK,
@@ -312,8 +340,8 @@ impl Round<'_> {
             .chain(made.iter().map(|change| (&change.header, &change.body)));
         let mut changes = Vec::new();
         for (header, body) in parts {
-            let salt = crate::system::random_16()
-                .map_err(|error| StoreError::Disk(error.to_string()))?;
+            let salt =
+                crate::system::random_16().map_err(|error| StoreError::Disk(error.to_string()))?;
             changes.push(convert::encode_change(header, body, salt));
         }
         if changes.is_empty() {
@@ -333,9 +361,12 @@ impl Round<'_> {
         journal.chain = chain_over(journal.chain, &changes);
         journal.received += u64::from(count);
         journal.decided_through = journal.received;
-        let text =
-            convert::batch_signature_text(own.node, own.epoch, first, count, &journal.chain);
-        let signature = self.app.identity.signing_key().sign(Context::HubJournal, &text);
+        let text = convert::batch_signature_text(own.node, own.epoch, first, count, &journal.chain);
+        let signature = self
+            .app
+            .identity
+            .signing_key()
+            .sign(Context::HubJournal, &text);
         let batch = Batch {
             last: journal.received,
             first,

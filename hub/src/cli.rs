@@ -17,7 +17,12 @@ use clap::{Parser, Subcommand};
 #[command(name = "lianxin-hub", version)]
 pub struct Cli {
     /// 数据文件夹 / the data folder.
-    #[arg(long, global = true, env = "LIANXIN_HUB_DATA", default_value = "hub-data")]
+    #[arg(
+        long,
+        global = true,
+        env = "LIANXIN_HUB_DATA",
+        default_value = "hub-data"
+    )]
     data: PathBuf,
     /// Answers as JSON.
     #[arg(long, global = true)]
@@ -143,7 +148,10 @@ pub fn run() -> ExitCode {
 fn dispatch(cli: &Cli) -> anyhow::Result<()> {
     if let Command::Init { name, host } = &cli.command {
         crate::app::init(&cli.data, name, host)?;
-        output::answer(cli.json, &serde_json::json!({"data": cli.data, "name": name}));
+        output::answer(
+            cli.json,
+            &serde_json::json!({"data": cli.data, "name": name}),
+        );
         return Ok(());
     }
     let runtime = tokio::runtime::Runtime::new()?;
@@ -154,9 +162,11 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
             Command::Serve { rpc, web } => return serve::serve(app, *rpc, *web).await,
             Command::Org(org) => setup::org(&app, org, &cli.actor).await?,
             Command::Office(office) => setup::office(&app, office, &cli.actor).await?,
-            Command::Code { code, days, address } => {
-                setup::code(&app, code, *days, address).await?
-            }
+            Command::Code {
+                code,
+                days,
+                address,
+            } => setup::code(&app, code, *days, address).await?,
             Command::Status => crate::web::status(&app).await?,
             Command::Verify => verify::verify(&app).await?,
             Command::Conflicts => desk::open_records(&app, "conflict", "open").await?,
@@ -164,9 +174,12 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
             Command::Settle { id, keep } => desk::settle(&app, id, keep, &cli.actor).await?,
             Command::Add { kind, values } => desk::add(&app, kind, values, &cli.actor).await?,
             Command::Set { record, values } => desk::set(&app, record, values, &cli.actor).await?,
-            Command::List { kind, office, conditions, limit } => {
-                desk::list(&app, kind, office.as_deref(), conditions, *limit).await?
-            }
+            Command::List {
+                kind,
+                office,
+                conditions,
+                limit,
+            } => desk::list(&app, kind, office.as_deref(), conditions, *limit).await?,
             Command::Get { id } => desk::get(&app, id).await?,
             Command::Transfer(transfer) => people::transfer(&app, transfer, &cli.actor).await?,
         };

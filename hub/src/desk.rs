@@ -31,7 +31,12 @@ pub fn edit(
     let shown = tx.record(key)?;
     let mut values = values;
     if let (Verb::Set, Some(shown), Some(kind)) = (verb, &shown, kinds::by_number(key.kind)) {
-        for number in values.iter().flat_map(|(number, _)| kind.group_of(*number)).copied().collect::<Vec<_>>() {
+        for number in values
+            .iter()
+            .flat_map(|(number, _)| kind.group_of(*number))
+            .copied()
+            .collect::<Vec<_>>()
+        {
             if values.iter().all(|(given, _)| *given != number) && shown.version(number).is_some() {
                 values.push((number, shown.value(number).unwrap_or_default().to_vec()));
             }
@@ -92,7 +97,10 @@ pub fn step(
     values.extend(args);
     let id = crate::system::new_record_id()
         .map_err(|error| store::StoreError::Disk(error.to_string()))?;
-    let key = RecordKey { kind: step::KIND_NUMBER, id };
+    let key = RecordKey {
+        kind: step::KIND_NUMBER,
+        id,
+    };
     edit(tx, app, (key, Verb::Step), values, actor, now_ms)
 }
 
@@ -103,9 +111,16 @@ fn decide_own(
     body: Body,
     now_ms: u64,
 ) -> Result<Verdict, HubError> {
-    let mut round = Round { tx, own: app.own, app, now_ms };
+    let mut round = Round {
+        tx,
+        own: app.own,
+        app,
+        now_ms,
+    };
     let mut world = round.new_world(1)?;
-    let received = tx.journal(app.own.node, app.own.epoch)?.map_or(0, |j| j.received);
+    let received = tx
+        .journal(app.own.node, app.own.epoch)?
+        .map_or(0, |j| j.received);
     let change = Change {
         id: app.own.change(received + 1),
         header: header.clone(),

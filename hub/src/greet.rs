@@ -51,8 +51,8 @@ pub fn greet(
     let Some(journal) = tx.journal(node.id, greeting.epoch)? else {
         return Err(proto::status::CallRefused::NotAllowed("an epoch that was not offered").into());
     };
-    let is_restored = !greeting.incarnation.is_empty()
-        && greeting.incarnation != app.own.incarnation.bytes();
+    let is_restored =
+        !greeting.incarnation.is_empty() && greeting.incarnation != app.own.incarnation.bytes();
     let known = tx.greetings(node.id, greeting.epoch)?;
     let (confirmed, proposed) = &greeting.nonces;
     let is_repeat = known.iter().any(|(c, p)| c == confirmed && p == proposed);
@@ -94,7 +94,11 @@ fn compare(
     place.extend_from_slice(&journal.epoch.to_be_bytes());
     place.extend_from_slice(&chain);
     let offered = tx.offer_epoch(node, &place, next, &chain_start(node, next))?;
-    Ok(if agrees { Standing::Rewound(offered) } else { Standing::Forked(offered) })
+    Ok(if agrees {
+        Standing::Rewound(offered)
+    } else {
+        Standing::Forked(offered)
+    })
 }
 
 /// The chain of a journal at a place; none where the hub does not have it.
@@ -108,8 +112,14 @@ pub fn chain_at(tx: Tx<'_>, journal: &Journal, sequence: u64) -> Result<Option<H
     if sequence > journal.received {
         return Ok(None);
     }
-    let id = domain::id::ChangeId { node: journal.node, epoch: journal.epoch, sequence };
-    let Some(batch) = tx.batch_of(id)? else { return Ok(None) };
+    let id = domain::id::ChangeId {
+        node: journal.node,
+        epoch: journal.epoch,
+        sequence,
+    };
+    let Some(batch) = tx.batch_of(id)? else {
+        return Ok(None);
+    };
     if batch.last == sequence {
         return Ok(Some(batch.chain));
     }
@@ -127,7 +137,13 @@ fn journal_chain_before(
     if first <= 1 {
         return Ok(Some(chain_start(journal.node, journal.epoch)));
     }
-    let id =
-        domain::id::ChangeId { node: journal.node, epoch: journal.epoch, sequence: first - 1 };
-    Ok(tx.batch_of(id)?.filter(|batch| batch.last == first - 1).map(|batch| batch.chain))
+    let id = domain::id::ChangeId {
+        node: journal.node,
+        epoch: journal.epoch,
+        sequence: first - 1,
+    };
+    Ok(tx
+        .batch_of(id)?
+        .filter(|batch| batch.last == first - 1)
+        .map(|batch| batch.chain))
 }

@@ -51,11 +51,10 @@ pub async fn serve(
     let config = transport::tls::server_config(&shared.app.identity, clock)?;
     let listener = transport::tls::listen(address)?;
     let local = listener.local_addr()?;
-    let incoming =
-        transport::tls::serve_tls(listener, config, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX)
-            .map(|accepted| accepted.map(connection::Connection::new));
+    let incoming = transport::tls::serve_tls(listener, config, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX)
+        .map(|accepted| accepted.map(connection::Connection::new));
     // Whoever started this may have stopped listening for the address.
-    drop(ready.send(local));
+    let _ = ready.send(local);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<SyncServer<sync::SyncService>>().await;
     let sync = SyncServer::new(sync::SyncService::new(shared.clone()))

@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub fn now_ms() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        .map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
 }
 
 /// Sixteen random bytes.
@@ -26,5 +28,8 @@ pub fn random_16() -> std::io::Result<[u8; 16]> {
 pub fn new_record_id() -> std::io::Result<domain::id::RecordId> {
     let mut random = [0; 10];
     getrandom::fill(&mut random).map_err(std::io::Error::other)?;
-    Ok(domain::id::RecordId::new(domain::id::uuid_v7(now_ms(), random)))
+    Ok(domain::id::RecordId::new(domain::id::uuid_v7(
+        now_ms(),
+        random,
+    )))
 }

@@ -29,16 +29,25 @@ pub async fn serve(
         .route("/metrics", get(metrics))
         .with_state(app);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop).await
+    axum::serve(listener, service)
+        .with_graceful_shutdown(stop)
+        .await
 }
 
 async fn healthz(State(app): State<App>) -> Result<&'static str, String> {
-    let read = app.store.read::<_, HubError>(|tx| Ok(tx.feed_names()?)).await;
+    let read = app
+        .store
+        .read::<_, HubError>(|tx| Ok(tx.feed_names()?))
+        .await;
     read.map(|_| "ok\n").map_err(|error| error.to_string())
 }
 
 async fn status_json(State(app): State<App>) -> Json<Value> {
-    Json(status(&app).await.unwrap_or_else(|error| json!({"error": error.to_string()})))
+    Json(
+        status(&app)
+            .await
+            .unwrap_or_else(|error| json!({"error": error.to_string()})),
+    )
 }
 
 /// What the hub knows of its offices' machines.
@@ -51,9 +60,17 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
         .read::<_, HubError>(move |tx| {
             let mut offices = Vec::new();
             for node in tx.nodes()? {
-                let key = RecordKey { kind: organisation::KIND_NUMBER, id: node.office };
+                let key = RecordKey {
+                    kind: organisation::KIND_NUMBER,
+                    id: node.office,
+                };
                 let office = tx.record(key)?;
-                let text = |number| office.as_ref().and_then(|o| o.text(number)).map(str::to_owned);
+                let text = |number| {
+                    office
+                        .as_ref()
+                        .and_then(|o| o.text(number))
+                        .map(str::to_owned)
+                };
                 let journals: Vec<_> = tx
                     .journals()?
                     .into_iter()
@@ -87,7 +104,10 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
 async fn metrics(State(app): State<App>) -> String {
     let status = status(&app).await.unwrap_or_default();
     let nodes = status["nodes"].as_array().cloned().unwrap_or_default();
-    let waiting: u64 = nodes.iter().filter_map(|node| node["waiting"].as_u64()).sum();
+    let waiting: u64 = nodes
+        .iter()
+        .filter_map(|node| node["waiting"].as_u64())
+        .sum();
     format!(
         "# TYPE lianxin_nodes gauge\nlianxin_nodes {}\n\
          # TYPE lianxin_changes_waiting gauge\nlianxin_changes_waiting {waiting}\n",
@@ -101,7 +121,12 @@ async fn page(State(app): State<App>) -> Html<String> {
     for node in status["nodes"].as_array().into_iter().flatten() {
         let text = |name: &str| {
             let value = &node[name];
-            escape(value.as_str().map_or_else(|| value.to_string(), str::to_owned).as_str())
+            escape(
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+                    .as_str(),
+            )
         };
         rows.push_str("<tr>");
         for cell in ["code", "name", "last_seen_ms", "waiting", "revoked"] {
@@ -121,5 +146,7 @@ async fn page(State(app): State<App>) -> Html<String> {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('"', "&quot;")
 }

@@ -1,1 +1,14 @@
-//! Placeholder.
+//! A community office's node: its own store, its journal, and its line to the hub.
+//!
+//! The library beside the program lets tests hold its parts.
+
+pub mod app;
+pub mod cli;
+pub mod enrol;
+pub mod fold;
+pub mod import;
+pub mod journal;
+pub mod names;
+pub mod sync;
+pub mod system;
+pub mod web;

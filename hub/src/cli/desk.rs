@@ -30,7 +30,11 @@ pub(super) async fn organisation_named(app: &App, text: &str) -> anyhow::Result<
     if let Ok(id) = RecordId::parse(text) {
         return Ok(id);
     }
-    for field in [organisation::CODE, organisation::NAME, organisation::SHORT_NAME] {
+    for field in [
+        organisation::CODE,
+        organisation::NAME,
+        organisation::SHORT_NAME,
+    ] {
         let filter = [Filter::Is(field, text.as_bytes().to_vec())];
         let found = app
             .store
@@ -53,7 +57,9 @@ pub(super) async fn read_values(
 ) -> anyhow::Result<Values> {
     let mut read = Values::new();
     for value in values {
-        let (name, text) = value.split_once('=').context("write field=value 请写 项目=内容")?;
+        let (name, text) = value
+            .split_once('=')
+            .context("write field=value 请写 项目=内容")?;
         let field = kind
             .field_called(name)
             .with_context(|| format!("{} has no field {name} 没有“{name}”这一项", kind.name))?;
@@ -110,7 +116,10 @@ pub(super) async fn add(
 ) -> anyhow::Result<Value> {
     let kind = kind_named(kind)?;
     let values = read_values(app, kind, values).await?;
-    let key = RecordKey { kind: kind.number, id: system::new_record_id()? };
+    let key = RecordKey {
+        kind: kind.number,
+        id: system::new_record_id()?,
+    };
     edit(app, key, Verb::Create, values, actor).await?;
     Ok(json!({"id": key.id.to_string()}))
 }
@@ -122,11 +131,23 @@ pub(super) async fn set(
     values: &[String],
     actor: &str,
 ) -> anyhow::Result<Value> {
-    let (kind, id) = record.split_once('/').context("write KIND/ID 请写 种类/编号")?;
+    let (kind, id) = record
+        .split_once('/')
+        .context("write KIND/ID 请写 种类/编号")?;
     let kind = kind_named(kind)?;
     let id = RecordId::parse(id).ok().context("not an id 不是编号")?;
     let values = read_values(app, kind, values).await?;
-    edit(app, RecordKey { kind: kind.number, id }, Verb::Set, values, actor).await?;
+    edit(
+        app,
+        RecordKey {
+            kind: kind.number,
+            id,
+        },
+        Verb::Set,
+        values,
+        actor,
+    )
+    .await?;
     Ok(json!({"id": id.to_string()}))
 }
 
@@ -143,7 +164,15 @@ pub(super) async fn take_step(
         .store
         .write::<_, HubError>(move |tx| {
             let now_ms = system::now_ms();
-            desk::step(tx, &own, subject, (&event, organisation), args, &actor, now_ms)
+            desk::step(
+                tx,
+                &own,
+                subject,
+                (&event, organisation),
+                args,
+                &actor,
+                now_ms,
+            )
         })
         .await?;
     applied(verdict)
@@ -152,7 +181,10 @@ pub(super) async fn take_step(
 /// One record by its id.
 pub(super) async fn record(app: &App, id: &str) -> anyhow::Result<Record> {
     let id = RecordId::parse(id).ok().context("not an id 不是编号")?;
-    let found = app.store.read::<_, HubError>(move |tx| Ok(tx.find(id)?)).await?;
+    let found = app
+        .store
+        .read::<_, HubError>(move |tx| Ok(tx.find(id)?))
+        .await?;
     found.context("no such record 没有这条记录")
 }
 
@@ -189,12 +221,7 @@ pub(super) async fn open_records(app: &App, kind: &str, state: &str) -> anyhow::
 }
 
 /// Settles a conflict item as the desk.
-pub(super) async fn settle(
-    app: &App,
-    id: &str,
-    keep: &str,
-    actor: &str,
-) -> anyhow::Result<Value> {
+pub(super) async fn settle(app: &App, id: &str, keep: &str, actor: &str) -> anyhow::Result<Value> {
     let item = record(app, id).await?;
     let organisation = any_organisation(app).await?;
     let mut args: Values = vec![(step::SEEN_REVISION, item.revision.to_string().into_bytes())];
@@ -210,23 +237,37 @@ pub(super) async fn settle(
 }
 
 fn settled_value(item: &Record, text: &str) -> anyhow::Result<Vec<u8>> {
-    let kind = item.integer(conflict::SUBJECT_KIND).and_then(|n| u16::try_from(n).ok());
-    let number = item.integer(conflict::FIELD).and_then(|n| u16::try_from(n).ok());
-    let kind = kind.and_then(kinds::by_number).context("the item's kind is not known")?;
+    let kind = item
+        .integer(conflict::SUBJECT_KIND)
+        .and_then(|n| u16::try_from(n).ok());
+    let number = item
+        .integer(conflict::FIELD)
+        .and_then(|n| u16::try_from(n).ok());
+    let kind = kind
+        .and_then(kinds::by_number)
+        .context("the item's kind is not known")?;
     let number = number.context("the item names no field")?;
-    let field = kind.field(number).context("the item's field is not known")?;
+    let field = kind
+        .field(number)
+        .context("the item's field is not known")?;
     let bytes = read_value(field, text).map_err(|refused| {
         let (zh, en) = refusal_text(refused);
         anyhow::anyhow!("{text}: {en} ({zh})")
     })?;
     let is_group = !kind.group_of(number).is_empty();
-    Ok(if is_group { pack_unit([(number, bytes.as_slice())]) } else { bytes })
+    Ok(if is_group {
+        pack_unit([(number, bytes.as_slice())])
+    } else {
+        bytes
+    })
 }
 
 /// An organisation in whose name the desk decides conflicts: the first of the tree.
 async fn any_organisation(app: &App) -> anyhow::Result<RecordId> {
     let read = |tx: Tx<'_>| Ok(tx.list(&organisation::KIND, &[], None, 1)?);
     let found = app.store.read::<_, HubError>(read).await?;
-    let first = found.first().context("no organisations yet: org import 尚无组织")?;
+    let first = found
+        .first()
+        .context("no organisations yet: org import 尚无组织")?;
     Ok(first.key.id)
 }

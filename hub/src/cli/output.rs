@@ -1,6 +1,10 @@
 //! What a person or a script reads.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the command line's answers")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the command line's answers"
+)]
 
 use serde_json::{Map, Value, json};
 
@@ -40,7 +44,11 @@ pub(super) fn failure(error: &anyhow::Error, is_json: bool) {
     let zh = error
         .downcast_ref::<transport::TransportError>()
         .map(transport::TransportError::text_zh)
-        .or_else(|| error.downcast_ref::<store::StoreError>().map(store::StoreError::text_zh));
+        .or_else(|| {
+            error
+                .downcast_ref::<store::StoreError>()
+                .map(store::StoreError::text_zh)
+        });
     if is_json {
         println!("{}", json!({"error": format!("{error:#}"), "error_zh": zh}));
     }
@@ -63,7 +71,9 @@ fn line(row: &Value) -> String {
 }
 
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// A record as JSON: its fields by name, and what the store knows of it.
@@ -71,14 +81,24 @@ pub(super) fn record_json(record: &Record) -> Value {
     let kind = kinds::by_number(record.key.kind);
     let mut map = Map::new();
     map.insert("id".into(), record.key.id.to_string().into());
-    map.insert("kind".into(), kind.map_or("unknown", |kind| kind.name).into());
+    map.insert(
+        "kind".into(),
+        kind.map_or("unknown", |kind| kind.name).into(),
+    );
     map.insert("office".into(), record.office.to_string().into());
     map.insert("revision".into(), record.revision.into());
     map.insert("alive".into(), record.is_alive().into());
-    for (number, field) in record.fields.iter().filter(|(_, field)| !field.value.is_empty()) {
+    for (number, field) in record
+        .fields
+        .iter()
+        .filter(|(_, field)| !field.value.is_empty())
+    {
         let declared = kind.and_then(|kind| kind.field(*number));
         let (name, shown) = match declared {
-            Some(declared) => (declared.name.to_owned(), show_value(declared.of, &field.value)),
+            Some(declared) => (
+                declared.name.to_owned(),
+                show_value(declared.of, &field.value),
+            ),
             None => (format!("field_{number}"), domain::id::hex(&field.value)),
         };
         map.insert(name, shown.into());

@@ -40,7 +40,13 @@ pub(super) async fn transfer(app: &App, command: &Transfer, actor: &str) -> anyh
     match command {
         Transfer::List => desk::list(app, "transfer", None, &[], 10_000).await,
         Transfer::Show { case } => show(app, case).await,
-        Transfer::Step { case, event, organisation, reason, values } => {
+        Transfer::Step {
+            case,
+            event,
+            organisation,
+            reason,
+            values,
+        } => {
             let record = desk::record(app, case).await?;
             let mut values = values.clone();
             values.extend(reason.iter().map(|reason| format!("reason={reason}")));
@@ -55,7 +61,9 @@ pub(super) async fn transfer(app: &App, command: &Transfer, actor: &str) -> anyh
 async fn show(app: &App, id: &str) -> anyhow::Result<Value> {
     let record = desk::record(app, id).await?;
     let mut shown = record_json(&record);
-    let state = record.text(case::STATE).context("not a transfer 不是转接")?;
+    let state = record
+        .text(case::STATE)
+        .context("not a transfer 不是转接")?;
     if let Some(map) = shown.as_object_mut() {
         map.insert("allowed".to_owned(), json!(MACHINE.allowed(state)));
         let names = MACHINE.state(state).map(|state| (state.zh, state.en));

@@ -16,7 +16,9 @@ use crate::system;
 const COMMIT_POLL: Duration = Duration::from_millis(100);
 
 pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
     let _lock = ServeLock::acquire(&app.folder)?;
     let mut app = app;
     refresh_certificate(&mut app)?;
@@ -27,7 +29,7 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
     tokio::spawn(async move {
         wait_for_stop().await;
         // Everybody who listens has ended already where this fails.
-        drop(stop.send(true));
+        let _ = stop.send(true);
     });
     let listener = tokio::net::TcpListener::bind(web).await?;
     let web = listener.local_addr()?;
@@ -62,11 +64,15 @@ fn refresh_certificate(app: &mut App) -> anyhow::Result<()> {
 
 /// Counts commits of every process: SQLite tells when another connection has written.
 fn poll_commits(database: &std::path::Path, seen: &watch::Sender<u64>) {
-    let Ok(connection) = store::open::reader(database) else { return };
+    let Ok(connection) = store::open::reader(database) else {
+        return;
+    };
     let mut last = 0;
     while !seen.is_closed() {
         std::thread::sleep(COMMIT_POLL);
-        let Ok(version) = store::open::data_version(&connection) else { continue };
+        let Ok(version) = store::open::data_version(&connection) else {
+            continue;
+        };
         if version != last {
             last = version;
             seen.send_modify(|count| *count += 1);
@@ -85,7 +91,9 @@ async fn until(mut stopped: watch::Receiver<bool>) {
 #[cfg(unix)]
 async fn wait_for_stop() {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return;
+    };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}

@@ -64,13 +64,24 @@ pub(super) async fn org(app: &App, command: &Org, actor: &str) -> anyhow::Result
 }
 
 /// Headings of the table, in the order of the columns below.
-const HEADINGS: [&str; 7] =
-    ["编码", "名称", "简称", "类型", "上级编码", "是否社区", "可审批预备党员"];
+const HEADINGS: [&str; 7] = [
+    "编码",
+    "名称",
+    "简称",
+    "类型",
+    "上级编码",
+    "是否社区",
+    "可审批预备党员",
+];
 
 async fn import(app: &App, file: &Path, actor: &str) -> anyhow::Result<Value> {
     let text = exchange_text(file)?;
     let mut rows = text.lines().filter(|line| !line.trim().is_empty());
-    let headings: Vec<_> = rows.next().context("the file is empty 文件为空")?.split(',').collect();
+    let headings: Vec<_> = rows
+        .next()
+        .context("the file is empty 文件为空")?
+        .split(',')
+        .collect();
     let mut places = [0; HEADINGS.len()];
     for (place, heading) in places.iter_mut().zip(HEADINGS) {
         *place = headings
@@ -85,7 +96,9 @@ async fn import(app: &App, file: &Path, actor: &str) -> anyhow::Result<Value> {
         for place in places {
             taken.push(cells.get(place).copied().unwrap_or_default());
         }
-        take_row(app, &taken, actor).await.with_context(|| format!("row {}", number + 2))?;
+        take_row(app, &taken, actor)
+            .await
+            .with_context(|| format!("row {}", number + 2))?;
         count += 1;
     }
     Ok(json!({"organisations": count}))
@@ -93,7 +106,9 @@ async fn import(app: &App, file: &Path, actor: &str) -> anyhow::Result<Value> {
 
 fn exchange_text(file: &Path) -> anyhow::Result<String> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let text = String::from_utf8(bytes).ok().context("the file is not UTF-8 文件编码不是 UTF-8")?;
+    let text = String::from_utf8(bytes)
+        .ok()
+        .context("the file is not UTF-8 文件编码不是 UTF-8")?;
     Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
 
@@ -101,13 +116,26 @@ async fn take_row(app: &App, cells: &[&str], actor: &str) -> anyhow::Result<()> 
     let [code, name, short, kind, parent, is_office, admits] = cells else {
         anyhow::bail!("seven columns are needed 需要七列");
     };
-    ensure!(!code.is_empty() && !name.is_empty(), "code and name are needed 编码、名称不能为空");
+    ensure!(
+        !code.is_empty() && !name.is_empty(),
+        "code and name are needed 编码、名称不能为空"
+    );
     let mut values: Vec<String> = vec![
         format!("code={code}"),
         format!("name={name}"),
         format!("kind={}", kind_code(kind)),
-        format!("is_office={}", if is_office.is_empty() { "否" } else { is_office }),
-        format!("can_admit_members={}", if admits.is_empty() { "否" } else { admits }),
+        format!(
+            "is_office={}",
+            if is_office.is_empty() {
+                "否"
+            } else {
+                is_office
+            }
+        ),
+        format!(
+            "can_admit_members={}",
+            if admits.is_empty() { "否" } else { admits }
+        ),
         "state=active".to_owned(),
     ];
     if !short.is_empty() {
@@ -134,12 +162,19 @@ fn kind_code(text: &str) -> &str {
 
 /// Makes an organisation, or sets what differs.
 async fn put(app: &App, id: RecordId, values: Values, actor: &str) -> anyhow::Result<()> {
-    let key = RecordKey { kind: organisation::KIND_NUMBER, id };
+    let key = RecordKey {
+        kind: organisation::KIND_NUMBER,
+        id,
+    };
     let (own, actor) = (app.clone(), actor.to_owned());
     let verdict = app
         .store
         .write::<_, HubError>(move |tx| {
-            let verb = if tx.record(key)?.is_some() { Verb::Set } else { Verb::Create };
+            let verb = if tx.record(key)?.is_some() {
+                Verb::Set
+            } else {
+                Verb::Create
+            };
             crate::desk::edit(tx, &own, (key, verb), values, &actor, system::now_ms())
         })
         .await?;
@@ -148,7 +183,16 @@ async fn put(app: &App, id: RecordId, values: Values, actor: &str) -> anyhow::Re
 
 pub(super) async fn office(app: &App, command: &Office, actor: &str) -> anyhow::Result<Value> {
     match command {
-        Office::List => desk::list(app, "organisation", None, &["is_office=1".to_owned()], 100_000).await,
+        Office::List => {
+            desk::list(
+                app,
+                "organisation",
+                None,
+                &["is_office=1".to_owned()],
+                100_000,
+            )
+            .await
+        }
         Office::Add { code, name, parent } => {
             let mut values = vec![
                 format!("code={code}"),
@@ -213,6 +257,8 @@ pub(super) async fn code(
         keys_hash: None,
         node: None,
     };
-    app.store.write::<_, HubError>(move |tx| Ok(tx.insert_code(&kept, now_ms)?)).await?;
+    app.store
+        .write::<_, HubError>(move |tx| Ok(tx.insert_code(&kept, now_ms)?))
+        .await?;
     Ok(json!({"code": code.text()?, "office": office.to_string()}))
 }

@@ -23,7 +23,10 @@ pub(super) async fn verify(app: &App) -> anyhow::Result<Value> {
             let journals = check_journals(tx, &mut findings)?;
             let feeds = check_feeds(tx, &mut findings)?;
             let members = check_holders(tx, &mut findings)?;
-            Ok((findings, json!({"journals": journals, "feeds": feeds, "members": members})))
+            Ok((
+                findings,
+                json!({"journals": journals, "feeds": feeds, "members": members}),
+            ))
         })
         .await?;
     ensure!(findings.is_empty(), "{}", findings.join("; "));
@@ -38,7 +41,10 @@ fn check_journals(tx: Tx<'_>, findings: &mut Vec<String>) -> Result<usize, HubEr
         while next <= journal.received {
             let batches = tx.batches_from(journal.node, journal.epoch, next, 16)?;
             if batches.is_empty() {
-                findings.push(format!("journal {}/{} ends at {next}", journal.node, journal.epoch));
+                findings.push(format!(
+                    "journal {}/{} ends at {next}",
+                    journal.node, journal.epoch
+                ));
                 break;
             }
             for batch in batches {
@@ -52,7 +58,10 @@ fn check_journals(tx: Tx<'_>, findings: &mut Vec<String>) -> Result<usize, HubEr
             }
         }
         if chain != journal.chain {
-            findings.push(format!("journal {}/{}: head differs", journal.node, journal.epoch));
+            findings.push(format!(
+                "journal {}/{}: head differs",
+                journal.node, journal.epoch
+            ));
         }
     }
     Ok(journals.len())
@@ -65,7 +74,10 @@ fn check_feeds(tx: Tx<'_>, findings: &mut Vec<String>) -> Result<usize, HubError
         for (key, hash) in tx.feed_rows(feed)? {
             let fresh = tx.record(key)?.map(|record| record.hash());
             if fresh != Some(hash) {
-                findings.push(format!("row {} of kind {} differs from its hash", key.id, key.kind));
+                findings.push(format!(
+                    "row {} of kind {} differs from its hash",
+                    key.id, key.kind
+                ));
             }
             counted.add(&hash);
         }
@@ -81,20 +93,33 @@ fn check_holders(tx: Tx<'_>, findings: &mut Vec<String>) -> Result<usize, HubErr
     let (mut count, mut after) = (0, None);
     loop {
         let members = tx.list(&member::KIND, &[Filter::Alive], after, PORTION)?;
-        let Some(last) = members.last() else { return Ok(count) };
+        let Some(last) = members.last() else {
+            return Ok(count);
+        };
         after = Some(last.key.id);
         for record in &members {
             count += 1;
             let id = record.key.id.bytes().to_vec();
-            let of_member = [Filter::Is(tenure::MEMBER, id), Filter::Is(tenure::CLOSED, Vec::new())];
+            let of_member = [
+                Filter::Is(tenure::MEMBER, id),
+                Filter::Is(tenure::CLOSED, Vec::new()),
+            ];
             let open = tx.list(&tenure::KIND, &of_member, None, 3)?;
             let status = record.text(member::STATUS).unwrap_or_default();
-            let is_held = member_status::ACTIVE.contains(&status)
-                && record.value(member::HOLDER).is_some();
+            let is_held =
+                member_status::ACTIVE.contains(&status) && record.value(member::HOLDER).is_some();
             let holders: Vec<_> = open.iter().map(|t| t.reference(tenure::HOLDER)).collect();
-            let wanted = if is_held { vec![record.reference(member::HOLDER)] } else { Vec::new() };
+            let wanted = if is_held {
+                vec![record.reference(member::HOLDER)]
+            } else {
+                Vec::new()
+            };
             if holders != wanted {
-                findings.push(format!("member {}: {} open tenures", record.key.id, open.len()));
+                findings.push(format!(
+                    "member {}: {} open tenures",
+                    record.key.id,
+                    open.len()
+                ));
             }
         }
     }

@@ -41,16 +41,25 @@ impl Enrolment for EnrolmentService {
         &self,
         request: Request<wire::EnrollRequest>,
     ) -> Result<Response<wire::EnrollResponse>, Status> {
-        let wire::EnrollRequest { secret, signing_request, verifying_key, machine, version: _ } =
-            request.into_inner();
+        let wire::EnrollRequest {
+            secret,
+            signing_request,
+            verifying_key,
+            machine,
+            version: _,
+        } = request.into_inner();
         let secret = proto::convert::sixteen(&secret, "secret").map_err(CallRefused::from)?;
-        let verifying_key =
-            proto::convert::thirty_two(&verifying_key, "verifying_key").map_err(CallRefused::from)?;
+        let verifying_key = proto::convert::thirty_two(&verifying_key, "verifying_key")
+            .map_err(CallRefused::from)?;
         let public = request_public_key(&signing_request)
             .map_err(|_| CallRefused::BadCode("the signing request cannot be read"))?;
         let secret_hash = code::secret_hash(&secret);
         let mut hasher = blake3::Hasher::new();
-        let keys_hash = hasher.update(&public).update(&verifying_key).finalize().into();
+        let keys_hash = hasher
+            .update(&public)
+            .update(&verifying_key)
+            .finalize()
+            .into();
         let now_ms = system::now_ms();
         let new_id = system::random_16().map_err(|_| Status::unavailable("no randomness"))?;
         let enrolled = self
@@ -106,7 +115,10 @@ impl Enrolment for EnrolmentService {
 
 fn keys_hash_16(hash: &[u8; 32]) -> [u8; 16] {
     let mut bytes = [0; 16];
-    bytes.iter_mut().zip(hash).for_each(|(to, from)| *to = *from);
+    bytes
+        .iter_mut()
+        .zip(hash)
+        .for_each(|(to, from)| *to = *from);
     bytes
 }
 
@@ -117,12 +129,21 @@ fn enroll(
     mut node: Node,
     now_ms: u64,
 ) -> Result<Enrolled, HubError> {
-    let code = tx.code(secret_hash)?.ok_or(CallRefused::BadCode("it is not known here"))?;
-    let key = RecordKey { kind: organisation::KIND_NUMBER, id: code.office };
-    let office = tx.record(key)?.ok_or(CallRefused::BadCode("its office is gone"))?;
+    let code = tx
+        .code(secret_hash)?
+        .ok_or(CallRefused::BadCode("it is not known here"))?;
+    let key = RecordKey {
+        kind: organisation::KIND_NUMBER,
+        id: code.office,
+    };
+    let office = tx
+        .record(key)?
+        .ok_or(CallRefused::BadCode("its office is gone"))?;
     match (code.keys_hash, code.node) {
         (Some(used_for), Some(id)) if used_for == *keys_hash => {
-            node = tx.node(id)?.ok_or(CallRefused::BadCode("its node is gone"))?;
+            node = tx
+                .node(id)?
+                .ok_or(CallRefused::BadCode("its node is gone"))?;
         }
         (Some(_), _) => return Err(CallRefused::BadCode("it was used before").into()),
         (None, _) if code.expires_at < now_ms => {
@@ -143,7 +164,13 @@ fn enroll(
     }
     Ok(Enrolled {
         node,
-        office_code: office.text(organisation::CODE).unwrap_or_default().to_owned(),
-        office_name: office.text(organisation::NAME).unwrap_or_default().to_owned(),
+        office_code: office
+            .text(organisation::CODE)
+            .unwrap_or_default()
+            .to_owned(),
+        office_name: office
+            .text(organisation::NAME)
+            .unwrap_or_default()
+            .to_owned(),
     })
 }

@@ -40,10 +40,18 @@ impl Shared {
 
     async fn node_of(&self, peer: PeerIdentity) -> Result<Node, Status> {
         let id = domain::id::NodeId::new(peer.node);
-        let node = self.app.store.read::<_, HubError>(move |tx| Ok(tx.node(id)?)).await?;
+        let node = self
+            .app
+            .store
+            .read::<_, HubError>(move |tx| Ok(tx.node(id)?))
+            .await?;
         let node = node.ok_or(CallRefused::NoCertificate)?;
         let is_revoked = node.revoked_at.is_some() || node.office.bytes() != peer.office;
-        if is_revoked { Err(CallRefused::Revoked.into()) } else { Ok(node) }
+        if is_revoked {
+            Err(CallRefused::Revoked.into())
+        } else {
+            Ok(node)
+        }
     }
 
     /// Whether the call knows this hub as it is now.

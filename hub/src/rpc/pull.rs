@@ -37,14 +37,18 @@ pub(super) fn stream(
     let (pages, stream) = mpsc::channel(PAGES_AHEAD);
     tokio::spawn(async move {
         let allowed = feeds_of(&node);
-        for cursor in asked.cursors.iter().filter(|cursor| allowed.contains(&cursor.feed)) {
+        for cursor in asked
+            .cursors
+            .iter()
+            .filter(|cursor| allowed.contains(&cursor.feed))
+        {
             let mut after = cursor.sequence;
             loop {
                 let (app_here, node_here, feed) = (app.clone(), node.clone(), cursor.feed.clone());
                 let place = (asked.epoch, asked.folded_through, after);
-                let read = app.store.read::<_, HubError>(move |tx| {
-                    page(tx, &app_here, &node_here, &feed, place)
-                });
+                let read = app
+                    .store
+                    .read::<_, HubError>(move |tx| page(tx, &app_here, &node_here, &feed, place));
                 let page = read.await.map_err(Status::from);
                 let is_last = page.as_ref().map_or(true, |page| page.digest.is_some());
                 after = page.as_ref().map_or(after, |page| page.to_sequence);
@@ -66,11 +70,17 @@ fn page(
 ) -> Result<wire::Page, HubError> {
     let decided_through = tx.journal(node.id, epoch)?.map_or(0, |j| j.decided_through);
     let own = (node.id, epoch, folded_through);
-    let page = tx.page(feed, after, own, (limits::PAGE_ROWS_MAX, limits::PAGE_BYTES_MAX))?;
+    let page = tx.page(
+        feed,
+        after,
+        own,
+        (limits::PAGE_ROWS_MAX, limits::PAGE_BYTES_MAX),
+    )?;
     let rows: Vec<_> = page.entries.into_iter().map(feed_row).collect();
     let (bytes, raw_bytes) = convert::encode_rows(&rows)?;
     let key = app.identity.signing_key();
-    let text = convert::decided_signature_text(app.own.incarnation, node.id, epoch, decided_through);
+    let text =
+        convert::decided_signature_text(app.own.incarnation, node.id, epoch, decided_through);
     let digest = page.digest.map(|digest| {
         let (office, at) = (node.office, page.to_sequence);
         let text = certificate_text(office, feed, at, &digest, app.own.incarnation);
@@ -104,10 +114,7 @@ fn wire_digest(digest: &Digest, signature: &[u8]) -> wire::FeedDigest {
 }
 
 /// Tells which feeds have grown, as they grow; ends when the node is revoked.
-pub(super) fn watch(
-    shared: Shared,
-    node: Node,
-) -> ReceiverStream<Result<wire::FeedHead, Status>> {
+pub(super) fn watch(shared: Shared, node: Node) -> ReceiverStream<Result<wire::FeedHead, Status>> {
     let (heads, stream) = mpsc::channel(8);
     tokio::spawn(async move {
         let mut commits = shared.commits.clone();
@@ -120,8 +127,10 @@ pub(super) fn watch(
             });
             let Ok(Some(now)) = read.await else { return };
             for head in now.iter().filter(|head| !told.contains(head)) {
-                let head =
-                    wire::FeedHead { feed: head.feed.clone(), sequence: head.sequence };
+                let head = wire::FeedHead {
+                    feed: head.feed.clone(),
+                    sequence: head.sequence,
+                };
                 if heads.send(Ok(head)).await.is_err() {
                     return;
                 }
@@ -149,11 +158,18 @@ pub(super) async fn reconcile(
             if let Some(equality) = &asked.equality {
                 take_certificate(tx, &own, &node, &asked.feed, equality)?;
             }
-            let rows = if asked.prefixes.is_empty() { Vec::new() } else { tx.feed_rows(&asked.feed)? };
+            let rows = if asked.prefixes.is_empty() {
+                Vec::new()
+            } else {
+                tx.feed_rows(&asked.feed)?
+            };
             let mut below = Vec::new();
             for prefix in asked.prefixes.iter().take(256) {
-                let inside: Vec<_> =
-                    rows.iter().filter(|(key, _)| is_below(*key, prefix)).copied().collect();
+                let inside: Vec<_> = rows
+                    .iter()
+                    .filter(|(key, _)| is_below(*key, prefix))
+                    .copied()
+                    .collect();
                 below.push(wire_below(prefix, &describe(prefix.len(), &inside)));
             }
             let mut wanted = Vec::new();
@@ -165,7 +181,10 @@ pub(super) async fn reconcile(
                     wanted.push(convert::encode_row(&FeedRow::State(record)));
                 }
             }
-            Ok(wire::ReconcileResponse { below, rows: wanted })
+            Ok(wire::ReconcileResponse {
+                below,
+                rows: wanted,
+            })
         })
         .await?;
     Ok(answer)
@@ -186,13 +205,23 @@ fn take_certificate(
         .verify(Context::Digest, &text, &equality.signature)
         .map_err(|_| proto::status::CallRefused::BadSignature)?;
     let own = app.identity.signing_key().sign(Context::Digest, &text);
-    tx.put_certificate(node.id, feed, at, &digest, (&own, &equality.signature), system::now_ms())?;
+    tx.put_certificate(
+        node.id,
+        feed,
+        at,
+        &digest,
+        (&own, &equality.signature),
+        system::now_ms(),
+    )?;
     Ok(())
 }
 
 fn wire_below(prefix: &Bytes, below: &Below) -> wire::Below {
-    let mut answer =
-        wire::Below { prefix: prefix.clone(), rows: Vec::new(), children: Vec::new() };
+    let mut answer = wire::Below {
+        prefix: prefix.clone(),
+        rows: Vec::new(),
+        children: Vec::new(),
+    };
     match below {
         Below::Rows(rows) => {
             answer.rows = rows
@@ -205,7 +234,10 @@ fn wire_below(prefix: &Bytes, below: &Below) -> wire::Below {
                 .collect();
         }
         Below::Children(children) => {
-            answer.children = children.iter().map(|child| wire_digest(child, &[])).collect();
+            answer.children = children
+                .iter()
+                .map(|child| wire_digest(child, &[]))
+                .collect();
         }
     }
     answer
@@ -215,13 +247,22 @@ fn read_key(name: &[u8]) -> Result<RecordKey, convert::Invalid> {
     let broken = convert::Invalid::Length("wanted");
     let (kind, id) = name.split_at_checked(2).ok_or(broken)?;
     let kind = u16::from_be_bytes(kind.try_into().map_err(|_| broken)?);
-    Ok(RecordKey { kind, id: RecordId::from_slice(id).map_err(|_| broken)? })
+    Ok(RecordKey {
+        kind,
+        id: RecordId::from_slice(id).map_err(|_| broken)?,
+    })
 }
 
 /// The code of an office, for its certificate.
 pub(super) async fn office_code(app: &App, office: RecordId) -> Result<String, Status> {
-    let key = RecordKey { kind: organisation::KIND_NUMBER, id: office };
-    let record = app.store.read::<_, HubError>(move |tx| Ok(tx.record(key)?)).await?;
+    let key = RecordKey {
+        kind: organisation::KIND_NUMBER,
+        id: office,
+    };
+    let record = app
+        .store
+        .read::<_, HubError>(move |tx| Ok(tx.record(key)?))
+        .await?;
     let code = record.and_then(|r| r.text(organisation::CODE).map(str::to_owned));
     Ok(code.unwrap_or_else(|| office.to_string()))
 }

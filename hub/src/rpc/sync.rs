@@ -75,11 +75,16 @@ impl Sync for SyncService {
         let head = hello.head.unwrap_or_default();
         let chain = convert::thirty_two(&head.chain, "head.chain").map_err(CallRefused::from)?;
         let now_ms = system::now_ms();
-        let offset_ms = now_ms.cast_signed().saturating_sub(hello.clock.cast_signed());
+        let offset_ms = now_ms
+            .cast_signed()
+            .saturating_sub(hello.clock.cast_signed());
         let greeting = Greeting {
             epoch: hello.epoch,
             head: (head.sequence, chain),
-            nonces: (hello.confirmed_nonce.to_vec(), hello.proposed_nonce.to_vec()),
+            nonces: (
+                hello.confirmed_nonce.to_vec(),
+                hello.proposed_nonce.to_vec(),
+            ),
             incarnation: hello.incarnation.to_vec(),
         };
         let (app, feeds, waiting) = (self.shared.app.clone(), feeds_of(&node), hello.waiting);
@@ -151,7 +156,11 @@ impl Sync for SyncService {
         if node.cloned_at.is_some() {
             return Err(CallRefused::NotAllowed("two machines speak for this office").into());
         }
-        Ok(Response::new(pull::stream(self.shared.app.clone(), node, pull)))
+        Ok(Response::new(pull::stream(
+            self.shared.app.clone(),
+            node,
+            pull,
+        )))
     }
 
     async fn watch(
@@ -159,7 +168,8 @@ impl Sync for SyncService {
         request: Request<wire::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let node = self.shared.caller(&request).await?;
-        self.shared.check_incarnation(&request.into_inner().incarnation)?;
+        self.shared
+            .check_incarnation(&request.into_inner().incarnation)?;
         Ok(Response::new(pull::watch(self.shared.clone(), node)))
     }
 
@@ -200,7 +210,9 @@ impl Sync for SyncService {
         if !feeds_of(&node).contains(&asked.feed) {
             return Err(CallRefused::NotAllowed("not a feed of this office").into());
         }
-        Ok(Response::new(pull::reconcile(&self.shared.app, node, asked).await?))
+        Ok(Response::new(
+            pull::reconcile(&self.shared.app, node, asked).await?,
+        ))
     }
 
     async fn renew(
@@ -225,7 +237,9 @@ impl Sync for SyncService {
                 system::now_ms().cast_signed(),
             )
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
-        Ok(Response::new(wire::RenewResponse { certificate_chain: leaf.chain_pem }))
+        Ok(Response::new(wire::RenewResponse {
+            certificate_chain: leaf.chain_pem,
+        }))
     }
 }
 
@@ -253,7 +267,10 @@ fn read_push(node: &Node, push: wire::PushRequest) -> Result<Pushed, HubError> {
     if changes.is_empty() || changes.len() != count as usize || first_sequence == 0 {
         return Err(convert::Invalid::Value("count").into());
     }
-    if first_sequence.checked_add(u64::from(count)).is_none_or(|end| end > i64::MAX as u64) {
+    if first_sequence
+        .checked_add(u64::from(count))
+        .is_none_or(|end| end > i64::MAX as u64)
+    {
         return Err(convert::Invalid::Value("first_sequence").into());
     }
     Ok(Pushed {
@@ -276,5 +293,9 @@ fn verdict((sequence, verdict): (u64, domain::decide::Verdict)) -> wire::Verdict
         Verdict::SetAside(reason) => (wire::Outcome::SetAside, reason),
         Verdict::Waiting => (wire::Outcome::Waiting, "waiting"),
     };
-    wire::Verdict { sequence, outcome: outcome.into(), reason: reason.to_owned() }
+    wire::Verdict {
+        sequence,
+        outcome: outcome.into(),
+        reason: reason.to_owned(),
+    }
 }

@@ -21,5 +21,6 @@ pub mod limits;
 pub mod machine;
 pub mod machines;
 pub mod record;
+pub mod replay;
 pub mod text;
 pub mod world;

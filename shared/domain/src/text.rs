@@ -15,12 +15,16 @@ pub fn read_value(field: &Field, text: &str) -> Result<Vec<u8>, ValueRefused> {
         return Ok(Vec::new());
     }
     let bytes = match field.of {
-        FieldType::Reference(_) => {
-            RecordId::parse(text).map_err(|_| ValueRefused::NotAReference)?.bytes().to_vec()
-        }
-        FieldType::Code(list) => {
-            list.find(text).ok_or(ValueRefused::UnknownCode)?.code.as_bytes().to_vec()
-        }
+        FieldType::Reference(_) => RecordId::parse(text)
+            .map_err(|_| ValueRefused::NotAReference)?
+            .bytes()
+            .to_vec(),
+        FieldType::Code(list) => list
+            .find(text)
+            .ok_or(ValueRefused::UnknownCode)?
+            .code
+            .as_bytes()
+            .to_vec(),
         FieldType::Date { .. } | FieldType::Month => read_date(field, text)?,
         FieldType::Boolean => match text {
             "1" | "true" | "yes" | "是" | "有" => b"1".to_vec(),
@@ -65,7 +69,10 @@ pub fn show_value(of: FieldType, bytes: &[u8]) -> String {
 /// What a refusal says, in Chinese and in English.
 pub const fn refusal_text(refused: ValueRefused) -> (&'static str, &'static str) {
     match refused {
-        ValueRefused::NotText => ("含有不可见或无法识别的字符", "characters that cannot be read"),
+        ValueRefused::NotText => (
+            "含有不可见或无法识别的字符",
+            "characters that cannot be read",
+        ),
         ValueRefused::TooLong => ("内容过长", "too long"),
         ValueRefused::NotANumber => ("应为整数", "a whole number is needed"),
         ValueRefused::OutOfBounds => ("数值超出允许范围", "the number is out of bounds"),
@@ -93,9 +100,18 @@ mod tests {
             read_value(field, text)
         };
         assert_eq!(read(&person::KIND, "性别", "女"), Ok(b"2".to_vec()));
-        assert_eq!(read(&member::KIND, "join_date", "2001.7.1"), Ok(b"2001-07-01".to_vec()));
-        assert_eq!(read(&member::KIND, "党员类别", "正式党员"), Ok(b"full".to_vec()));
-        assert_eq!(read(&person::KIND, "sex", "无此"), Err(ValueRefused::UnknownCode));
+        assert_eq!(
+            read(&member::KIND, "join_date", "2001.7.1"),
+            Ok(b"2001-07-01".to_vec())
+        );
+        assert_eq!(
+            read(&member::KIND, "党员类别", "正式党员"),
+            Ok(b"full".to_vec())
+        );
+        assert_eq!(
+            read(&person::KIND, "sex", "无此"),
+            Err(ValueRefused::UnknownCode)
+        );
         assert_eq!(read(&person::KIND, "name", ""), Ok(Vec::new()));
     }
 }

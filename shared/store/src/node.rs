@@ -1,1 +1,402 @@
-//! What only a node keeps.
+//! What only a node keeps: its journal, what is pending, how far it has read.
+
+use domain::change::{Hash, RawChange};
+use domain::digest::{Digest, RowHash};
+use domain::record::{Record, RecordKey};
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use crate::error::StoreError;
+use crate::pack::{pack_record, unpack_record};
+use crate::records::Tx;
+
+/// One entry of the node's journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The journal's epoch.
+    pub epoch: u32,
+    /// Its place.
+    pub sequence: u64,
+    /// The record that it is about.
+    pub key: RecordKey,
+    /// Its bytes.
+    pub raw: RawChange,
+    /// The chain after it.
+    pub chain: Hash,
+}
+
+/// An equality certificate that a node keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The feed.
+    pub feed: String,
+    /// The place at which both were equal.
+    pub sequence: u64,
+    /// The digest of both.
+    pub digest: Digest,
+    /// The hub's signature.
+    pub by_hub: Vec<u8>,
+    /// The node's.
+    pub by_node: Vec<u8>,
+    /// When (milliseconds since 1970).
+    pub at: u64,
+}
+
+const SELECT_ENTRY: &str =
+    "SELECT epoch, sequence, kind, id, header, salt, body, chain FROM journal";
+
+impl Tx<'_> {
+    /// Appends to the journal, and notes that the record's row stands on it.
+    pub fn append_entry(&self, entry: &Entry, at_ms: u64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO journal (epoch, sequence, kind, id, at, header, salt, body, chain)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?
+            .execute(params![
+                entry.epoch,
+                entry.sequence.cast_signed(),
+                entry.key.kind,
+                entry.key.id.bytes(),
+                at_ms.cast_signed(),
+                entry.raw.header,
+                entry.raw.salt,
+                entry.raw.body,
+                entry.chain
+            ])?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO pending (kind, id, epoch, sequence) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![
+                entry.key.kind,
+                entry.key.id.bytes(),
+                entry.epoch,
+                entry.sequence.cast_signed()
+            ])?;
+        Ok(())
+    }
+
+    /// The last entry of an epoch.
+    pub fn last_entry(&self, epoch: u32) -> Result<Option<Entry>, StoreError> {
+        let sql = format!("{SELECT_ENTRY} WHERE epoch = ?1 ORDER BY sequence DESC LIMIT 1");
+        Ok(self
+            .connection
+            .prepare_cached(&sql)?
+            .query_row([epoch], read_entry)
+            .optional()?)
+    }
+
+    /// One entry.
+    pub fn entry(&self, epoch: u32, sequence: u64) -> Result<Option<Entry>, StoreError> {
+        let sql = format!("{SELECT_ENTRY} WHERE epoch = ?1 AND sequence = ?2");
+        Ok(self
+            .connection
+            .prepare_cached(&sql)?
+            .query_row(params![epoch, sequence.cast_signed()], read_entry)
+            .optional()?)
+    }
+
+    /// Entries after a place, as many as fit (one at least).
+    pub fn entries_after(
+        &self,
+        epoch: u32,
+        after: u64,
+        (count_max, bytes_max): (usize, usize),
+    ) -> Result<Vec<Entry>, StoreError> {
+        let sql = format!("{SELECT_ENTRY} WHERE epoch = ?1 AND sequence > ?2 ORDER BY sequence");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![epoch, after.cast_signed()])?;
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            let entry = read_entry(row)?;
+            bytes += entry.raw.header.len() + entry.raw.body.len() + 24;
+            if !entries.is_empty() && (entries.len() >= count_max || bytes > bytes_max) {
+                break;
+            }
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    /// All entries about a record, oldest first.
+    pub fn entries_about(&self, key: RecordKey) -> Result<Vec<Entry>, StoreError> {
+        let sql = format!("{SELECT_ENTRY} WHERE kind = ?1 AND id = ?2 ORDER BY epoch, sequence");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let entries = statement.query_map(params![key.kind, key.id.bytes()], read_entry)?;
+        Ok(entries.collect::<Result<_, _>>()?)
+    }
+
+    /// The places on which a record's row stands, oldest first.
+    pub fn pending_of(&self, key: RecordKey) -> Result<Vec<(u32, u64)>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT epoch, sequence FROM pending WHERE kind = ?1 AND id = ?2
+             ORDER BY epoch, sequence",
+        )?;
+        let places = statement.query_map(params![key.kind, key.id.bytes()], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+        })?;
+        Ok(places.collect::<Result<_, _>>()?)
+    }
+
+    /// The pending entries of an epoch up to a place, oldest first.
+    pub fn pending_through(&self, epoch: u32, through: u64) -> Result<Vec<Entry>, StoreError> {
+        let sql = format!(
+            "{SELECT_ENTRY} WHERE epoch = ?1 AND sequence IN
+                 (SELECT sequence FROM pending WHERE epoch = ?1 AND sequence <= ?2)
+             ORDER BY sequence"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let entries = statement.query_map(params![epoch, through.cast_signed()], read_entry)?;
+        Ok(entries.collect::<Result<_, _>>()?)
+    }
+
+    /// The first pending place of an epoch.
+    pub fn first_pending(&self, epoch: u32) -> Result<Option<u64>, StoreError> {
+        let first: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT min(sequence) FROM pending WHERE epoch = ?1")?
+            .query_row([epoch], |row| row.get(0))?;
+        Ok(first.map(i64::cast_unsigned))
+    }
+
+    /// How many changes are pending.
+    pub fn pending_count(&self) -> Result<u64, StoreError> {
+        let count: i64 = self
+            .connection
+            .prepare_cached("SELECT count(*) FROM pending")?
+            .query_row([], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    }
+
+    /// A number that changes when the journal has grown, or somebody has asked for a session.
+    pub fn journal_mark(&self) -> Result<u64, StoreError> {
+        let mark: i64 = self
+            .connection
+            .prepare_cached(
+                "SELECT coalesce((SELECT max(rowid) FROM journal), 0) * 1000
+                     + coalesce((SELECT CAST(value AS TEXT) FROM setting
+                                 WHERE name = 'sync_wanted'), 0)",
+            )?
+            .query_row([], |row| row.get(0))?;
+        Ok(mark.cast_unsigned())
+    }
+
+    /// A place is pending no more.
+    pub fn drop_pending(&self, epoch: u32, sequence: u64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("DELETE FROM pending WHERE epoch = ?1 AND sequence = ?2")?
+            .execute(params![epoch, sequence.cast_signed()])?;
+        Ok(())
+    }
+
+    /// The hub's state of a row with pending changes: none where the row is clean; some none where
+    /// the hub has sent no state.
+    pub fn base_image(&self, key: RecordKey) -> Result<Option<Option<Record>>, StoreError> {
+        let state: Option<Option<Vec<u8>>> = self
+            .connection
+            .prepare_cached("SELECT state FROM base_image WHERE kind = ?1 AND id = ?2")?
+            .query_row(params![key.kind, key.id.bytes()], |row| row.get(0))
+            .optional()?;
+        state
+            .map(|state| state.map(|bytes| unpack_record(&bytes)).transpose())
+            .transpose()
+    }
+
+    /// Keeps the hub's state of a row with pending changes.
+    pub fn put_base_image(&self, key: RecordKey, state: Option<&Record>) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO base_image (kind, id, state) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (kind, id) DO UPDATE SET state = ?3",
+            )?
+            .execute(params![key.kind, key.id.bytes(), state.map(pack_record)])?;
+        Ok(())
+    }
+
+    /// The row is clean.
+    pub fn drop_base_image(&self, key: RecordKey) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("DELETE FROM base_image WHERE kind = ?1 AND id = ?2")?
+            .execute(params![key.kind, key.id.bytes()])?;
+        Ok(())
+    }
+
+    /// How far a feed has been read, and the digest of its confirmed states.
+    pub fn feed_read(&self, feed: &str) -> Result<(u64, Digest), StoreError> {
+        let row: Option<(i64, [u8; 32], i64)> = self
+            .connection
+            .prepare_cached("SELECT sequence, sum, count FROM feed WHERE name = ?1")?
+            .query_row([feed], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        Ok(row.map_or_else(Default::default, |(sequence, sum, count)| {
+            (
+                sequence.cast_unsigned(),
+                Digest::from_parts(&sum, count.cast_unsigned()),
+            )
+        }))
+    }
+
+    /// Notes how far a feed has been read.
+    pub fn put_feed_read(
+        &self,
+        feed: &str,
+        sequence: u64,
+        digest: &Digest,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO feed (name, sequence, sum, count) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (name) DO UPDATE SET sequence = ?2, sum = ?3, count = ?4",
+            )?
+            .execute(params![
+                feed,
+                sequence.cast_signed(),
+                digest.sum(),
+                digest.count().cast_signed()
+            ])?;
+        Ok(())
+    }
+
+    /// By which hash a record is counted in its feed's digest, and which feed that is.
+    pub fn counted(&self, key: RecordKey) -> Result<Option<(String, RowHash)>, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT feed, hash FROM counted WHERE kind = ?1 AND id = ?2")?
+            .query_row(params![key.kind, key.id.bytes()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?)
+    }
+
+    /// Counts a record by this hash, or no more.
+    pub fn set_counted(
+        &self,
+        key: RecordKey,
+        counted: Option<(&str, &RowHash)>,
+    ) -> Result<(), StoreError> {
+        match counted {
+            Some((feed, hash)) => self
+                .connection
+                .prepare_cached(
+                    "INSERT INTO counted (kind, id, feed, hash) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT (kind, id) DO UPDATE SET feed = ?3, hash = ?4",
+                )?
+                .execute(params![key.kind, key.id.bytes(), feed, hash])?,
+            None => self
+                .connection
+                .prepare_cached("DELETE FROM counted WHERE kind = ?1 AND id = ?2")?
+                .execute(params![key.kind, key.id.bytes()])?,
+        };
+        Ok(())
+    }
+
+    /// Every record counted in a feed, with its hash.
+    pub fn counted_in(&self, feed: &str) -> Result<Vec<(RecordKey, RowHash)>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT kind, id, hash FROM counted WHERE feed = ?1")?;
+        let rows = statement.query_map([feed], |row| {
+            let id = domain::id::RecordId::new(row.get(1)?);
+            Ok((
+                RecordKey {
+                    kind: row.get(0)?,
+                    id,
+                },
+                row.get(2)?,
+            ))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Notes that an own change came back refused.
+    pub fn note_refused(
+        &self,
+        epoch: u32,
+        sequence: u64,
+        note: domain::id::RecordId,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO refused (epoch, sequence, set_aside) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![epoch, sequence.cast_signed(), note.bytes()])?;
+        Ok(())
+    }
+
+    /// Keeps a row that a repair replaced.
+    pub fn keep_replaced(&self, record: &Record, why: &str, now_ms: u64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO replaced (kind, id, at, why, state) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                record.key.kind,
+                record.key.id.bytes(),
+                now_ms.cast_signed(),
+                why,
+                pack_record(record)
+            ])?;
+        Ok(())
+    }
+
+    /// Keeps an equality certificate.
+    pub fn keep_certificate(&self, certificate: &Certificate) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO certificate
+                     (feed, sequence, sum, count, hub_signature, node_signature, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (feed) DO UPDATE SET sequence = ?2, sum = ?3, count = ?4,
+                     hub_signature = ?5, node_signature = ?6, at = ?7",
+            )?
+            .execute(params![
+                certificate.feed,
+                certificate.sequence.cast_signed(),
+                certificate.digest.sum(),
+                certificate.digest.count().cast_signed(),
+                certificate.by_hub,
+                certificate.by_node,
+                certificate.at.cast_signed()
+            ])?;
+        Ok(())
+    }
+
+    /// The equality certificates.
+    pub fn certificates(&self) -> Result<Vec<Certificate>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT feed, sequence, sum, count, hub_signature, node_signature, at
+             FROM certificate ORDER BY feed",
+        )?;
+        let certificates = statement.query_map([], |row| {
+            let sum: [u8; 32] = row.get(2)?;
+            let count = row.get::<_, i64>(3)?.cast_unsigned();
+            Ok(Certificate {
+                feed: row.get(0)?,
+                sequence: row.get::<_, i64>(1)?.cast_unsigned(),
+                digest: Digest::from_parts(&sum, count),
+                by_hub: row.get(4)?,
+                by_node: row.get(5)?,
+                at: row.get::<_, i64>(6)?.cast_unsigned(),
+            })
+        })?;
+        Ok(certificates.collect::<Result<_, _>>()?)
+    }
+}
+
+fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    Ok(Entry {
+        epoch: row.get(0)?,
+        sequence: row.get::<_, i64>(1)?.cast_unsigned(),
+        key: RecordKey {
+            kind: row.get(2)?,
+            id: domain::id::RecordId::new(row.get(3)?),
+        },
+        raw: RawChange {
+            header: row.get(4)?,
+            salt: row.get(5)?,
+            body: row.get(6)?,
+        },
+        chain: row.get(7)?,
+    })
+}

@@ -60,7 +60,9 @@ impl Line {
 }
 
 fn relay(near: TcpStream, hub: SocketAddr, open: &Mutex<Vec<TcpStream>>) {
-    let Ok(far) = TcpStream::connect(hub) else { return };
+    let Ok(far) = TcpStream::connect(hub) else {
+        return;
+    };
     let mut kept = open.lock().unwrap_or_else(PoisonError::into_inner);
     for stream in [&near, &far] {
         if let Ok(handle) = stream.try_clone() {
@@ -78,7 +80,9 @@ fn relay(near: TcpStream, hub: SocketAddr, open: &Mutex<Vec<TcpStream>>) {
 fn pump(mut from: TcpStream, mut to: TcpStream) {
     let mut buffer = [0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
-        let Some(bytes) = buffer.get(..length) else { break };
+        let Some(bytes) = buffer.get(..length) else {
+            break;
+        };
         if to.write_all(bytes).is_err() {
             break;
         }

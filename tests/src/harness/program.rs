@@ -34,7 +34,13 @@ impl Reply {
     /// # Errors
     /// Where the exit code is not 0.
     pub fn done(self) -> anyhow::Result<Self> {
-        anyhow::ensure!(self.code == 0, "exit code {}: {}{}", self.code, self.out, self.err);
+        anyhow::ensure!(
+            self.code == 0,
+            "exit code {}: {}{}",
+            self.code,
+            self.out,
+            self.err
+        );
         Ok(self)
     }
 }
@@ -46,12 +52,22 @@ impl Programs {
     /// Where the build fails.
     pub fn build() -> anyhow::Result<Self> {
         let own = std::env::current_exe()?;
-        let mut folder = own.parent().context("this program stands in a folder")?.to_path_buf();
+        let mut folder = own
+            .parent()
+            .context("this program stands in a folder")?
+            .to_path_buf();
         if folder.ends_with("deps") {
             folder.pop();
         }
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        build.args(["build", "--quiet", "-p", "lianxin-node", "-p", "lianxin-hub"]);
+        build.args([
+            "build",
+            "--quiet",
+            "-p",
+            "lianxin-node",
+            "-p",
+            "lianxin-hub",
+        ]);
         if folder.ends_with("release") {
             build.arg("--release");
         }
@@ -82,7 +98,10 @@ impl Programs {
     /// # Errors
     /// Where it ends before it is ready.
     pub fn serve(&self, program: &str, args: &[&str], log: &Path) -> anyhow::Result<Program> {
-        let errors = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
+        let errors = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)?;
         let mut child = Command::new(self.folder.join(program))
             .args(args)
             .stdin(Stdio::null())
@@ -94,7 +113,11 @@ impl Programs {
         let mut ready = String::new();
         BufReader::new(out).read_line(&mut ready)?;
         let program = Program { child, ready };
-        anyhow::ensure!(program.ready.starts_with("ready"), "not ready: see {}", log.display());
+        anyhow::ensure!(
+            program.ready.starts_with("ready"),
+            "not ready: see {}",
+            log.display()
+        );
         Ok(program)
     }
 }
@@ -113,8 +136,13 @@ impl Program {
     /// Where the line does not name it.
     pub fn address(&self, name: &str) -> anyhow::Result<std::net::SocketAddr> {
         let prefix = format!("{name}=");
-        let word = self.ready.split_whitespace().find_map(|word| word.strip_prefix(&prefix));
-        Ok(word.with_context(|| format!("no {name} in {:?}", self.ready))?.parse()?)
+        let word = self
+            .ready
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix(&prefix));
+        Ok(word
+            .with_context(|| format!("no {name} in {:?}", self.ready))?
+            .parse()?)
     }
 
     /// Ends it at once, as a power cut would (SIGKILL).

@@ -66,21 +66,48 @@ impl City {
         let hub_data = folder.join("hub").to_string_lossy().into_owned();
         let log = folder.join("hub.log");
         programs
-            .run("lianxin-hub", &["init", "--data", &hub_data, "--name", "示范市中心"])?
+            .run(
+                "lianxin-hub",
+                &["init", "--data", &hub_data, "--name", "示范市中心"],
+            )?
             .done()?;
         let organisations = folder.join("organisations.csv");
         std::fs::write(&organisations, ORGANISATIONS)?;
         let file = organisations.to_string_lossy();
-        programs.run("lianxin-hub", &["org", "import", &file, "--data", &hub_data])?.done()?;
-        let serve = ["serve", "--data", &hub_data, "--rpc", "127.0.0.1:0", "--web", "127.0.0.1:0"];
+        programs
+            .run(
+                "lianxin-hub",
+                &["org", "import", &file, "--data", &hub_data],
+            )?
+            .done()?;
+        let serve = [
+            "serve",
+            "--data",
+            &hub_data,
+            "--rpc",
+            "127.0.0.1:0",
+            "--web",
+            "127.0.0.1:0",
+        ];
         let hub = programs.serve("lianxin-hub", &serve, &log)?;
-        tell(&format!("hub: up, its page at http://{}/", hub.address("web")?));
+        tell(&format!(
+            "hub: up, its page at http://{}/",
+            hub.address("web")?
+        ));
         let rpc = hub.address("rpc")?;
-        let mut city =
-            Self { programs, folder: folder.to_path_buf(), hub_data, offices: Vec::new(), hub };
+        let mut city = Self {
+            programs,
+            folder: folder.to_path_buf(),
+            hub_data,
+            offices: Vec::new(),
+            hub,
+        };
         for (code, name) in OFFICES {
             let office = city.enrol(code, name, rpc)?;
-            tell(&format!("{name}: enrolled, its page at http://{}/", office.web));
+            tell(&format!(
+                "{name}: enrolled, its page at http://{}/",
+                office.web
+            ));
             city.offices.push(office);
         }
         Ok(city)
@@ -98,14 +125,28 @@ impl City {
         let address = line.address().to_string();
         let reply = self.hub(&["code", code, "--address", &address])?.done()?;
         let secret = reply.json();
-        let secret = secret["code"].as_str().context("no code in the answer")?.to_owned();
-        self.programs.run("lianxin-node", &["init", "--data", &data])?.done()?;
-        self.programs.run("lianxin-node", &["join", &secret, "--data", &data])?.done()?;
+        let secret = secret["code"]
+            .as_str()
+            .context("no code in the answer")?
+            .to_owned();
+        self.programs
+            .run("lianxin-node", &["init", "--data", &data])?
+            .done()?;
+        self.programs
+            .run("lianxin-node", &["join", &secret, "--data", &data])?
+            .done()?;
         let log = self.folder.join(format!("{code}.log"));
         let serve = ["serve", "--data", &data, "--web", "127.0.0.1:0"];
         let serving = self.programs.serve("lianxin-node", &serve, &log)?;
         let web = serving.address("web")?;
-        Ok(Office { code, name, data, line, web, _serving: serving })
+        Ok(Office {
+            code,
+            name,
+            data,
+            line,
+            web,
+            _serving: serving,
+        })
     }
 
     /// Runs a command of the hub, with its data folder and `--json`.
@@ -160,7 +201,10 @@ impl City {
             let name = self.office(place)?.name;
             let certificates = wait_for("an equality certificate", 30, || {
                 let status = self.node(place, &["status"])?.done()?.json();
-                let certificates = status["certificates"].as_array().cloned().unwrap_or_default();
+                let certificates = status["certificates"]
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_default();
                 Ok((certificates.len() >= 2).then_some(certificates))
             })?;
             for certificate in certificates {
@@ -169,7 +213,11 @@ impl City {
                     certificate["feed"].as_str().unwrap_or("?"),
                     certificate["count"],
                     certificate["sequence"],
-                    certificate["sum"].as_str().unwrap_or("?").get(..16).unwrap_or("?"),
+                    certificate["sum"]
+                        .as_str()
+                        .unwrap_or("?")
+                        .get(..16)
+                        .unwrap_or("?"),
                 ));
             }
             self.node(place, &["verify"])?.done()?;

@@ -23,18 +23,41 @@ fn start_and_issue(
     let (receiver, receiver_name) = (city.office(to)?.code, city.office(to)?.name);
     let unit = format!("to_unit={receiver_name}党委第一支部");
     let args = [
-        "transfer", "start", "--member", member, "--to", receiver, &unit,
-        "addressee=中共示范街道工作委员会", "dues_paid_to=2026-10",
+        "transfer",
+        "start",
+        "--member",
+        member,
+        "--to",
+        receiver,
+        &unit,
+        "addressee=中共示范街道工作委员会",
+        "dues_paid_to=2026-10",
     ];
     let case = city.node(from, &args)?.done()?.json();
-    let case = case["id"].as_str().context("no case in the answer")?.to_owned();
-    city.node(from, &["transfer", "step", &case, "submit"])?.done()?;
-    city.node(from, &["transfer", "step", &case, "approve_branch"])?.done()?;
+    let case = case["id"]
+        .as_str()
+        .context("no case in the answer")?
+        .to_owned();
+    city.node(from, &["transfer", "step", &case, "submit"])?
+        .done()?;
+    city.node(from, &["transfer", "step", &case, "approve_branch"])?
+        .done()?;
     city.settle_down(from)?;
     let number = format!("letter_number={number}");
-    let step = ["transfer", "step", &case, "approve", "--as", STREET, &number, "valid_days=60"];
+    let step = [
+        "transfer",
+        "step",
+        &case,
+        "approve",
+        "--as",
+        STREET,
+        &number,
+        "valid_days=60",
+    ];
     city.hub(&step)?.done()?;
-    tell(&format!("case {case}: submitted, approved; the street issues the letter"));
+    tell(&format!(
+        "case {case}: submitted, approved; the street issues the letter"
+    ));
     Ok(case)
 }
 
@@ -49,7 +72,10 @@ fn wait_for_state(city: &City, office: usize, case: &str, state: &str) -> anyhow
 /// The office that the hub says holds a member.
 fn holder(city: &City, member: &str) -> anyhow::Result<String> {
     let record = city.hub(&["get", member])?.done()?.json();
-    Ok(record["holder"].as_str().context("nobody holds the member")?.to_owned())
+    Ok(record["holder"]
+        .as_str()
+        .context("nobody holds the member")?
+        .to_owned())
 }
 
 /// A letter goes from issue to receipt.
@@ -63,16 +89,20 @@ pub(super) fn from_issue_to_receipt(city: &City) -> anyhow::Result<()> {
     let case = start_and_issue(city, 0, 1, &member, "示范-2026-0001")?;
     wait_for_state(city, 1, &case, "IN_TRANSIT")?;
     tell("the receiver sees the letter; the origin stays responsible");
-    city.node(1, &["transfer", "step", &case, "open_check"])?.done()?;
+    city.node(1, &["transfer", "step", &case, "open_check"])?
+        .done()?;
     let branch = format!("to_branch={}", city.office(1)?.code);
-    city.node(1, &["transfer", "step", &case, "accept", &branch])?.done()?;
+    city.node(1, &["transfer", "step", &case, "accept", &branch])?
+        .done()?;
     wait_for_state(city, 1, &case, "ACCEPTED")?;
     let after = holder(city, &member)?;
     anyhow::ensure!(before != after, "the member did not move");
     tell("accepted at the hub: the tenure of one office closed, that of the other opened, at once");
-    city.node(1, &["transfer", "step", &case, "send_receipt"])?.done()?;
+    city.node(1, &["transfer", "step", &case, "send_receipt"])?
+        .done()?;
     wait_for_state(city, 0, &case, "RECEIPT_SENT")?;
-    city.node(0, &["transfer", "step", &case, "confirm_receipt"])?.done()?;
+    city.node(0, &["transfer", "step", &case, "confirm_receipt"])?
+        .done()?;
     wait_for_state(city, 0, &case, "CLOSED")?;
     tell("the receipt is on the stub: closed");
     Ok(())
@@ -93,9 +123,22 @@ pub(super) fn race(city: &City) -> anyhow::Result<()> {
         city.office(office)?.line.cut();
     }
     tell("both lines are cut; the origin recalls, the receiver accepts");
-    city.node(0, &["transfer", "step", &case, "recall", "--reason", "本人暂不转出"])?.done()?;
-    city.node(2, &["transfer", "step", &case, "open_check"])?.done()?;
-    city.node(2, &["transfer", "step", &case, "accept", &branch])?.done()?;
+    city.node(
+        0,
+        &[
+            "transfer",
+            "step",
+            &case,
+            "recall",
+            "--reason",
+            "本人暂不转出",
+        ],
+    )?
+    .done()?;
+    city.node(2, &["transfer", "step", &case, "open_check"])?
+        .done()?;
+    city.node(2, &["transfer", "step", &case, "accept", &branch])?
+        .done()?;
     city.office(2)?.line.restore();
     city.settle_down(2)?;
     city.office(0)?.line.restore();

@@ -26,11 +26,19 @@ pub(super) fn import_rosters(city: &City) -> anyhow::Result<()> {
         };
         roster_xlsx(&file, &spec)?;
         let file = file.to_string_lossy();
-        let reply = city.node(place, &["import", "member", &file])?.done()?.json();
-        let accepted = reply["accepted"].as_u64().context("no count in the answer")?;
+        let reply = city
+            .node(place, &["import", "member", &file])?
+            .done()?
+            .json();
+        let accepted = reply["accepted"]
+            .as_u64()
+            .context("no count in the answer")?;
         anyhow::ensure!(accepted > 0, "nothing was imported: {reply}");
         city.settle_down(place)?;
-        tell(&format!("{}: {accepted} members imported and received by the hub", office.name));
+        tell(&format!(
+            "{}: {accepted} members imported and received by the hub",
+            office.name
+        ));
     }
     Ok(())
 }
@@ -58,7 +66,10 @@ pub(super) fn change_in_two_places(city: &City) -> anyhow::Result<()> {
     office.line.cut();
     tell(&format!("the line of {} is cut; work goes on", office.name));
     city.node(0, &["set", &id, "phone=13900000001"])?.done()?;
-    tell(&format!("{}: {name}'s telephone is set to 13900000001 (waits here)", office.name));
+    tell(&format!(
+        "{}: {name}'s telephone is set to 13900000001 (waits here)",
+        office.name
+    ));
     let key = format!("person/{id}");
     city.hub(&["set", &key, "phone=13900000002"])?.done()?;
     tell("hub's desk: the same telephone is set to 13900000002");
@@ -73,12 +84,16 @@ pub(super) fn change_in_two_places(city: &City) -> anyhow::Result<()> {
         item["winner"], item["loser"]
     ));
     let item = item["id"].as_str().context("an item has an id")?.to_owned();
-    city.node(0, &["settle", &item, "--keep", "loser"])?.done()?;
+    city.node(0, &["settle", &item, "--keep", "loser"])?
+        .done()?;
     wait_for("the settled value", 60, || {
         let person = city.node(0, &["get", &id])?.done()?.json();
         Ok((person["phone"].as_str() == Some("13900000001")).then_some(()))
     })?;
-    tell(&format!("{}: settled, 13900000001 it is, here and at the hub", office.name));
+    tell(&format!(
+        "{}: settled, 13900000001 it is, here and at the hub",
+        office.name
+    ));
     Ok(())
 }
 
@@ -93,7 +108,10 @@ pub(super) fn correct_a_service_record(city: &City) -> anyhow::Result<()> {
         let mut args = vec!["add", kind];
         args.extend(fields.iter().map(String::as_str));
         let reply = city.node(1, &args)?.done()?.json();
-        Ok(reply["id"].as_str().context("no id in the answer")?.to_owned())
+        Ok(reply["id"]
+            .as_str()
+            .context("no id in the answer")?
+            .to_owned())
     };
     let volunteer = add("volunteer", &[format!("person={person}")])?;
     let entry = |minutes: u32, corrects: Option<&str>| {
@@ -113,7 +131,10 @@ pub(super) fn correct_a_service_record(city: &City) -> anyhow::Result<()> {
     add("participation", &entry(120, Some(&first)))?;
     city.settle_down(1)?;
     let list = city.hub(&["list", "participation"])?.done()?.json();
-    anyhow::ensure!(list.as_array().is_some_and(|list| list.len() >= 2), "entries lost: {list}");
+    anyhow::ensure!(
+        list.as_array().is_some_and(|list| list.len() >= 2),
+        "entries lost: {list}"
+    );
     tell("corrected to 120 minutes by a new entry that names the old one; both stay");
     Ok(())
 }

@@ -73,6 +73,7 @@ fields! {
     HOLDER = 31, "holder", "隶属组织", "Holder", REF_ORGANISATION => .by_steps().internal();
     OPEN_CASE = 32, "open_case", "在办转接", "Open transfer", REF_TRANSFER
         => .by_steps().internal();
+    BRANCH_TEXT = 33, "branch_text", "支部原文", "Branch in the table's words", Text(200);
 }
 
 /// The declaration.

@@ -26,7 +26,10 @@ impl Tx<'_> {
                 .range((record.key, DESK_FIRST)..)
                 .take_while(|(key, _)| *key == record.key)
                 .map(|(_, office)| feed_of(*office));
-            let names = own_feed(record).into_iter().chain(joined).collect::<Vec<_>>();
+            let names = own_feed(record)
+                .into_iter()
+                .chain(joined)
+                .collect::<Vec<_>>();
             self.move_to_heads(&mut feeds, record, before, *mover, &names)?;
         }
         for (key, office) in &writes.joins {
@@ -53,7 +56,10 @@ impl Tx<'_> {
         let hash = record.hash();
         let mut standing = self.entries_of(record.key)?;
         for name in names {
-            if !standing.iter().any(|entry| entry.feed == *name && entry.left.is_none()) {
+            if !standing
+                .iter()
+                .any(|entry| entry.feed == *name && entry.left.is_none())
+            {
                 standing.retain(|entry| entry.feed != *name);
                 let feed = self.feed_state(feeds, name)?;
                 feed.digest.add(&hash);
@@ -68,8 +74,13 @@ impl Tx<'_> {
             }
             feed.digest.add(&hash);
             let sequence = feed.take_place();
-            let is_own = matches!(mover, Mover::Own(_)) && own_feed(record).as_ref() == Some(&entry.feed);
-            let foreign = if is_own { entry.foreign_sequence } else { sequence };
+            let is_own =
+                matches!(mover, Mover::Own(_)) && own_feed(record).as_ref() == Some(&entry.feed);
+            let foreign = if is_own {
+                entry.foreign_sequence
+            } else {
+                sequence
+            };
             self.put_entry(record.key, &entry.feed, sequence, foreign, own_of(mover))?;
         }
         // An own creation is not echoed: nothing foreign has moved it.
@@ -85,9 +96,13 @@ impl Tx<'_> {
         key: RecordKey,
         name: &str,
     ) -> Result<(), StoreError> {
-        let is_in =
-            self.entries_of(key)?.iter().any(|entry| entry.feed == name && entry.left.is_none());
-        let Some(hash) = self.row_hash(key)?.filter(|_| !is_in) else { return Ok(()) };
+        let is_in = self
+            .entries_of(key)?
+            .iter()
+            .any(|entry| entry.feed == name && entry.left.is_none());
+        let Some(hash) = self.row_hash(key)?.filter(|_| !is_in) else {
+            return Ok(());
+        };
         let feed = self.feed_state(feeds, name)?;
         feed.digest.add(&hash);
         let sequence = feed.take_place();
@@ -102,9 +117,13 @@ impl Tx<'_> {
         why: Leaving,
         now_ms: u64,
     ) -> Result<(), StoreError> {
-        let is_in =
-            self.entries_of(key)?.iter().any(|entry| entry.feed == name && entry.left.is_none());
-        let Some(hash) = self.row_hash(key)?.filter(|_| is_in) else { return Ok(()) };
+        let is_in = self
+            .entries_of(key)?
+            .iter()
+            .any(|entry| entry.feed == name && entry.left.is_none());
+        let Some(hash) = self.row_hash(key)?.filter(|_| is_in) else {
+            return Ok(());
+        };
         let feed = self.feed_state(feeds, name)?;
         feed.digest.remove(&hash);
         let sequence = feed.take_place();

@@ -54,7 +54,8 @@ impl Tx<'_> {
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .optional()?;
-        row.map(|(state, target)| read_outcome(state, &target)).transpose()
+        row.map(|(state, target)| read_outcome(state, &target))
+            .transpose()
     }
 
     /// The changes that wait for a record, in the order in which they are decided.
@@ -82,7 +83,9 @@ fn read_outcome(state: u8, target: &[u8]) -> Result<Outcome, StoreError> {
     const BROKEN: StoreError = StoreError::Unreadable("outcome");
     let record = || RecordId::from_slice(target).map_err(|_| BROKEN);
     match state {
-        1 => domain::decide::change_of_bytes(target).map(Outcome::Merged).ok_or(BROKEN),
+        1 => domain::decide::change_of_bytes(target)
+            .map(Outcome::Merged)
+            .ok_or(BROKEN),
         2 => Ok(Outcome::Lost(record()?)),
         3 => Ok(Outcome::SetAside(record()?)),
         4 => Ok(Outcome::Waiting(record()?)),

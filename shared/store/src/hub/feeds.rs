@@ -98,7 +98,10 @@ impl Tx<'_> {
             .iter()
             .map(|feed| {
                 let state = self.read_feed(feed)?;
-                Ok(Head { feed: feed.clone(), sequence: state.next_sequence - 1 })
+                Ok(Head {
+                    feed: feed.clone(),
+                    sequence: state.next_sequence - 1,
+                })
             })
             .collect()
     }
@@ -110,7 +113,9 @@ impl Tx<'_> {
 
     /// The names of all feeds.
     pub fn feed_names(&self) -> Result<Vec<String>, StoreError> {
-        let mut statement = self.connection.prepare_cached("SELECT name FROM feed ORDER BY name")?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT name FROM feed ORDER BY name")?;
         let names = statement.query_map([], |row| row.get(0))?;
         Ok(names.collect::<Result<_, _>>()?)
     }
@@ -122,7 +127,10 @@ impl Tx<'_> {
         )?;
         let keys: Vec<RecordKey> = statement
             .query_map([feed], |row| {
-                Ok(RecordKey { kind: row.get(0)?, id: RecordId::new(row.get(1)?) })
+                Ok(RecordKey {
+                    kind: row.get(0)?,
+                    id: RecordId::new(row.get(1)?),
+                })
             })?
             .collect::<Result<_, _>>()?;
         let mut rows = Vec::with_capacity(keys.len());
@@ -134,7 +142,10 @@ impl Tx<'_> {
 
     /// Whether a record stands in a feed now.
     pub fn is_in_feed(&self, key: RecordKey, feed: &str) -> Result<bool, StoreError> {
-        Ok(self.entries_of(key)?.iter().any(|entry| entry.feed == feed && entry.left.is_none()))
+        Ok(self
+            .entries_of(key)?
+            .iter()
+            .any(|entry| entry.feed == feed && entry.left.is_none()))
     }
 
     /// What has moved in a feed after a place, within these limits. Own changes that the caller
@@ -146,10 +157,18 @@ impl Tx<'_> {
         (node, epoch, folded_through): (NodeId, u32, u64),
         (rows_max, bytes_max): (usize, usize),
     ) -> Result<Page, StoreError> {
-        let own = Own { node, epoch, folded_through };
+        let own = Own {
+            node,
+            epoch,
+            folded_through,
+        };
         let state = self.read_feed(feed)?;
         let head = state.next_sequence - 1;
-        let mut page = Page { entries: Vec::new(), to_sequence: after, digest: None };
+        let mut page = Page {
+            entries: Vec::new(),
+            to_sequence: after,
+            digest: None,
+        };
         let mut bytes = 0;
         loop {
             let places = self.places_after(feed, page.to_sequence, rows_max)?;
@@ -163,7 +182,7 @@ impl Tx<'_> {
                 if is_echo(&place, after, &own) {
                     continue;
                 }
-                if let Some(entry) = self.entry(&place)? {
+                if let Some(entry) = self.entry_at(&place)? {
                     bytes += size_of(&entry);
                     page.entries.push(entry);
                 }
@@ -175,7 +194,7 @@ impl Tx<'_> {
         }
     }
 
-    fn entry(&self, place: &Place) -> Result<Option<Entry>, StoreError> {
+    fn entry_at(&self, place: &Place) -> Result<Option<Entry>, StoreError> {
         if let Some(reason) = place.left {
             return Ok(Some(Entry::Left(place.key, reason)));
         }
@@ -202,7 +221,10 @@ impl Tx<'_> {
                 _ => None,
             };
             Ok(Place {
-                key: RecordKey { kind: row.get(0)?, id: RecordId::new(row.get(1)?) },
+                key: RecordKey {
+                    kind: row.get(0)?,
+                    id: RecordId::new(row.get(1)?),
+                },
                 sequence: row.get::<_, i64>(2)?.cast_unsigned(),
                 foreign_sequence: row.get::<_, i64>(3)?.cast_unsigned(),
                 own,
@@ -279,7 +301,13 @@ impl Tx<'_> {
                 "UPDATE feed_entry SET left_reason = ?4, left_at = ?5
                  WHERE kind = ?1 AND id = ?2 AND feed = ?3",
             )?
-            .execute(params![key.kind, key.id.bytes(), feed, reason, now_ms.cast_signed()])?;
+            .execute(params![
+                key.kind,
+                key.id.bytes(),
+                feed,
+                reason,
+                now_ms.cast_signed()
+            ])?;
         Ok(())
     }
 
@@ -294,10 +322,7 @@ impl Tx<'_> {
         feeds.get_mut(name).ok_or(StoreError::Unreadable("feed"))
     }
 
-    pub(super) fn save_feeds(
-        &self,
-        feeds: &BTreeMap<String, FeedState>,
-    ) -> Result<(), StoreError> {
+    pub(super) fn save_feeds(&self, feeds: &BTreeMap<String, FeedState>) -> Result<(), StoreError> {
         for (name, state) in feeds {
             self.connection
                 .prepare_cached(
@@ -321,7 +346,10 @@ impl Tx<'_> {
             .query_row([name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
         Ok(row.map_or_else(
-            || FeedState { next_sequence: 1, digest: Digest::default() },
+            || FeedState {
+                next_sequence: 1,
+                digest: Digest::default(),
+            },
             |(next, sum, count)| FeedState {
                 next_sequence: next.cast_unsigned(),
                 digest: Digest::from_parts(&sum, count.cast_unsigned()),
@@ -344,7 +372,11 @@ fn size_of(entry: &Entry) -> usize {
     match entry {
         Entry::Left(..) => 32,
         Entry::State(record) => {
-            64 + record.fields.values().map(|field| field.value.len() + 8).sum::<usize>()
+            64 + record
+                .fields
+                .values()
+                .map(|field| field.value.len() + 8)
+                .sum::<usize>()
         }
     }
 }

@@ -119,12 +119,7 @@ impl Tx<'_> {
     }
 
     /// Keeps a run of changes.
-    pub fn append_batch(
-        &self,
-        node: NodeId,
-        epoch: u32,
-        batch: &Batch,
-    ) -> Result<(), StoreError> {
+    pub fn append_batch(&self, node: NodeId, epoch: u32, batch: &Batch) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
                 "INSERT INTO batch (node, epoch, last, first, received_at, offset_ms, raw_bytes,
@@ -168,7 +163,10 @@ impl Tx<'_> {
     /// The run that holds a change.
     pub fn batch_of(&self, id: ChangeId) -> Result<Option<Batch>, StoreError> {
         let batches = self.batches_from(id.node, id.epoch, id.sequence, 1)?;
-        Ok(batches.into_iter().next().filter(|batch| batch.first <= id.sequence))
+        Ok(batches
+            .into_iter()
+            .next()
+            .filter(|batch| batch.first <= id.sequence))
     }
 
     /// The last greetings of a journal: confirmed and proposed nonces, newest first.
@@ -181,8 +179,9 @@ impl Tx<'_> {
             "SELECT confirmed, proposed FROM greeting WHERE node = ?1 AND epoch = ?2
              ORDER BY number DESC",
         )?;
-        let pairs = statement
-            .query_map(params![node.bytes(), epoch], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let pairs = statement.query_map(params![node.bytes(), epoch], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
         Ok(pairs.collect::<Result<_, _>>()?)
     }
 

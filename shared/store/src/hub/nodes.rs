@@ -173,7 +173,9 @@ const SELECT_NODE: &str = "SELECT id, office, verifying_key, machine, revoked_at
     last_seen, waiting, offset_ms FROM node";
 
 fn read_node(row: &Row<'_>) -> rusqlite::Result<Node> {
-    let time = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(i64::cast_unsigned));
+    let time = |column| {
+        Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(i64::cast_unsigned))
+    };
     Ok(Node {
         id: NodeId::new(row.get(0)?),
         office: OfficeId::new(row.get(1)?),

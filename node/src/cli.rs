@@ -1,0 +1,244 @@
+//! The command line. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+
+mod import;
+mod output;
+mod people;
+mod records;
+mod serve;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::App;
+
+/// 连心:社区办公室的程序。The community office's program of Lianxin.
+#[derive(Debug, Parser)]
+#[command(name = "lianxin-node", version)]
+pub struct Cli {
+    /// 数据文件夹 / the data folder.
+    #[arg(
+        long,
+        global = true,
+        env = "LIANXIN_NODE_DATA",
+        default_value = "node-data"
+    )]
+    data: PathBuf,
+    /// Answers as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Whose name stands beside what is done here.
+    #[arg(long, global = true, env = "LIANXIN_ACTOR", default_value = "经办人")]
+    actor: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Makes a new node.
+    Init,
+    /// Enrols the node with a code from the hub.
+    Join {
+        /// The code.
+        code: String,
+    },
+    /// Serves the status page and syncs by itself.
+    Serve {
+        /// Address for the page.
+        #[arg(long, env = "LIANXIN_NODE_WEB", default_value = "127.0.0.1:7490")]
+        web: std::net::SocketAddr,
+    },
+    /// Syncs now.
+    Sync {
+        /// Waits until everything that waited has been received.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Makes a record.
+    Add {
+        /// The kind.
+        kind: String,
+        /// field=value.
+        values: Vec<String>,
+    },
+    /// Sets fields of a record.
+    Set {
+        /// Its id.
+        id: String,
+        /// field=value.
+        values: Vec<String>,
+    },
+    /// Deletes a record; it stays as a tombstone.
+    Delete {
+        /// Its id.
+        id: String,
+    },
+    /// Brings a deleted record back.
+    RestoreRecord {
+        /// Its id.
+        id: String,
+    },
+    /// Takes a step on a record's machine.
+    Step {
+        /// The record.
+        id: String,
+        /// The event.
+        event: String,
+        /// field=value.
+        values: Vec<String>,
+    },
+    /// One record.
+    Get {
+        /// Its id.
+        id: String,
+    },
+    /// Lists records.
+    List {
+        /// The kind.
+        kind: String,
+        /// field=value.
+        #[arg(long = "where")]
+        conditions: Vec<String>,
+        /// Text in the record's title.
+        #[arg(long)]
+        search: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 1000)]
+        limit: usize,
+    },
+    /// Own changes of a record.
+    History {
+        /// Its id.
+        id: String,
+    },
+    /// Takes records from a table (.xlsx, .xls, .csv, Unicode text).
+    Import {
+        /// member, person or volunteer.
+        kind: String,
+        /// The file.
+        file: PathBuf,
+        /// Only says what would happen.
+        #[arg(long)]
+        dry_run: bool,
+        /// Where to write the rows to fix, with their reasons.
+        #[arg(long)]
+        errors: Option<PathBuf>,
+    },
+    /// Writes all records of a kind into a table (.xlsx or .csv).
+    Export {
+        /// The kind.
+        kind: String,
+        /// The file.
+        file: PathBuf,
+    },
+    /// Transfers of organisation relations.
+    #[command(subcommand)]
+    Transfer(people::Transfer),
+    /// Open conflicts.
+    Conflicts,
+    /// Settles a conflict.
+    Settle {
+        /// The item.
+        id: String,
+        /// winner, loser, or another value.
+        #[arg(long)]
+        keep: String,
+    },
+    /// Own changes that were set aside.
+    Quarantine,
+    /// What waits, the last success, the line, the certificates.
+    Status,
+    /// Proves the database: file, chain, digests.
+    Verify,
+    /// Copies the database into a file while work goes on.
+    Backup {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            // Where there is no terminal left, there is nobody to tell.
+            drop(error.print());
+            return ExitCode::from(code);
+        }
+    };
+    match dispatch(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::failure(&error, cli.json);
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> anyhow::Result<()> {
+    if let Command::Init = cli.command {
+        crate::app::init(&cli.data)?;
+        output::answer(cli.json, &serde_json::json!({"data": cli.data}));
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let app = App::open(&cli.data)?;
+        if let Command::Serve { web } = cli.command {
+            return serve::serve(app, web).await;
+        }
+        let answer = answer(&app, cli).await?;
+        output::answer(cli.json, &answer);
+        Ok(())
+    })
+}
+
+async fn answer(app: &App, cli: &Cli) -> anyhow::Result<serde_json::Value> {
+    let actor = cli.actor.as_str();
+    match &cli.command {
+        Command::Init | Command::Serve { .. } => Ok(serde_json::Value::Null),
+        Command::Join { code } => {
+            let comparison = crate::enrol::join(app, code).await?;
+            Ok(serde_json::json!({"comparison_number": comparison}))
+        }
+        Command::Sync { wait } => serve::sync(app, *wait).await,
+        Command::Add { kind, values } => records::add(app, kind, values, actor).await,
+        Command::Set { id, values } => records::set(app, id, values, actor).await,
+        Command::Delete { id } => {
+            records::change_life(app, id, domain::change::Verb::Delete, actor).await
+        }
+        Command::RestoreRecord { id } => {
+            records::change_life(app, id, domain::change::Verb::Restore, actor).await
+        }
+        Command::Step { id, event, values } => people::step(app, id, event, values, actor).await,
+        Command::Get { id } => records::get(app, id).await,
+        Command::List {
+            kind,
+            conditions,
+            search,
+            limit,
+        } => records::list(app, kind, conditions, search.as_deref(), *limit).await,
+        Command::History { id } => records::history(app, id).await,
+        Command::Import {
+            kind,
+            file,
+            dry_run,
+            errors,
+        } => import::import(app, kind, file, (*dry_run, errors.as_deref()), actor).await,
+        Command::Export { kind, file } => import::export(app, kind, file).await,
+        Command::Transfer(transfer) => people::transfer(app, transfer, actor).await,
+        Command::Conflicts => people::open_conflicts(app).await,
+        Command::Settle { id, keep } => people::settle(app, id, keep, actor).await,
+        Command::Quarantine => {
+            records::list(app, "set_aside", &["state=held".to_owned()], None, 10_000).await
+        }
+        Command::Status => crate::web::status(app).await,
+        Command::Verify => verify::verify(app).await,
+        Command::Backup { file } => verify::backup(app, file),
+    }
+}

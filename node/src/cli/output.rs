@@ -1,0 +1,107 @@
+//! What a person or a script reads.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the command line's answers"
+)]
+
+use serde_json::{Map, Value, json};
+
+use domain::kinds;
+use domain::record::Record;
+use domain::text::show_value;
+
+/// Prints an answer.
+pub(super) fn answer(is_json: bool, value: &Value) {
+    if is_json {
+        println!("{value}");
+        return;
+    }
+    match value {
+        Value::Array(rows) => {
+            for row in rows {
+                println!("{}", line(row));
+            }
+            println!("共 {} 条 / {} rows", rows.len(), rows.len());
+        }
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                println!("{name}: {}", plain(value));
+            }
+        }
+        other => println!("{}", plain(other)),
+    }
+}
+
+/// Prints one line at once (`serve` says that it is ready).
+pub(super) fn ready(text: &str) {
+    println!("{text}");
+}
+
+/// Prints why a command failed.
+pub(super) fn failure(error: &anyhow::Error, is_json: bool) {
+    let zh = error
+        .downcast_ref::<transport::TransportError>()
+        .map(transport::TransportError::text_zh)
+        .or_else(|| {
+            error
+                .downcast_ref::<store::StoreError>()
+                .map(store::StoreError::text_zh)
+        });
+    if is_json {
+        println!("{}", json!({"error": format!("{error:#}"), "error_zh": zh}));
+    }
+    if let Some(zh) = zh {
+        eprintln!("错误:{zh}");
+    }
+    eprintln!("error: {error:#}");
+}
+
+fn line(row: &Value) -> String {
+    match row {
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| format!("{name}={}", plain(value)))
+            .collect::<Vec<_>>()
+            .join("  "),
+        other => plain(other),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A record as JSON: its fields by name, and what the store knows of it.
+pub(super) fn record_json(record: &Record) -> Value {
+    let kind = kinds::by_number(record.key.kind);
+    let mut map = Map::new();
+    map.insert("id".into(), record.key.id.to_string().into());
+    map.insert(
+        "kind".into(),
+        kind.map_or("unknown", |kind| kind.name).into(),
+    );
+    map.insert("office".into(), record.office.to_string().into());
+    map.insert("revision".into(), record.revision.into());
+    map.insert("alive".into(), record.is_alive().into());
+    for (number, field) in record
+        .fields
+        .iter()
+        .filter(|(_, field)| !field.value.is_empty())
+    {
+        let declared = kind.and_then(|kind| kind.field(*number));
+        let (name, shown) = match declared {
+            Some(declared) => (
+                declared.name.to_owned(),
+                show_value(declared.of, &field.value),
+            ),
+            None => (format!("field_{number}"), domain::id::hex(&field.value)),
+        };
+        map.insert(name, shown.into());
+    }
+    Value::Object(map)
+}

@@ -1,0 +1,287 @@
+//! Steps, transfers, conflicts.
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use domain::decide::{local_refusal, pack_unit, unpack_unit};
+use domain::id::RecordId;
+use domain::kinds::{self, conflict, step, transfer as case};
+use domain::machines::{self, transfer::MACHINE};
+use domain::record::{Record, RecordKey};
+use domain::text::{read_value, refusal_text, show_value};
+use serde_json::{Value, json};
+use store::{Filter, Tx};
+
+use super::output::record_json;
+use super::records::{found, organisation_in, read_id, read_values};
+use crate::app::App;
+use crate::journal::{self, Values};
+use crate::{fold, system};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Transfer {
+    /// Starts a transfer of a member.
+    Start {
+        /// The member's id.
+        #[arg(long)]
+        member: String,
+        /// The receiving organisation's code.
+        #[arg(long)]
+        to: String,
+        /// field=value.
+        values: Vec<String>,
+    },
+    /// Takes a step.
+    Step {
+        /// The case.
+        case: String,
+        /// The event.
+        event: String,
+        /// Why.
+        #[arg(long)]
+        reason: Option<String>,
+        /// field=value.
+        values: Vec<String>,
+    },
+    /// One case, and what can be done next.
+    Show {
+        /// Its id.
+        case: String,
+    },
+    /// All cases that this office sees.
+    List,
+}
+
+pub(super) async fn transfer(app: &App, command: &Transfer, actor: &str) -> anyhow::Result<Value> {
+    match command {
+        Transfer::List => super::records::list(app, "transfer", &[], None, 10_000).await,
+        Transfer::Show { case } => show(app, case).await,
+        Transfer::Start { member, to, values } => start(app, member, to, values, actor).await,
+        Transfer::Step {
+            case,
+            event,
+            reason,
+            values,
+        } => {
+            let mut values = values.clone();
+            values.extend(reason.iter().map(|reason| format!("reason={reason}")));
+            step(app, case, event, &values, actor).await
+        }
+    }
+}
+
+async fn start(
+    app: &App,
+    member: &str,
+    to: &str,
+    values: &[String],
+    actor: &str,
+) -> anyhow::Result<Value> {
+    let member = read_id(member)?;
+    let (own, to, values, actor) = (app.own, to.to_owned(), values.to_vec(), actor.to_owned());
+    let id = app
+        .store
+        .write::<_, anyhow::Error>(move |tx| {
+            let to = organisation_in(tx, &to)?;
+            found(tx, member)?;
+            let mut args = read_values(tx, &step::KIND, &values)?;
+            args.push((step::MEMBER, member.bytes().to_vec()));
+            args.push((step::TO_ORG, to.bytes().to_vec()));
+            args.push((step::FROM_ORG, own.office.bytes().to_vec()));
+            if args.iter().all(|(number, _)| *number != step::VARIANT) {
+                args.push((step::VARIANT, b"in_province".to_vec()));
+            }
+            let key = RecordKey {
+                kind: case::KIND_NUMBER,
+                id: system::new_record_id()?,
+            };
+            journal::take_step(tx, own, key, "create", args, &actor)?;
+            Ok(key.id)
+        })
+        .await?;
+    Ok(json!({"id": id.to_string(), "state": "待市里确认 waiting for the city"}))
+}
+
+/// Takes a step on a record: at once in the journal, decided by the hub.
+pub(super) async fn step(
+    app: &App,
+    id: &str,
+    event: &str,
+    values: &[String],
+    actor: &str,
+) -> anyhow::Result<Value> {
+    let id = read_id(id)?;
+    let own = app.own;
+    let (event, values, actor) = (event.to_owned(), values.to_vec(), actor.to_owned());
+    let taken = app
+        .store
+        .write::<_, anyhow::Error>(move |tx| {
+            let pending = pending_events(tx, own, id)?;
+            let key = match tx.find(id)? {
+                Some(subject) => {
+                    if pending.is_empty() {
+                        check_allowed(&subject, &event)?;
+                    }
+                    subject.key
+                }
+                // A case that was started here and that the hub has not decided yet.
+                None if !pending.is_empty() => RecordKey {
+                    kind: case::KIND_NUMBER,
+                    id,
+                },
+                None => bail!("no such record 没有这条记录"),
+            };
+            let args = read_values(tx, &step::KIND, &values)?;
+            journal::take_step(tx, own, key, &event, args, &actor)
+        })
+        .await?;
+    Ok(json!({"step": taken.to_string(), "state": "待市里确认 waiting for the city"}))
+}
+
+/// The events of own steps on a record that the hub has not decided.
+fn pending_events(
+    tx: Tx<'_>,
+    own: crate::app::Own,
+    subject: RecordId,
+) -> anyhow::Result<Vec<String>> {
+    let mut events = Vec::new();
+    for entry in tx.pending_through(own.epoch, u64::MAX >> 1)? {
+        if entry.key.kind != step::KIND_NUMBER {
+            continue;
+        }
+        let change = fold::read(own, &entry)?;
+        if change.value(step::SUBJECT) == Some(&subject.bytes())
+            && let Some(event) = change.value(step::EVENT)
+        {
+            events.push(String::from_utf8_lossy(event).into_owned());
+        }
+    }
+    Ok(events)
+}
+
+fn check_allowed(subject: &Record, event: &str) -> anyhow::Result<()> {
+    let kind = kinds::by_number(subject.key.kind).context("an unknown kind")?;
+    let Some(allowed) = local_refusal(kind, subject, event) else {
+        return Ok(());
+    };
+    let code = kind.machine.map_or("", |machine| machine.not_allowed_code);
+    let text = machines::messages(code).map_or("", |(zh, _)| zh);
+    bail!("{code} {text} allowed 可执行: {}", allowed.join(", "))
+}
+
+async fn show(app: &App, id: &str) -> anyhow::Result<Value> {
+    let (id, own) = (read_id(id)?, app.own);
+    app.store
+        .read::<_, anyhow::Error>(move |tx| {
+            let pending = pending_events(tx, own, id)?;
+            let Some(record) = tx.find(id)? else {
+                anyhow::ensure!(!pending.is_empty(), "no such case 没有这件转接");
+                return Ok(json!({"id": id.to_string(), "waiting_for_the_city": pending}));
+            };
+            let mut shown = record_json(&record);
+            let state = record
+                .text(case::STATE)
+                .context("not a transfer 不是转接")?;
+            if let Some(map) = shown.as_object_mut() {
+                map.insert("allowed".to_owned(), json!(MACHINE.allowed(state)));
+                map.insert("waiting_for_the_city".to_owned(), json!(pending));
+            }
+            Ok(shown)
+        })
+        .await
+}
+
+/// Open conflicts with both values in words.
+pub(super) async fn open_conflicts(app: &App) -> anyhow::Result<Value> {
+    app.store
+        .read::<_, anyhow::Error>(|tx| {
+            let open = [Filter::Is(conflict::STATE, b"open".to_vec())];
+            let items = tx.list(&conflict::KIND, &open, None, 10_000)?;
+            Ok(items.iter().map(item_json).collect())
+        })
+        .await
+}
+
+fn item_json(item: &Record) -> Value {
+    let kind = item
+        .integer(conflict::SUBJECT_KIND)
+        .and_then(|n| u16::try_from(n).ok());
+    let kind = kind.and_then(kinds::by_number);
+    let number = item
+        .integer(conflict::FIELD)
+        .and_then(|n| u16::try_from(n).ok())
+        .unwrap_or(0);
+    let side = |field: u16| {
+        let packed = item.value(field).unwrap_or_default();
+        let values = unpack_unit(kind, number, packed).unwrap_or_default();
+        let words =
+            values.iter().map(
+                |(number, bytes)| match kind.and_then(|kind| kind.field(*number)) {
+                    Some(declared) => show_value(declared.of, bytes),
+                    None => String::from_utf8_lossy(bytes).into_owned(),
+                },
+            );
+        words.collect::<Vec<_>>().join(" / ")
+    };
+    let subject = item
+        .value(conflict::SUBJECT)
+        .and_then(|b| RecordId::from_slice(b).ok());
+    json!({
+        "id": item.key.id.to_string(),
+        "record": subject.map(|id| id.to_string()),
+        "field": kind.and_then(|kind| kind.field(number)).map(|field| field.name),
+        "field_zh": kind.and_then(|kind| kind.field(number)).map(|field| field.zh),
+        "reason": item.text(conflict::REASON),
+        "winner": side(conflict::WINNER),
+        "loser": side(conflict::LOSER),
+        "winner_actor": item.text(conflict::WINNER_ACTOR),
+        "loser_actor": item.text(conflict::LOSER_ACTOR),
+    })
+}
+
+/// Settles a conflict item.
+pub(super) async fn settle(app: &App, id: &str, keep: &str, actor: &str) -> anyhow::Result<Value> {
+    let (id, own) = (read_id(id)?, app.own);
+    let (keep, actor) = (keep.to_owned(), actor.to_owned());
+    let taken = app
+        .store
+        .write::<_, anyhow::Error>(move |tx| {
+            let item = found(tx, id)?;
+            let mut args: Values =
+                vec![(step::SEEN_REVISION, item.revision.to_string().into_bytes())];
+            if matches!(keep.as_str(), "winner" | "loser") {
+                args.push((step::CHOICE, keep.into_bytes()));
+            } else {
+                args.push((step::CHOICE, b"value".to_vec()));
+                args.push((step::SETTLED_VALUE, settled_value(&item, &keep)?));
+            }
+            journal::take_step(tx, own, item.key, "settle", args, &actor)
+        })
+        .await?;
+    Ok(json!({"step": taken.to_string(), "state": "待市里确认 waiting for the city"}))
+}
+
+fn settled_value(item: &Record, text: &str) -> anyhow::Result<Vec<u8>> {
+    let kind = item
+        .integer(conflict::SUBJECT_KIND)
+        .and_then(|n| u16::try_from(n).ok());
+    let number = item
+        .integer(conflict::FIELD)
+        .and_then(|n| u16::try_from(n).ok());
+    let kind = kind
+        .and_then(kinds::by_number)
+        .context("the item's kind is not known")?;
+    let number = number.context("the item names no field")?;
+    let field = kind
+        .field(number)
+        .context("the item's field is not known")?;
+    let bytes = read_value(field, text).map_err(|refused| {
+        let (zh, en) = refusal_text(refused);
+        anyhow::anyhow!("{text}: {en} ({zh})")
+    })?;
+    let is_group = !kind.group_of(number).is_empty();
+    Ok(if is_group {
+        pack_unit([(number, bytes.as_slice())])
+    } else {
+        bytes
+    })
+}

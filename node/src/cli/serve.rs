@@ -1,0 +1,79 @@
+//! `serve` and `sync`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use transport::lock::ServeLock;
+
+use super::output;
+use crate::app::App;
+use crate::{sync, system, web};
+
+/// How long `sync --wait` waits for the serving process.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+pub(super) async fn serve(app: App, address: SocketAddr) -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
+    let _lock = ServeLock::acquire(&app.folder)?;
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    output::ready(&format!("ready web={}", listener.local_addr()?));
+    let syncing = tokio::spawn(sync::run(app.clone()));
+    tokio::select! {
+        ended = web::serve(app, listener) => ended?,
+        () = wait_for_stop() => {}
+    }
+    syncing.abort();
+    Ok(())
+}
+
+/// Syncs once, or asks the serving process to.
+pub(super) async fn sync(app: &App, is_waiting: bool) -> anyhow::Result<Value> {
+    if ServeLock::holder(&app.folder).is_none() {
+        let _lock = ServeLock::acquire(&app.folder)?;
+        let summary = sync::once(app).await?;
+        return Ok(json!({"sent": summary.sent, "received": summary.received}));
+    }
+    let asked = system::now_ms();
+    let number = (asked % 1000).to_string().into_bytes();
+    app.store
+        .write::<_, anyhow::Error>(move |tx| Ok(tx.set_setting("sync_wanted", &number)?))
+        .await?;
+    let end = tokio::time::Instant::now() + WAIT_MAX;
+    while is_waiting {
+        let status = web::status(app).await?;
+        let is_done = status["last_success_ms"]
+            .as_u64()
+            .is_some_and(|at| at >= asked);
+        if is_done && status["waiting"] == 0 {
+            break;
+        }
+        anyhow::ensure!(
+            tokio::time::Instant::now() < end,
+            "the hub was not reached within {} s 未能连接中心,将自动重试",
+            WAIT_MAX.as_secs()
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(json!({"asked": true}))
+}
+
+#[cfg(unix)]
+async fn wait_for_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn wait_for_stop() {
+    // Without the signal there is only the window's close, which ends the process.
+    drop(tokio::signal::ctrl_c().await);
+}

@@ -1,0 +1,258 @@
+//! Folds what the hub sends and answers into the rows: base images, pending changes, digests.
+
+use std::collections::BTreeSet;
+
+use domain::change::Change;
+use domain::decide::change_of_bytes;
+use domain::digest::Digest;
+use domain::id::ChangeId;
+use domain::kinds::set_aside;
+use domain::record::{Record, RecordKey};
+use domain::replay::{replay, stands_on};
+use proto::convert::FeedRow;
+use store::Tx;
+use store::node::Entry;
+
+use crate::app::Own;
+
+/// A page as read.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The feed.
+    pub feed: String,
+    /// Its rows.
+    pub rows: Vec<FeedRow>,
+    /// The place reached.
+    pub to_sequence: u64,
+    /// Own changes decided, in the snapshot of the rows.
+    pub decided_through: u64,
+}
+
+/// Folds a page into the rows, and saves the cursor with them; the digest of the feed after it.
+///
+/// # Errors
+/// The store's own.
+pub fn take_page(tx: Tx<'_>, own: Own, page: &Page) -> anyhow::Result<Digest> {
+    let (before, mut digest) = tx.feed_read(&page.feed)?;
+    for row in &page.rows {
+        match row {
+            FeedRow::State(record) => take_state(tx, own, page, record, &mut digest)?,
+            FeedRow::Left(key, _) => take_leave(tx, own, page, *key, &mut digest)?,
+        }
+    }
+    tx.put_feed_read(&page.feed, page.to_sequence.max(before), &digest)?;
+    Ok(digest)
+}
+
+fn take_state(
+    tx: Tx<'_>,
+    own: Own,
+    page: &Page,
+    state: &Record,
+    digest: &mut Digest,
+) -> anyhow::Result<()> {
+    let key = state.key;
+    let image = tx.base_image(key)?;
+    let confirmed = match &image {
+        Some(confirmed) => confirmed.clone(),
+        None => tx.record(key)?,
+    };
+    if confirmed.is_some_and(|confirmed| confirmed.revision > state.revision) {
+        return Ok(());
+    }
+    for (epoch, sequence) in tx.pending_of(key)? {
+        if epoch < own.epoch || sequence <= page.decided_through {
+            tx.drop_pending(epoch, sequence)?;
+        }
+    }
+    count(tx, &page.feed, key, Some(state), digest)?;
+    settle_row(tx, own, key, Some(state.clone()))?;
+    if key.kind == set_aside::KIND_NUMBER {
+        take_refusal(tx, own, state)?;
+    }
+    Ok(())
+}
+
+fn take_leave(
+    tx: Tx<'_>,
+    own: Own,
+    page: &Page,
+    key: RecordKey,
+    digest: &mut Digest,
+) -> anyhow::Result<()> {
+    count(tx, &page.feed, key, None, digest)?;
+    let stands =
+        |(epoch, sequence): &(u32, u64)| *epoch == own.epoch && *sequence > page.decided_through;
+    let (kept, dropped): (Vec<_>, Vec<_>) = tx.pending_of(key)?.into_iter().partition(stands);
+    for (epoch, sequence) in dropped {
+        tx.drop_pending(epoch, sequence)?;
+    }
+    if kept.is_empty() {
+        tx.drop_base_image(key)?;
+        tx.remove_record(key)?;
+    }
+    Ok(())
+}
+
+/// Counts a confirmed state in its feed's digest instead of the one before.
+fn count(
+    tx: Tx<'_>,
+    feed: &str,
+    key: RecordKey,
+    state: Option<&Record>,
+    digest: &mut Digest,
+) -> anyhow::Result<()> {
+    if let Some((counted_in, hash)) = tx.counted(key)?
+        && counted_in == feed
+    {
+        digest.remove(&hash);
+    }
+    let hash = state.map(Record::hash);
+    if let Some(hash) = &hash {
+        digest.add(hash);
+    }
+    tx.set_counted(key, hash.as_ref().map(|hash| (feed, hash)))?;
+    Ok(())
+}
+
+/// The row becomes the confirmed state with what is still pending on top of it.
+fn settle_row(
+    tx: Tx<'_>,
+    own: Own,
+    key: RecordKey,
+    confirmed: Option<Record>,
+) -> anyhow::Result<()> {
+    let pending = tx.pending_of(key)?;
+    if pending.is_empty() {
+        tx.drop_base_image(key)?;
+        match confirmed {
+            Some(record) => tx.write_record(&record)?,
+            None => tx.remove_record(key)?,
+        }
+        return Ok(());
+    }
+    tx.put_base_image(key, confirmed.as_ref())?;
+    let mut row = confirmed;
+    for (epoch, sequence) in pending {
+        if let Some(entry) = tx.entry(epoch, sequence)? {
+            row = replay(row.clone(), &read(own, &entry)?, own.office).or(row);
+        }
+    }
+    match row {
+        Some(row) => tx.write_record(&row)?,
+        None => tx.remove_record(key)?,
+    }
+    Ok(())
+}
+
+/// An own change came back refused: it, and those that stand on it, are shown no more.
+fn take_refusal(tx: Tx<'_>, own: Own, note: &Record) -> anyhow::Result<()> {
+    let change = note.value(set_aside::CHANGE).and_then(change_of_bytes);
+    let Some(change) = change.filter(|change| change.node == own.node) else {
+        return Ok(());
+    };
+    let is_refused = matches!(
+        note.text(set_aside::STATE),
+        Some("held" | "rejected" | "forwarded")
+    );
+    if !is_refused {
+        return Ok(());
+    }
+    let Some(entry) = tx.entry(change.epoch, change.sequence)? else {
+        return Ok(());
+    };
+    tx.note_refused(change.epoch, change.sequence, note.key.id)?;
+    tx.drop_pending(change.epoch, change.sequence)?;
+    let image = tx.base_image(entry.key)?;
+    if let Some(confirmed) = image {
+        settle_row(tx, own, entry.key, confirmed)?;
+    }
+    Ok(())
+}
+
+/// Folds what a push was answered: changes that were plainly applied become part of the confirmed
+/// state where it is still the one that they stood on. The rest comes with its row.
+///
+/// # Errors
+/// The store's own.
+pub fn take_answer(
+    tx: Tx<'_>,
+    own: Own,
+    feed: &str,
+    decided_through: u64,
+    not_applied: &BTreeSet<u64>,
+) -> anyhow::Result<()> {
+    let (sequence, mut digest) = tx.feed_read(feed)?;
+    for entry in tx.pending_through(own.epoch, decided_through)? {
+        if not_applied.contains(&entry.sequence) {
+            continue;
+        }
+        let key = entry.key;
+        let first = tx.pending_of(key)?.into_iter().next();
+        let Some(confirmed) = tx.base_image(key)? else {
+            continue;
+        };
+        let change = read(own, &entry)?;
+        let is_next = first == Some((entry.epoch, entry.sequence));
+        if !is_next || !stands_on(confirmed.as_ref(), &change) {
+            continue;
+        }
+        let Some(folded) = replay(confirmed, &change, own.office) else {
+            continue;
+        };
+        tx.drop_pending(entry.epoch, entry.sequence)?;
+        count(tx, feed, key, Some(&folded), &mut digest)?;
+        if tx.pending_of(key)?.is_empty() {
+            tx.drop_base_image(key)?;
+            tx.write_record(&folded)?;
+        } else {
+            tx.put_base_image(key, Some(&folded))?;
+        }
+    }
+    tx.put_feed_read(feed, sequence, &digest)?;
+    Ok(())
+}
+
+/// Up to where own changes are folded: the hub need not send them back.
+///
+/// # Errors
+/// The store's own.
+pub fn folded_through(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
+    let head = tx.last_entry(own.epoch)?.map_or(0, |entry| entry.sequence);
+    Ok(tx.first_pending(own.epoch)?.map_or(head, |first| first - 1))
+}
+
+/// A row that a repair brings: what stood here before is kept beside.
+///
+/// # Errors
+/// The store's own.
+pub fn repair(
+    tx: Tx<'_>,
+    own: Own,
+    feed: &str,
+    key: RecordKey,
+    state: Option<&Record>,
+    now_ms: u64,
+) -> anyhow::Result<()> {
+    let (sequence, mut digest) = tx.feed_read(feed)?;
+    if let Some(before) = tx.record(key)? {
+        tx.keep_replaced(&before, "digest", now_ms)?;
+    }
+    count(tx, feed, key, state, &mut digest)?;
+    settle_row(tx, own, key, state.cloned())?;
+    tx.put_feed_read(feed, sequence, &digest)?;
+    Ok(())
+}
+
+/// An own entry as a change.
+///
+/// # Errors
+/// Bytes of the own journal that cannot be read: damage.
+pub fn read(own: Own, entry: &Entry) -> anyhow::Result<Change> {
+    let id = ChangeId {
+        node: own.node,
+        epoch: entry.epoch,
+        sequence: entry.sequence,
+    };
+    Ok(proto::convert::decode_change(id, &entry.raw)?)
+}

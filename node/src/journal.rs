@@ -1,0 +1,251 @@
+//! Writes the office's own changes: into the journal and the row, in one transaction.
+
+use anyhow::Context as _;
+use domain::change::{Believed, Body, FieldChange, Hash, Header, Verb, chain_next, chain_start};
+use domain::clock::Timestamp;
+use domain::id::{ChangeId, RecordId};
+use domain::kind::Class;
+use domain::kinds::{self, member, step};
+use domain::record::{Record, RecordKey};
+use domain::replay::replay;
+use store::Tx;
+use store::node::Entry;
+
+use crate::app::Own;
+use crate::system;
+
+/// Fields by number, canonical bytes.
+pub type Values = Vec<(u16, Vec<u8>)>;
+
+const CLOCK: &str = "clock";
+
+/// Writes one change; the record as the office sees it now.
+///
+/// # Errors
+/// A record that is not there, or the store's own.
+pub fn write(
+    tx: Tx<'_>,
+    own: Own,
+    (key, verb): (RecordKey, Verb),
+    values: Values,
+    actor: &str,
+) -> anyhow::Result<Record> {
+    let shown = tx.record(key)?;
+    anyhow::ensure!(
+        shown.is_some() || matches!(verb, Verb::Create | Verb::Step),
+        "no such record 没有这条记录"
+    );
+    let values = with_groups(key, shown.as_ref(), values);
+    let timestamp = tick(tx)?;
+    let header = header(key, verb, shown.as_ref(), timestamp, actor);
+    let body = Body {
+        fields: values
+            .into_iter()
+            .map(|(number, value)| FieldChange {
+                number,
+                value,
+                base: shown.as_ref().and_then(|record| record.version(number)),
+            })
+            .collect(),
+        seen_revision: shown.as_ref().map_or(0, |record| record.revision),
+        life_base: shown.as_ref().map(|record| record.life_version.change),
+    };
+    append(tx, own, header, body, shown)
+}
+
+/// A field of a group is written with the whole group, so that it is judged as one (rule 7).
+fn with_groups(key: RecordKey, shown: Option<&Record>, mut values: Values) -> Values {
+    if let (Some(shown), Some(kind)) = (shown, kinds::by_number(key.kind)) {
+        let groups: Vec<u16> = values
+            .iter()
+            .flat_map(|(number, _)| kind.group_of(*number))
+            .copied()
+            .collect();
+        for number in groups {
+            let is_given = values.iter().any(|(given, _)| *given == number);
+            if !is_given && shown.version(number).is_some() {
+                values.push((number, shown.value(number).unwrap_or_default().to_vec()));
+            }
+        }
+    }
+    values.sort_by_key(|(number, _)| *number);
+    values.dedup_by_key(|(number, _)| *number);
+    values
+}
+
+fn header(
+    key: RecordKey,
+    verb: Verb,
+    shown: Option<&Record>,
+    timestamp: Timestamp,
+    actor: &str,
+) -> Header {
+    let declared = kinds::by_number(key.kind).map(|kind| kind.class);
+    let believed = |record: &Record| {
+        Some(Believed {
+            number: u32::try_from(record.integer(member::TENURE_NUMBER)?).ok()?,
+            holder: record.reference(member::HOLDER)?,
+        })
+    };
+    let is_member = key.kind == member::KIND_NUMBER;
+    Header {
+        record: key.id,
+        kind: key.kind,
+        class: shown
+            .map(|record| record.class)
+            .or(declared)
+            .unwrap_or(Class::Shared),
+        verb,
+        timestamp,
+        actor: actor.to_owned(),
+        group: None,
+        tenure: shown.filter(|_| is_member).and_then(believed),
+        clock_suspect: false,
+        replaces: None,
+    }
+}
+
+/// Appends a change to the journal and applies it to its row.
+///
+/// # Errors
+/// The store's own.
+pub fn append(
+    tx: Tx<'_>,
+    own: Own,
+    header: Header,
+    body: Body,
+    shown: Option<Record>,
+) -> anyhow::Result<Record> {
+    let key = RecordKey {
+        kind: header.kind,
+        id: header.record,
+    };
+    let (last, chain) = head(tx, own)?;
+    let sequence = last + 1;
+    let raw = proto::convert::encode_change(&header, &body, system::random_16()?);
+    let chain = chain_next(&chain, &raw.header, &raw.body_hash());
+    let at_ms = header.timestamp.unix_ms();
+    let id = ChangeId {
+        node: own.node,
+        epoch: own.epoch,
+        sequence,
+    };
+    let change = domain::change::Change { id, header, body };
+    if tx.base_image(key)?.is_none() {
+        tx.put_base_image(key, shown.as_ref())?;
+    }
+    tx.append_entry(
+        &Entry {
+            epoch: own.epoch,
+            sequence,
+            key,
+            raw,
+            chain,
+        },
+        at_ms,
+    )?;
+    let after = replay(shown, &change, own.office).context("no record to change")?;
+    tx.write_record(&after)?;
+    Ok(after)
+}
+
+/// The end of the journal: place and chain.
+///
+/// # Errors
+/// The store's own.
+pub fn head(tx: Tx<'_>, own: Own) -> anyhow::Result<(u64, Hash)> {
+    Ok(tx.last_entry(own.epoch)?.map_or_else(
+        || (0, chain_start(own.node, own.epoch)),
+        |entry| (entry.sequence, entry.chain),
+    ))
+}
+
+/// The next timestamp of the office's hybrid clock.
+fn tick(tx: Tx<'_>) -> anyhow::Result<Timestamp> {
+    let kept = tx.setting(CLOCK)?.and_then(|bytes| bytes.try_into().ok());
+    let last = Timestamp::from_bits(kept.map_or(0, u64::from_be_bytes));
+    let next = last.next(system::now_ms());
+    tx.set_setting(CLOCK, &next.bits().to_be_bytes())?;
+    Ok(next)
+}
+
+/// Takes a step on a record.
+///
+/// # Errors
+/// The store's own.
+pub fn take_step(
+    tx: Tx<'_>,
+    own: Own,
+    subject: RecordKey,
+    event: &str,
+    args: Values,
+    actor: &str,
+) -> anyhow::Result<RecordId> {
+    let date = domain::checks::date::china_date_of(system::now_ms().cast_signed()).to_string();
+    let mut values = vec![
+        (step::SUBJECT_KIND, subject.kind.to_string().into_bytes()),
+        (step::SUBJECT, subject.id.bytes().to_vec()),
+        (step::EVENT, event.as_bytes().to_vec()),
+        (step::ORGANISATION, own.office.bytes().to_vec()),
+        (step::DATE, date.into_bytes()),
+        (step::RECORDER, actor.as_bytes().to_vec()),
+    ];
+    values.extend(args);
+    let key = RecordKey {
+        kind: step::KIND_NUMBER,
+        id: system::new_record_id()?,
+    };
+    write(tx, own, (key, Verb::Step), values, actor)?;
+    Ok(key.id)
+}
+
+/// Rewrites the journal of a node that was used before it was enrolled: under its new identity, with
+/// every version that names the old one. Nothing of it was ever sent.
+///
+/// # Errors
+/// The store's own.
+pub fn adopt_identity(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
+    let mut renamed = 0;
+    let old = Own::default();
+    let rename = |id: ChangeId| {
+        let is_old = id.node == old.node && id.epoch == old.epoch;
+        if is_old {
+            ChangeId {
+                node: own.node,
+                epoch: own.epoch,
+                ..id
+            }
+        } else {
+            id
+        }
+    };
+    while let Some(entry) = tx.entry(old.epoch, renamed + 1)? {
+        renamed += 1;
+        let id = ChangeId {
+            node: old.node,
+            epoch: old.epoch,
+            sequence: entry.sequence,
+        };
+        let mut change = proto::convert::decode_change(id, &entry.raw)?;
+        for field in &mut change.body.fields {
+            field.base = field.base.map(rename);
+            let is_own_office = change.header.kind == step::KIND_NUMBER
+                && field.number == step::ORGANISATION
+                && field.value == old.office.bytes();
+            if is_own_office {
+                field.value = own.office.bytes().to_vec();
+            }
+        }
+        change.body.life_base = change.body.life_base.map(rename);
+        tx.drop_pending(old.epoch, entry.sequence)?;
+        let key = entry.key;
+        // The row is made anew from its renamed changes.
+        if tx.base_image(key)? == Some(None) && tx.pending_of(key)?.iter().all(|p| p.0 == old.epoch)
+        {
+            tx.remove_record(key)?;
+        }
+        let shown = tx.record(key)?;
+        append(tx, own, change.header, change.body, shown)?;
+    }
+    Ok(renamed)
+}

@@ -1,0 +1,265 @@
+//! Down: pages of the feeds, and the proof that node and hub hold the same.
+
+use domain::digest::{Digest, certificate_text, is_below};
+use domain::id::{Incarnation, RecordId};
+use domain::record::RecordKey;
+use prost::bytes::Bytes;
+use proto::convert::{self, FeedRow};
+use proto::wire::sync as wire;
+use store::node::Certificate;
+use transport::sign::Context;
+
+use super::Session;
+use crate::fold::{self, Page};
+use crate::system;
+
+impl Session {
+    /// Reads all feeds to their heads.
+    pub(super) async fn pull_all(&mut self) -> anyhow::Result<u64> {
+        let (own, feeds) = (self.own, self.feeds.clone());
+        let (cursors, folded_through) = self
+            .app
+            .store
+            .read::<_, anyhow::Error>(move |tx| {
+                let mut cursors = Vec::new();
+                for feed in feeds {
+                    let (sequence, _) = tx.feed_read(&feed)?;
+                    cursors.push(wire::Cursor { feed, sequence });
+                }
+                Ok((cursors, fold::folded_through(tx, own)?))
+            })
+            .await?;
+        let request = wire::PullRequest {
+            incarnation: self.incarnation.clone(),
+            epoch: own.epoch,
+            cursors,
+            folded_through,
+        };
+        let mut pages = self.client.pull(request).await?.into_inner();
+        let mut received = 0;
+        let mut heads = Vec::new();
+        while let Some(page) = pages.message().await? {
+            let rows = convert::decode_rows(&page.rows, page.raw_bytes)?;
+            received += rows.len() as u64;
+            let taken = Page {
+                feed: page.feed.clone(),
+                rows,
+                to_sequence: page.to_sequence,
+                decided_through: page.decided_through,
+            };
+            let digest = self
+                .app
+                .store
+                .write::<_, anyhow::Error>(move |tx| fold::take_page(tx, own, &taken))
+                .await?;
+            if let Some(hubs) = page.digest {
+                heads.push((
+                    page.feed,
+                    page.to_sequence,
+                    page.decided_through,
+                    digest,
+                    hubs,
+                ));
+            }
+        }
+        for (feed, sequence, decided, digest, hubs) in heads {
+            self.compare(&feed, (sequence, decided), digest, &hubs)
+                .await?;
+        }
+        Ok(received)
+    }
+
+    /// Compares the digests of a feed at its head: equal, both sign; different, the rows that differ
+    /// are repaired. Compared only where everything decided is folded.
+    async fn compare(
+        &mut self,
+        feed: &str,
+        (sequence, decided): (u64, u64),
+        digest: Digest,
+        hubs: &wire::FeedDigest,
+    ) -> anyhow::Result<()> {
+        let own = self.own;
+        let folded = self
+            .app
+            .store
+            .read::<_, anyhow::Error>(move |tx| fold::folded_through(tx, own))
+            .await?;
+        if folded < decided {
+            return Ok(());
+        }
+        let sum = convert::thirty_two(&hubs.sum, "sum")?;
+        let theirs = Digest::from_parts(&sum, hubs.count);
+        let incarnation = Incarnation::from_slice(&self.incarnation)
+            .map_err(|_| anyhow::anyhow!("the hub gave no incarnation"))?;
+        let text = certificate_text(own.office, feed, sequence, &theirs, incarnation);
+        self.hub_key
+            .verify(Context::Digest, &text, &hubs.signature)?;
+        if theirs == digest {
+            return self.certify(feed, sequence, digest, &text, hubs).await;
+        }
+        tracing::warn!(feed, "digest differs: repairing the rows that differ");
+        self.repair(feed).await
+    }
+
+    async fn certify(
+        &mut self,
+        feed: &str,
+        sequence: u64,
+        digest: Digest,
+        text: &[u8],
+        hubs: &wire::FeedDigest,
+    ) -> anyhow::Result<()> {
+        let kept = self
+            .app
+            .store
+            .read::<_, anyhow::Error>(|tx| Ok(tx.certificates()?))
+            .await?;
+        if kept
+            .iter()
+            .any(|kept| kept.feed == feed && kept.digest == digest)
+        {
+            return Ok(());
+        }
+        let by_node = self.signing_key.sign(Context::Digest, text).to_vec();
+        let request = wire::ReconcileRequest {
+            incarnation: self.incarnation.clone(),
+            feed: feed.to_owned(),
+            equality: Some(wire::Equality {
+                sequence,
+                sum: digest.sum().to_vec().into(),
+                count: digest.count(),
+                signature: by_node.clone().into(),
+            }),
+            ..wire::ReconcileRequest::default()
+        };
+        self.client.reconcile(request).await?;
+        let certificate = Certificate {
+            feed: feed.to_owned(),
+            sequence,
+            digest,
+            by_hub: hubs.signature.to_vec(),
+            by_node,
+            at: system::now_ms(),
+        };
+        self.app
+            .store
+            .write::<_, anyhow::Error>(move |tx| Ok(tx.keep_certificate(&certificate)?))
+            .await
+    }
+
+    /// Descends the prefixes that differ and repairs their rows, never the feed.
+    async fn repair(&mut self, feed: &str) -> anyhow::Result<()> {
+        let name = feed.to_owned();
+        let own_rows = self
+            .app
+            .store
+            .read::<_, anyhow::Error>(move |tx| Ok(tx.counted_in(&name)?))
+            .await?;
+        let mut prefixes = vec![Vec::new()];
+        let mut differing = Vec::new();
+        while !prefixes.is_empty() {
+            let asked: Vec<_> = prefixes.drain(..prefixes.len().min(256)).collect();
+            let request = wire::ReconcileRequest {
+                incarnation: self.incarnation.clone(),
+                feed: feed.to_owned(),
+                prefixes: asked.into_iter().map(Bytes::from).collect(),
+                ..wire::ReconcileRequest::default()
+            };
+            for below in self.client.reconcile(request).await?.into_inner().below {
+                let inside: Vec<_> = own_rows
+                    .iter()
+                    .filter(|(key, _)| is_below(*key, &below.prefix))
+                    .copied()
+                    .collect();
+                compare_below(&below, &inside, &mut prefixes, &mut differing)?;
+            }
+        }
+        self.fetch(feed, &differing).await
+    }
+
+    async fn fetch(&mut self, feed: &str, differing: &[RecordKey]) -> anyhow::Result<()> {
+        for portion in differing.chunks(256) {
+            let wanted = portion.iter().map(|key| {
+                let mut name = key.kind.to_be_bytes().to_vec();
+                name.extend_from_slice(&key.id.bytes());
+                Bytes::from(name)
+            });
+            let request = wire::ReconcileRequest {
+                incarnation: self.incarnation.clone(),
+                feed: feed.to_owned(),
+                wanted: wanted.collect(),
+                ..wire::ReconcileRequest::default()
+            };
+            let rows = self.client.reconcile(request).await?.into_inner().rows;
+            let mut states = Vec::new();
+            for row in rows {
+                if let FeedRow::State(record) = convert::decode_row(row)? {
+                    states.push(record);
+                }
+            }
+            let (own, name, now_ms) = (self.own, feed.to_owned(), system::now_ms());
+            let keys = portion.to_vec();
+            self.app
+                .store
+                .write::<_, anyhow::Error>(move |tx| {
+                    for key in keys {
+                        let state = states.iter().find(|record| record.key == key);
+                        fold::repair(tx, own, &name, key, state, now_ms)?;
+                    }
+                    Ok(())
+                })
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Which rows or prefixes differ below one prefix.
+fn compare_below(
+    below: &wire::Below,
+    inside: &[(RecordKey, [u8; 32])],
+    prefixes: &mut Vec<Vec<u8>>,
+    differing: &mut Vec<RecordKey>,
+) -> anyhow::Result<()> {
+    if below.children.is_empty() {
+        let mut theirs = Vec::new();
+        for row in &below.rows {
+            let id = RecordId::new(convert::sixteen(&row.record, "record")?);
+            let key = RecordKey {
+                kind: u16::try_from(row.kind)?,
+                id,
+            };
+            theirs.push((key, convert::thirty_two(&row.hash, "hash")?));
+        }
+        let only_one =
+            |row: &&(RecordKey, [u8; 32]), others: &[(RecordKey, [u8; 32])]| !others.contains(row);
+        differing.extend(
+            theirs
+                .iter()
+                .filter(|row| only_one(row, inside))
+                .map(|row| row.0),
+        );
+        differing.extend(
+            inside
+                .iter()
+                .filter(|row| only_one(row, &theirs))
+                .map(|row| row.0),
+        );
+        differing.sort_unstable();
+        differing.dedup();
+        return Ok(());
+    }
+    for (nibble, child) in (0u8..16).zip(&below.children) {
+        let mut prefix = below.prefix.to_vec();
+        prefix.push(nibble);
+        let mut own = Digest::default();
+        for (_, hash) in inside.iter().filter(|(key, _)| is_below(*key, &prefix)) {
+            own.add(hash);
+        }
+        let theirs = Digest::from_parts(&convert::thirty_two(&child.sum, "sum")?, child.count);
+        if own != theirs {
+            prefixes.push(prefix);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! The only reader of the clock and of randomness.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970 by the wall clock; 0 where it stands before that.
+pub fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
+}
+
+/// Sixteen random bytes.
+///
+/// # Errors
+/// Where the system gives none.
+pub fn random_16() -> std::io::Result<[u8; 16]> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+    Ok(bytes)
+}
+
+/// A new record id: a `UUIDv7` of now.
+///
+/// # Errors
+/// Where the system gives no randomness.
+pub fn new_record_id() -> std::io::Result<domain::id::RecordId> {
+    let mut random = [0; 10];
+    getrandom::fill(&mut random).map_err(std::io::Error::other)?;
+    Ok(domain::id::RecordId::new(domain::id::uuid_v7(
+        now_ms(),
+        random,
+    )))
+}

@@ -1,0 +1,94 @@
+//! The status page: what waits here, the last success, the line now.
+
+use axum::extract::State;
+use axum::response::Html;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use crate::app::App;
+
+/// Serves the page until the process ends.
+///
+/// # Errors
+/// Where the listener fails.
+pub async fn serve(app: App, listener: tokio::net::TcpListener) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/", get(page))
+        .route("/status.json", get(status_json))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/metrics", get(metrics))
+        .with_state(app);
+    axum::serve(listener, router).await
+}
+
+/// What the node knows of itself.
+///
+/// # Errors
+/// The store's own.
+pub async fn status(app: &App) -> anyhow::Result<Value> {
+    let own = app.own;
+    app.store
+        .read::<_, anyhow::Error>(move |tx| {
+            let number = |name: &str| -> anyhow::Result<Option<u64>> {
+                let bytes = tx.setting(name)?.and_then(|bytes| bytes.try_into().ok());
+                Ok(bytes.map(u64::from_be_bytes))
+            };
+            let link = tx.setting("link")?.unwrap_or_default();
+            let certificates: Vec<_> = tx
+                .certificates()?
+                .iter()
+                .map(|certificate| {
+                    json!({
+                        "feed": certificate.feed,
+                        "sequence": certificate.sequence,
+                        "count": certificate.digest.count(),
+                        "sum": domain::id::hex(&certificate.digest.sum()),
+                        "at_ms": certificate.at,
+                    })
+                })
+                .collect();
+            Ok(json!({
+                "enrolled": own != crate::app::Own::default(),
+                "node": own.node.to_string(),
+                "epoch": own.epoch,
+                "office": own.office.to_string(),
+                "waiting": tx.pending_count()?,
+                "last_success_ms": number("last_success")?,
+                "link": String::from_utf8_lossy(&link),
+                "certificates": certificates,
+            }))
+        })
+        .await
+}
+
+async fn status_json(State(app): State<App>) -> Json<Value> {
+    Json(
+        status(&app)
+            .await
+            .unwrap_or_else(|error| json!({"error": error.to_string()})),
+    )
+}
+
+async fn metrics(State(app): State<App>) -> String {
+    let status = status(&app).await.unwrap_or_default();
+    format!(
+        "# TYPE lianxin_changes_waiting gauge\nlianxin_changes_waiting {}\n",
+        status["waiting"]
+    )
+}
+
+async fn page(State(app): State<App>) -> Html<String> {
+    let status = status(&app).await.unwrap_or_default();
+    let link = if status["link"] == "up" {
+        "已连接"
+    } else {
+        "未连接,自动重试"
+    };
+    Html(format!(
+        "<!doctype html><html lang=\"zh\"><meta charset=\"utf-8\"><title>连心</title>\
+         <h1>连心 · 社区节点</h1><dl><dt>本机待上传<dd>{} 条<dt>最近成功<dd>{}<dt>线路<dd>{link}</dl>\
+         </html>",
+        status["waiting"], status["last_success_ms"]
+    ))
+}
