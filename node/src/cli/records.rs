@@ -139,6 +139,35 @@ fn split_person(kind: &Kind, values: Vec<String>) -> (Vec<String>, Vec<String>) 
     })
 }
 
+/// What every record of an office says unless its writer says otherwise: who recorded it, for which
+/// organisation, and the state in which its machine begins.
+fn fill_in(own: crate::app::Own, kind: &Kind, values: &mut Values, actor: &str) {
+    for field in kind.fields.iter().filter(|field| field.required) {
+        if values.iter().any(|(number, _)| *number == field.number) {
+            continue;
+        }
+        let begins = kind
+            .machine
+            .filter(|_| kind.state_field == Some(field.number));
+        let begins = begins.and_then(|machine| {
+            machine
+                .transitions
+                .iter()
+                .find(|arrow| arrow.from.is_empty())
+        });
+        let value = if let Some(arrow) = begins.filter(|_| kind.number != member::KIND_NUMBER) {
+            arrow.to.as_bytes().to_vec()
+        } else if field.of == FieldType::Reference(organisation::KIND_NUMBER) {
+            own.office.bytes().to_vec()
+        } else if field.name == "recorder" {
+            actor.as_bytes().to_vec()
+        } else {
+            continue;
+        };
+        values.push((field.number, value));
+    }
+}
+
 /// Makes a record in the caller's transaction.
 pub(super) fn create(
     tx: Tx<'_>,
@@ -147,6 +176,8 @@ pub(super) fn create(
     values: Values,
     actor: &str,
 ) -> anyhow::Result<RecordId> {
+    let mut values = values;
+    fill_in(own, kind, &mut values, actor);
     check(kind, &values, None)?;
     let key = RecordKey {
         kind: kind.number,

@@ -6,7 +6,13 @@ use std::io::Write as _;
 fn main() -> anyhow::Result<()> {
     let is_once = std::env::args().any(|arg| arg == "--once");
     let folder = tempfile::Builder::new().prefix("lianxin-demo-").tempdir()?;
-    let city = tests::story::tell_all(folder.path())?;
+    let city = match tests::story::tell_all(folder.path()) {
+        Ok(city) => city,
+        Err(error) => {
+            let kept = folder.keep();
+            return Err(error.context(format!("what there was is kept in {}", kept.display())));
+        }
+    };
     let mut out = std::io::stdout();
     if is_once {
         writeln!(out, "\nThe story is over.")?;

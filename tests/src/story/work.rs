@@ -114,9 +114,17 @@ pub(super) fn correct_a_service_record(city: &City) -> anyhow::Result<()> {
             .to_owned())
     };
     let volunteer = add("volunteer", &[format!("person={person}")])?;
+    let held = [
+        "title=楼道清洁日",
+        "kind=volunteer",
+        "state=HELD",
+        "held_date=2026-11-20",
+    ];
+    let activity = add("activity", &held.map(str::to_owned))?;
     let entry = |minutes: u32, corrects: Option<&str>| {
         let mut fields = vec![
             format!("volunteer={volunteer}"),
+            format!("activity={activity}"),
             "state=MEASURED".to_owned(),
             "service_date=2026-11-20".to_owned(),
             "content=清理楼道".to_owned(),

@@ -1,6 +1,6 @@
 //! Writes what was decided: records, feeds, outcomes, waiting changes, in the caller's transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::decide::change_bytes;
 use domain::digest::RowHash;
@@ -18,7 +18,13 @@ impl Tx<'_> {
     /// Writes everything that was decided.
     pub fn apply(&self, writes: &Writes, now_ms: u64) -> Result<(), StoreError> {
         let mut feeds = BTreeMap::new();
-        for (record, mover) in writes.records.values() {
+        // Updates before creations: a place that is unique (the open tenure of a member) is freed
+        // before it is taken.
+        let (new, known): (Vec<_>, Vec<_>) = writes
+            .records
+            .values()
+            .partition(|(record, _)| record.revision == 1);
+        for (record, mover) in known.into_iter().chain(new) {
             let before = self.row_hash(record.key)?;
             self.write_record(record)?;
             let joined = writes
@@ -29,7 +35,7 @@ impl Tx<'_> {
             let names = own_feed(record)
                 .into_iter()
                 .chain(joined)
-                .collect::<Vec<_>>();
+                .collect::<BTreeSet<_>>();
             self.move_to_heads(&mut feeds, record, before, *mover, &names)?;
         }
         for (key, office) in &writes.joins {
@@ -51,7 +57,7 @@ impl Tx<'_> {
         record: &Record,
         before: Option<RowHash>,
         mover: Mover,
-        names: &[String],
+        names: &BTreeSet<String>,
     ) -> Result<(), StoreError> {
         let hash = record.hash();
         let mut standing = self.entries_of(record.key)?;
