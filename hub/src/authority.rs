@@ -278,7 +278,7 @@ impl Round<'_> {
         for _ in 0..WAITING_ROUNDS_MAX {
             self.tx.apply(&writes, self.now_ms)?;
             self.write_claims(&writes)?;
-            self.append_own(std::mem::take(&mut desk), &writes.hub_changes)?;
+            self.append_own(&std::mem::take(&mut desk), &writes.hub_changes)?;
             let mut waiting = Vec::new();
             for key in &writes.created {
                 waiting.extend(self.tx.waiting_for(*key)?);
@@ -331,7 +331,7 @@ impl Round<'_> {
 
     fn append_own(
         &self,
-        desk: Vec<(domain::change::Header, domain::change::Body)>,
+        desk: &[(domain::change::Header, domain::change::Body)],
         made: &[HubChange],
     ) -> Result<(), HubError> {
         let parts = desk

@@ -269,13 +269,12 @@ impl Taking<'_, '_> {
         text: &str,
     ) -> Result<Result<Values, Reason>, ImportError> {
         if to == organisation::KIND_NUMBER {
-            let found = match self.organisations.get(text) {
-                Some(found) => *found,
-                None => {
-                    let found = crate::names::organisation(self.tx, text)?;
-                    self.organisations.insert(text.to_owned(), found);
-                    found
-                }
+            let found = if let Some(found) = self.organisations.get(text) {
+                *found
+            } else {
+                let found = crate::names::organisation(self.tx, text)?;
+                self.organisations.insert(text.to_owned(), found);
+                found
             };
             if let Some(id) = found {
                 return Ok(Ok(vec![(number, id.bytes().to_vec())]));

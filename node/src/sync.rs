@@ -25,7 +25,7 @@ use crate::{journal, system};
 /// How long a connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long a call may take on a slow line.
-const CALL_WITHIN: Duration = Duration::from_secs(120);
+const CALL_WITHIN: Duration = Duration::from_mins(2);
 /// A message's greatest size.
 const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 

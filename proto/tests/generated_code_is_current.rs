@@ -2,6 +2,8 @@
 //!
 //! `LIANXIN_REGENERATE=1 cargo test -p proto --test generated_code_is_current` writes it anew.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 const FILES: [&str; 4] = [

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::{sync, system, web};
 
 /// How long `sync --wait` waits for the serving process.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 pub(super) async fn serve(app: App, address: SocketAddr) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
@@ -42,13 +42,16 @@ pub(super) async fn sync(app: &App, is_waiting: bool) -> anyhow::Result<Value> {
         .write::<_, anyhow::Error>(move |tx| Ok(tx.set_setting("sync_wanted", &number)?))
         .await?;
     let end = tokio::time::Instant::now() + WAIT_MAX;
-    while is_waiting {
+    if !is_waiting {
+        return Ok(json!({"asked": true}));
+    }
+    loop {
         let status = web::status(app).await?;
         let is_done = status["last_success_ms"]
             .as_u64()
             .is_some_and(|at| at >= asked);
         if is_done && status["waiting"] == 0 {
-            break;
+            return Ok(json!({"asked": true}));
         }
         anyhow::ensure!(
             tokio::time::Instant::now() < end,
@@ -57,7 +60,6 @@ pub(super) async fn sync(app: &App, is_waiting: bool) -> anyhow::Result<Value> {
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    Ok(json!({"asked": true}))
 }
 
 #[cfg(unix)]

@@ -15,7 +15,7 @@ use crate::system;
 /// How often the database is asked whether anybody has written.
 const COMMIT_POLL: Duration = Duration::from_millis(100);
 /// With nothing to do, a session looks again after so long.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// Runs until the process ends.
 pub async fn run(app: App) {

@@ -196,16 +196,22 @@ mod tests {
         #[test]
         fn a_digest_depends_on_the_set_and_not_on_the_order(rows: Vec<[u8; 32]>, seed: usize) {
             let mut forward = Digest::default();
-            rows.iter().for_each(|row| forward.add(row));
+            for row in &rows {
+                forward.add(row);
+            }
             let mut shuffled = rows.clone();
             if !shuffled.is_empty() {
                 let middle = seed % shuffled.len();
                 shuffled.rotate_left(middle);
             }
             let mut other = Digest::default();
-            shuffled.iter().for_each(|row| other.add(row));
+            for row in &shuffled {
+                other.add(row);
+            }
             prop_assert_eq!(forward, other);
-            rows.iter().for_each(|row| forward.remove(row));
+            for row in &rows {
+                forward.remove(row);
+            }
             prop_assert_eq!(forward, Digest::default());
         }
 

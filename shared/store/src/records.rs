@@ -137,13 +137,11 @@ impl<'c> Tx<'c> {
         }
         for field in kind.fields {
             let bytes = record.value(field.number).unwrap_or_default();
-            match to_column(field, bytes) {
-                Some(value) => values.push(value),
-                None => {
-                    opaque.insert(field.number, bytes);
-                    values.push(Value::Null);
-                }
+            let column = to_column(field, bytes);
+            if column.is_none() {
+                opaque.insert(field.number, bytes);
             }
+            values.push(column.unwrap_or(Value::Null));
         }
         if !opaque.is_empty()
             && let Some(slot) = values.get_mut(5)

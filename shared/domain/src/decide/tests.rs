@@ -24,7 +24,7 @@ struct Hub {
     records: BTreeMap<RecordKey, Record>,
     outcomes: BTreeMap<(ChangeId, u16), Outcome>,
     feeds: std::collections::BTreeSet<(OfficeId, RecordKey)>,
-    hub_next: u64,
+    next_sequence: u64,
     sequences: BTreeMap<OfficeId, u64>,
     now: u64,
     changes: BTreeMap<ChangeId, (Change, OfficeId)>,
@@ -36,7 +36,7 @@ impl Hub {
             records: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             feeds: std::collections::BTreeSet::new(),
-            hub_next: 1,
+            next_sequence: 1,
             sequences: BTreeMap::new(),
             now: NOW,
             changes: BTreeMap::new(),
@@ -150,7 +150,7 @@ impl Hub {
         let mut world = World::new(ChangeId {
             node: HUB,
             epoch: 1,
-            sequence: self.hub_next,
+            sequence: self.next_sequence,
         });
         let verdict = loop {
             match decide(&mut world, &incoming) {
@@ -199,7 +199,7 @@ impl Hub {
             self.feeds.remove(&(*office, *key));
         }
         self.outcomes.extend(writes.outcomes.clone());
-        self.hub_next += writes.hub_changes.len() as u64;
+        self.next_sequence += writes.hub_changes.len() as u64;
         let is_waiting = |note: &&Record| {
             note.key.kind == set_aside::KIND_NUMBER
                 && note.text(set_aside::STATE) == Some("waiting")

@@ -43,6 +43,9 @@ pub struct Batch {
     pub signature: Vec<u8>,
 }
 
+/// The confirmed and the proposed nonce of one greeting.
+pub type Nonces = (Vec<u8>, Vec<u8>);
+
 impl Tx<'_> {
     /// A journal, if the hub has any of it.
     pub fn journal(&self, node: NodeId, epoch: u32) -> Result<Option<Journal>, StoreError> {
@@ -170,11 +173,7 @@ impl Tx<'_> {
     }
 
     /// The last greetings of a journal: confirmed and proposed nonces, newest first.
-    pub fn greetings(
-        &self,
-        node: NodeId,
-        epoch: u32,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub fn greetings(&self, node: NodeId, epoch: u32) -> Result<Vec<Nonces>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT confirmed, proposed FROM greeting WHERE node = ?1 AND epoch = ?2
              ORDER BY number DESC",
