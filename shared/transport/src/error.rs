@@ -198,7 +198,7 @@ pub enum TransportError {
         line: usize,
     },
     /// Another process serves this data folder.
-    #[error("{} is already served by process {}", path.display(), pid.map_or_else(|| "(unknown)".to_owned(), |p| p.to_string()))]
+    #[error("{} is already served by process {}", path.display(), number(*pid))]
     AlreadyServing {
         /// The data folder.
         path: PathBuf,
@@ -265,4 +265,9 @@ impl TransportError {
             reason: reason.into(),
         }
     }
+}
+
+/// A process's number, or that it is not known.
+fn number(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "(unknown)".to_owned(), |pid| pid.to_string())
 }

@@ -1,0 +1,293 @@
+//! What moves with a member: the tenure, the receiver's own person, the stub, the tenures' list; and
+//! what takes a member in from outside, lets one go outwards, or takes a move back.
+
+use super::super::create::{close_tenure, open_tenure};
+use super::super::step::{Work, office_of_id};
+use super::super::{Stop, effect};
+use super::{member_of, name_of, person_of, reference};
+use crate::checks::date::add_months;
+use crate::id::{OfficeId, RecordId, derived_id};
+use crate::kinds::{member, person, step, stub, transfer as case};
+use crate::machines::member_status;
+use crate::record::{Record, RecordKey};
+use crate::world::{Leaving, World};
+
+/// The member moves: to another branch of the same office, or to the receiver's.
+pub(super) fn move_member(
+    world: &mut World,
+    work: &Work<'_>,
+    subject: &Record,
+) -> Result<Record, Stop> {
+    let now_ms = work.incoming.received_ms;
+    let record = member_of(world, subject)?.ok_or(Stop::Refused("TRF-012"))?;
+    let branch = reference(work, step::TO_BRANCH, case::TO_BRANCH);
+    let branch = branch.map(|id| id.bytes().to_vec()).unwrap_or_default();
+    let today = work.date.to_string().into_bytes();
+    let receipt_due = add_months(work.date, 1)
+        .map(|date| date.to_string())
+        .unwrap_or_default();
+    let fields = [
+        (case::ACCEPTED_DATE, today.clone()),
+        (case::RECEIPT_DUE, receipt_due.into_bytes()),
+    ];
+    let from = record.office;
+    let is_internal = subject.text(case::VARIANT) == Some("internal");
+    let to = office_of_id(world, subject.reference(case::TO_ORG))?.filter(|_| !is_internal);
+    let Some(to) = to.filter(|to| *to != from) else {
+        let moved = [(member::BRANCH, branch), (member::GROUP, Vec::new())];
+        effect::set(world, &record, &moved, now_ms);
+        return Ok(effect::set(world, subject, &fields[..1], now_ms));
+    };
+    hand_over(world, work, subject, &record, to, &branch)?;
+    Ok(effect::set(world, subject, &fields, now_ms))
+}
+
+/// Closes the tenure of one office and opens that of another, with person, feeds and stub.
+pub(super) fn hand_over(
+    world: &mut World,
+    work: &Work<'_>,
+    subject: &Record,
+    record: &Record,
+    to: OfficeId,
+    branch: &[u8],
+) -> Result<(), Stop> {
+    let now_ms = work.incoming.received_ms;
+    let from = record.office;
+    let how = ("acceptance", Some(subject.key.id));
+    close_tenure(world, record, Some(to), how, now_ms)?;
+    let name = name_of(world, record)?;
+    let person = copy_person(world, subject, record, to, now_ms)?;
+    let moved = [
+        (
+            member::PERSON,
+            person.map(|id| id.bytes().to_vec()).unwrap_or_default(),
+        ),
+        (member::BRANCH, branch.to_vec()),
+        (member::GROUP, Vec::new()),
+        (member::RELATION_IN_DATE, work.date.to_string().into_bytes()),
+    ];
+    let after = effect::set(world, record, &moved, now_ms);
+    let after = open_tenure(world, &after, to, how, now_ms);
+    world.join(after.key, to);
+    world.leave(after.key, from, Leaving::Transferred);
+    share_tenures(world, &after, to)?;
+    let tenure = record
+        .value(member::TENURE_NUMBER)
+        .unwrap_or_default()
+        .to_vec();
+    let key = stub_key(subject.key.id, record.key.id);
+    let values = [
+        (stub::MEMBER, record.key.id.bytes().to_vec()),
+        (stub::NAME, name),
+        (stub::FROM_ORG, from.bytes().to_vec()),
+        (stub::TO_ORG, to.bytes().to_vec()),
+        (stub::TRANSFERRED_DATE, work.date.to_string().into_bytes()),
+        (stub::CASE, subject.key.id.bytes().to_vec()),
+        (stub::TENURE_NUMBER, tenure),
+    ];
+    effect::create(world, key, from, &values, now_ms);
+    Ok(())
+}
+
+pub(super) fn stub_key(case_id: RecordId, member_id: RecordId) -> RecordKey {
+    let id = derived_id("lianxin stub 1", &[&case_id.bytes(), &member_id.bytes()]);
+    RecordKey {
+        kind: stub::KIND_NUMBER,
+        id,
+    }
+}
+
+/// The receiver sees the list of tenures.
+pub(super) fn share_tenures(world: &mut World, record: &Record, to: OfficeId) -> Result<(), Stop> {
+    let last = record.integer(member::TENURE_NUMBER).unwrap_or(0);
+    for number in 1..=last {
+        let key = super::super::create::tenure_key(record.key.id, number);
+        if let Some(tenure) = world.record(key)?.cloned() {
+            world.join(key, to);
+            world.put(tenure, crate::world::Mover::Foreign);
+        }
+    }
+    Ok(())
+}
+
+/// The receiver's own record of the person, derived from the case so that a repeat makes the same.
+pub(super) fn copy_person(
+    world: &mut World,
+    subject: &Record,
+    record: &Record,
+    to: OfficeId,
+    now_ms: u64,
+) -> Result<Option<RecordId>, Stop> {
+    let Some(original) = person_of(world, record)? else {
+        return Ok(None);
+    };
+    let id = derived_id(
+        "lianxin person of case 1",
+        &[&subject.key.id.bytes(), &to.bytes()],
+    );
+    let key = RecordKey {
+        kind: person::KIND_NUMBER,
+        id,
+    };
+    if world.record(key)?.is_none() {
+        let values: Vec<_> = original
+            .fields
+            .iter()
+            .filter(|(_, field)| !field.value.is_empty())
+            .map(|(number, field)| (*number, field.value.clone()))
+            .collect();
+        effect::create(world, key, to, &values, now_ms);
+    }
+    Ok(Some(id))
+}
+
+/// The member was received outside this system.
+pub(super) fn close_outwards(
+    world: &mut World,
+    work: &Work<'_>,
+    subject: &Record,
+) -> Result<Record, Stop> {
+    let now_ms = work.incoming.received_ms;
+    let record = member_of(world, subject)?.ok_or(Stop::Refused("TRF-012"))?;
+    let how = ("acceptance_external", Some(subject.key.id));
+    close_tenure(world, &record, None, how, now_ms)?;
+    effect::set(world, &record, &[(member::HOLDER, Vec::new())], now_ms);
+    let name = name_of(world, &record)?;
+    let destination = subject.value(case::TO_UNIT).unwrap_or_default().to_vec();
+    let values = [
+        (stub::MEMBER, record.key.id.bytes().to_vec()),
+        (stub::NAME, name),
+        (stub::FROM_ORG, record.office.bytes().to_vec()),
+        (stub::TRANSFERRED_DATE, work.date.to_string().into_bytes()),
+        (stub::CASE, subject.key.id.bytes().to_vec()),
+        (stub::DESTINATION, destination),
+    ];
+    effect::create(
+        world,
+        stub_key(subject.key.id, record.key.id),
+        record.office,
+        &values,
+        now_ms,
+    );
+    let today = work.date.to_string().into_bytes();
+    Ok(effect::set(
+        world,
+        subject,
+        &[(case::ACCEPTED_DATE, today)],
+        now_ms,
+    ))
+}
+
+/// A member comes in from outside on paper.
+pub(super) fn take_in(
+    world: &mut World,
+    work: &Work<'_>,
+    subject: &Record,
+) -> Result<Record, Stop> {
+    let now_ms = work.incoming.received_ms;
+    let office = subject.office;
+    let branch = reference(work, step::TO_BRANCH, case::TO_BRANCH);
+    let copied = |pairs: &[(u16, u16)]| -> Vec<(u16, Vec<u8>)> {
+        let copy = |(from, to): &(u16, u16)| Some((*to, subject.value(*from)?.to_vec()));
+        pairs.iter().filter_map(copy).collect()
+    };
+    let person_key = RecordKey {
+        kind: person::KIND_NUMBER,
+        id: derived_id(
+            "lianxin person of case 1",
+            &[&subject.key.id.bytes(), &office.bytes()],
+        ),
+    };
+    let mut of_person = copied(&[
+        (case::MEMBER_NAME, person::NAME),
+        (case::MEMBER_SEX, person::SEX),
+        (case::MEMBER_ETHNICITY, person::ETHNICITY),
+        (case::MEMBER_BIRTH_DATE, person::BIRTH_DATE),
+        (case::MEMBER_ID_NUMBER, person::ID_NUMBER),
+        (case::MEMBER_PHONE, person::PHONE),
+    ]);
+    of_person.sort_by_key(|(number, _)| *number);
+    effect::create(world, person_key, office, &of_person, now_ms);
+    let is_probationary = subject.text(case::MEMBER_CATEGORY) == Some("probationary");
+    let status = if is_probationary {
+        member_status::state::PROBATIONARY
+    } else {
+        member_status::state::FULL
+    };
+    let category = if is_probationary {
+        "probationary"
+    } else {
+        "full"
+    };
+    let key = RecordKey {
+        kind: member::KIND_NUMBER,
+        id: derived_id("lianxin member of case 1", &[&subject.key.id.bytes()]),
+    };
+    let mut of_member = copied(&[
+        (case::MEMBER_JOIN_DATE, member::JOIN_DATE),
+        (case::MEMBER_CONVERSION_DUE, member::CONVERSION_DUE),
+        (case::MEMBER_CONVERSION_DATE, member::CONVERSION_DATE),
+        (case::DUES_PAID_TO, member::DUES_PAID_TO),
+    ]);
+    of_member.push((member::PERSON, person_key.id.bytes().to_vec()));
+    of_member.push((member::CATEGORY, category.as_bytes().to_vec()));
+    of_member.push((member::STATUS, status.as_bytes().to_vec()));
+    of_member.push((member::RELATION_IN_DATE, work.date.to_string().into_bytes()));
+    if let Some(branch) = branch {
+        of_member.push((member::BRANCH, branch.bytes().to_vec()));
+    }
+    of_member.sort_by_key(|(number, _)| *number);
+    effect::create(world, key, office, &of_member, now_ms);
+    let record = world
+        .record(key)?
+        .cloned()
+        .ok_or(Stop::Refused("subject_gone"))?;
+    open_tenure(
+        world,
+        &record,
+        office,
+        ("acceptance_offline", Some(subject.key.id)),
+        now_ms,
+    );
+    let fields = [
+        (case::MEMBER, key.id.bytes().to_vec()),
+        (case::ACCEPTED_DATE, work.date.to_string().into_bytes()),
+    ];
+    Ok(effect::set(world, subject, &fields, now_ms))
+}
+
+/// A finished move is taken back by a tenure of the origin; nothing is deleted.
+pub(super) fn compensate(
+    world: &mut World,
+    work: &Work<'_>,
+    subject: &Record,
+) -> Result<Record, Stop> {
+    let record = member_of(world, subject)?.ok_or(Stop::Refused("TRF-012"))?;
+    let back = office_of_id(world, subject.reference(case::FROM_ORG))?;
+    let Some(back) = back.filter(|back| *back != record.office) else {
+        return Err(Stop::Refused("not_available"));
+    };
+    let branch = subject
+        .value(case::FROM_BRANCH)
+        .unwrap_or_default()
+        .to_vec();
+    let now_ms = work.incoming.received_ms;
+    let how = ("revocation", Some(subject.key.id));
+    close_tenure(world, &record, Some(back), how, now_ms)?;
+    let former = record.office;
+    let person = copy_person(world, subject, &record, back, now_ms)?;
+    let moved = [
+        (
+            member::PERSON,
+            person.map(|id| id.bytes().to_vec()).unwrap_or_default(),
+        ),
+        (member::BRANCH, branch),
+        (member::GROUP, Vec::new()),
+    ];
+    let after = effect::set(world, &record, &moved, now_ms);
+    let after = open_tenure(world, &after, back, how, now_ms);
+    world.join(after.key, back);
+    world.leave(after.key, former, Leaving::Transferred);
+    share_tenures(world, &after, back)?;
+    Ok(subject.clone())
+}
