@@ -3,8 +3,8 @@
 
 use domain::change::{Change, RawChange, chain_over, chain_start};
 use domain::decide::{self, Incoming, Verdict};
-use domain::id::{ChangeId, OfficeId};
-use domain::world::{HubChange, Need, Waiting, World, Writes};
+use domain::id::{ChangeId, NodeId, OfficeId};
+use domain::world::{Fact, HubChange, Need, Outcome, Waiting, World, Writes};
 use proto::convert;
 use store::hub::{Batch, Journal, Node};
 use store::{StoreError, Tx};
@@ -12,7 +12,10 @@ use transport::sign::Context;
 
 use crate::app::{App, Own};
 use crate::error::HubError;
+use crate::greet;
 
+/// Stored changes that are decided at once: more than the longest group has.
+const STORED_PORTION: usize = 512;
 /// Rounds of deciding what has waited before the rest is left to the next batch.
 const WAITING_ROUNDS_MAX: usize = 1_000;
 
@@ -63,14 +66,19 @@ pub fn take_batch(
     let last = pushed.first + pushed.changes.len() as u64 - 1;
     if pushed.first != journal.received + 1 {
         let is_out_of_place = last > journal.received;
+        // The same places with other changes are another history, not a repeat.
+        if !is_out_of_place && greet::chain_at(tx, &journal, last)? != Some(pushed.chain) {
+            return Err(proto::status::CallRefused::HelloFirst.into());
+        }
         return Ok(Taken {
             journal,
             is_out_of_place,
             verdicts: Vec::new(),
         });
     }
+    // The signature fits and the chain does not: the sender's history is another than the hub's.
     if chain_over(journal.chain, &pushed.changes) != pushed.chain {
-        return Err(proto::status::CallRefused::BadSignature.into());
+        return Err(proto::status::CallRefused::HelloFirst.into());
     }
     let undecided = undecided(tx, node, &journal, pushed, now_ms)?;
     tx.append_batch(
@@ -89,6 +97,14 @@ pub fn take_batch(
     )?;
     journal.received = last;
     journal.chain = pushed.chain;
+    if journal.is_kept_only {
+        tx.put_journal(&journal)?;
+        return Ok(Taken {
+            journal,
+            is_out_of_place: false,
+            verdicts: Vec::new(),
+        });
+    }
     let mut round = Round {
         tx,
         own: app.own,
@@ -110,6 +126,61 @@ pub fn take_batch(
     })
 }
 
+/// Decides the next portion of what is stored and undecided of a journal; how many changes that was.
+///
+/// # Errors
+/// The store's own.
+pub fn decide_stored(
+    tx: Tx<'_>,
+    app: &App,
+    node: NodeId,
+    epoch: u32,
+    now_ms: u64,
+) -> Result<u64, HubError> {
+    let (Some(mut journal), Some(sender)) = (tx.journal(node, epoch)?, tx.node(node)?) else {
+        return Ok(0);
+    };
+    let stored = stored_after(tx, &journal)?;
+    let mut round = Round {
+        tx,
+        own: app.own,
+        app,
+        now_ms,
+    };
+    let (writes, decided) = round.decide_all(sender.office, &stored)?;
+    journal.decided_through += decided.len() as u64;
+    tx.put_journal(&journal)?;
+    round.finish(writes, Vec::new())?;
+    Ok(decided.len() as u64)
+}
+
+/// The first changes of a journal that are stored and undecided: more than the longest group.
+fn stored_after(tx: Tx<'_>, journal: &Journal) -> Result<Vec<Undecided>, HubError> {
+    let mut undecided = Vec::new();
+    let mut from = journal.decided_through + 1;
+    while from <= journal.received && undecided.len() < STORED_PORTION {
+        let batches = tx.batches_from(journal.node, journal.epoch, from, 1)?;
+        let Some(batch) = batches.first() else { break };
+        let changes = convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
+        for (sequence, raw) in (batch.first..).zip(changes) {
+            if sequence >= from {
+                undecided.push(Undecided {
+                    id: ChangeId {
+                        node: journal.node,
+                        epoch: journal.epoch,
+                        sequence,
+                    },
+                    raw,
+                    received_ms: batch.received_at,
+                    offset_ms: batch.offset_ms,
+                });
+            }
+        }
+        from = batch.last + 1;
+    }
+    Ok(undecided)
+}
+
 /// A change that is still to be decided, with its arrival.
 struct Undecided {
     id: ChangeId,
@@ -126,28 +197,19 @@ fn undecided(
     pushed: &Pushed,
     now_ms: u64,
 ) -> Result<Vec<Undecided>, HubError> {
-    let mut undecided = Vec::new();
+    let mut undecided = stored_after(tx, journal)?;
+    let reached = undecided
+        .last()
+        .map_or(journal.decided_through, |last| last.id.sequence);
+    if reached < journal.received {
+        // More is stored than is decided at once: the new changes wait their turn.
+        return Ok(undecided);
+    }
     let place = |sequence| ChangeId {
         node: node.id,
         epoch: pushed.epoch,
         sequence,
     };
-    if journal.decided_through < journal.received {
-        let from = journal.decided_through + 1;
-        for batch in tx.batches_from(node.id, pushed.epoch, from, u32::MAX)? {
-            let changes = convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
-            for (sequence, raw) in (batch.first..).zip(changes) {
-                if sequence >= from {
-                    undecided.push(Undecided {
-                        id: place(sequence),
-                        raw,
-                        received_ms: batch.received_at,
-                        offset_ms: batch.offset_ms,
-                    });
-                }
-            }
-        }
-    }
     for (sequence, raw) in (pushed.first..).zip(&pushed.changes) {
         undecided.push(Undecided {
             id: place(sequence),
@@ -187,6 +249,7 @@ impl Round<'_> {
             };
             match change.header.group.map(|group| group.size as usize) {
                 None => {
+                    self.supply_replaced(&mut world, &change, office)?;
                     let incoming = incoming(&change, office, first);
                     let verdict =
                         self.with_facts(&mut world, |world| decide::decide(world, &incoming))?;
@@ -216,6 +279,9 @@ impl Round<'_> {
             changes.push(convert::decode_change(part.id, &part.raw).ok());
         }
         let id = changes.first().and_then(|c| c.as_ref()?.header.group);
+        for change in changes.iter().flatten() {
+            self.supply_replaced(world, change, office)?;
+        }
         let is_whole = changes
             .iter()
             .all(|c| c.as_ref().is_some_and(|c| c.header.group == id));
@@ -240,6 +306,35 @@ impl Round<'_> {
                 Verdict::SetAside("unreadable")
             };
             verdicts.push((part.id.sequence, verdict));
+        }
+        Ok(())
+    }
+
+    /// A change that says what it replaces is a repeat where the hub has the old one itself, from a
+    /// machine of the same office: its answer was lost before the machine was enrolled again.
+    fn supply_replaced(
+        &self,
+        world: &mut World,
+        change: &Change,
+        office: OfficeId,
+    ) -> Result<(), HubError> {
+        let Some((old, body)) = change.header.replaces else {
+            return Ok(());
+        };
+        let is_office = self
+            .tx
+            .node(old.node)?
+            .is_some_and(|node| node.office == office);
+        let journal = self.tx.journal(old.node, old.epoch)?.filter(|_| is_office);
+        if journal.is_none_or(|journal| journal.decided_through < old.sequence) {
+            return Ok(());
+        }
+        if self
+            .raw_stored(old)?
+            .is_some_and(|(raw, _)| raw.body_hash() == body)
+        {
+            let known = Some(Outcome::Merged(old));
+            world.supply(Fact::Outcome(decide::replaced(old, &body), 0, known));
         }
         Ok(())
     }
@@ -314,19 +409,24 @@ impl Round<'_> {
         &self,
         id: ChangeId,
     ) -> Result<Option<(Change, OfficeId, Batch)>, HubError> {
-        let Some(batch) = self.tx.batch_of(id)? else {
-            return Ok(None);
-        };
-        let changes = convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
-        let place = usize::try_from(id.sequence - batch.first).unwrap_or(usize::MAX);
-        let Some(raw) = changes.get(place) else {
+        let Some((raw, batch)) = self.raw_stored(id)? else {
             return Ok(None);
         };
         let office = match self.tx.node(id.node)? {
             Some(node) => node.office,
             None => domain::id::DESK,
         };
-        Ok(Some((convert::decode_change(id, raw)?, office, batch)))
+        Ok(Some((convert::decode_change(id, &raw)?, office, batch)))
+    }
+
+    /// The bytes of a change as they came, with their batch.
+    fn raw_stored(&self, id: ChangeId) -> Result<Option<(RawChange, Batch)>, HubError> {
+        let Some(batch) = self.tx.batch_of(id)? else {
+            return Ok(None);
+        };
+        let changes = convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
+        let place = usize::try_from(id.sequence - batch.first).unwrap_or(usize::MAX);
+        Ok(changes.into_iter().nth(place).map(|raw| (raw, batch)))
     }
 
     fn append_own(
@@ -354,6 +454,7 @@ impl Round<'_> {
             received: 0,
             chain: chain_start(own.node, own.epoch),
             decided_through: 0,
+            is_kept_only: false,
         });
         let first = journal.received + 1;
         let count = u32::try_from(changes.len()).unwrap_or(u32::MAX);

@@ -1,6 +1,7 @@
 //! The command line: what the desk can do. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
 mod desk;
+mod machines;
 mod output;
 mod people;
 mod serve;

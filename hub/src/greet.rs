@@ -53,25 +53,56 @@ pub fn greet(
     };
     let is_restored =
         !greeting.incarnation.is_empty() && greeting.incarnation != app.own.incarnation.bytes();
-    let known = tx.greetings(node.id, greeting.epoch)?;
-    let (confirmed, proposed) = &greeting.nonces;
-    let is_repeat = known.iter().any(|(c, p)| c == confirmed && p == proposed);
-    let is_clone = !is_repeat
-        && !confirmed.is_empty()
-        && known.iter().any(|(c, p)| c == confirmed && p != proposed);
-    if !is_repeat {
-        let pair = (confirmed.as_slice(), proposed.as_slice());
-        tx.add_greeting(node.id, greeting.epoch, pair, limits::NONCES_KEPT)?;
-    }
-    let standing = compare(tx, node.id, &journal, greeting)?;
+    let lineage = lineage(tx, node.id, greeting)?;
     if is_restored {
         return Ok((Standing::HubRestored, journal));
     }
-    if is_clone && standing != Standing::Agreed {
-        tx.note_clone(node.id, now_ms)?;
+    if journal.is_kept_only {
         return Ok((Standing::Cloned, journal));
     }
+    let standing = compare(tx, node.id, &journal, greeting)?;
+    if lineage == Lineage::GoesOn && standing == Standing::Agreed {
+        set_copies_apart(tx, node.id, greeting.epoch, now_ms)?;
+    }
     Ok((standing, journal))
+}
+
+/// What the nonces say of the machine that greets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lineage {
+    /// It goes on from its last greeting, or repeats it.
+    GoesOn,
+    /// It begins, or goes on from an older greeting: its store was rewound, or it is a copy.
+    Branches,
+}
+
+/// Notes a greeting's nonces; an exact pair that was seen before is a repeat and changes nothing.
+fn lineage(tx: Tx<'_>, node: NodeId, greeting: &Greeting) -> Result<Lineage, HubError> {
+    let (confirmed, proposed) = &greeting.nonces;
+    let known = tx.greetings(node, greeting.epoch)?;
+    if known.iter().any(|(c, p)| c == confirmed && p == proposed) {
+        return Ok(Lineage::GoesOn);
+    }
+    let is_proposed = known.iter().any(|(_, p)| p == confirmed);
+    let is_used = known.iter().any(|(c, _)| c == confirmed);
+    let pair = (confirmed.as_slice(), proposed.as_slice());
+    tx.add_greeting(node, greeting.epoch, pair, limits::NONCES_KEPT)?;
+    Ok(if is_proposed && !is_used {
+        Lineage::GoesOn
+    } else {
+        Lineage::Branches
+    })
+}
+
+/// A machine that was taken for rewound went on in a later epoch, and now the one whose journal is
+/// the hub's greets again: there are two. What the copy writes from now on is kept and not applied,
+/// and it reads nothing, until a person names the office's machine. Nothing of either is lost.
+fn set_copies_apart(tx: Tx<'_>, node: NodeId, epoch: u32, now_ms: u64) -> Result<(), HubError> {
+    for copy in tx.later_epochs(node, epoch)? {
+        tx.set_kept_only(node, copy, true)?;
+        tx.note_clone(node, Some(now_ms))?;
+    }
+    Ok(())
 }
 
 /// Compares the node's head with the hub's journal.

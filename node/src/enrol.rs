@@ -11,7 +11,7 @@ use transport::keys::EnrolmentAnswer;
 use transport::tls::ClientTls;
 
 use crate::app::{App, Own};
-use crate::{journal, sync, system};
+use crate::{rewrite, sync, system};
 
 /// How long the hub may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -66,7 +66,7 @@ pub async fn join(app: &App, code: &str) -> anyhow::Result<String> {
         .context("no hub key")?;
     // The journal first: were the keys first and the power cut then, it would never be renamed.
     app.store
-        .write::<_, anyhow::Error>(move |tx| journal::adopt_identity(tx, own))
+        .write::<_, anyhow::Error>(move |tx| rewrite::adopt_identity(tx, own))
         .await?;
     keys.complete_enrolment(EnrolmentAnswer {
         node: own.node.bytes(),

@@ -116,7 +116,7 @@ fn count(
 }
 
 /// The row becomes the confirmed state with what is still pending on top of it.
-fn settle_row(
+pub(crate) fn settle_row(
     tx: Tx<'_>,
     own: Own,
     key: RecordKey,

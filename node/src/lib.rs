@@ -9,6 +9,7 @@ pub mod fold;
 pub mod import;
 pub mod journal;
 pub mod names;
+pub mod rewrite;
 pub mod sync;
 pub mod system;
 pub mod web;

@@ -20,7 +20,7 @@ use transport::tls::ClientTls;
 pub use serve::run;
 
 use crate::app::{App, Own};
-use crate::{journal, system};
+use crate::{journal, rewrite, system};
 
 /// How long a connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -28,6 +28,11 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const CALL_WITHIN: Duration = Duration::from_mins(2);
 /// A message's greatest size.
 const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Greetings in one session: each new epoch takes one, and each is offered once.
+const GREETINGS_MAX: usize = 16;
+/// Places in one question about the hub's history.
+const CHECKPOINTS_MAX: usize = 64;
 
 /// What a session did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -74,6 +79,7 @@ pub struct Session {
     hub_key: transport::sign::VerifyingKey,
     feeds: Vec<String>,
     received: u64,
+    is_copy: bool,
 }
 
 impl Session {
@@ -101,13 +107,48 @@ impl Session {
             hub_key: identity.hub_key,
             feeds: Vec::new(),
             received: 0,
+            is_copy: false,
         };
         session.greet().await?;
         Ok(session)
     }
 
-    /// Greets the hub: the nonce is stored before it is sent, so that no lost answer locks us out.
+    /// Greets the hub until both agree where the journal stands.
     async fn greet(&mut self) -> anyhow::Result<()> {
+        let mut presented = None;
+        for _ in 0..GREETINGS_MAX {
+            let answer = self.say_hello(presented.take()).await?;
+            self.incarnation = answer.incarnation.clone();
+            self.feeds.clone_from(&answer.feeds);
+            self.received = answer.received.as_ref().map_or(0, |head| head.sequence);
+            if answer.renew {
+                self.renew().await?;
+            }
+            match answer.standing() {
+                wire::Standing::Agreed | wire::Standing::HubRecovering => {
+                    presented = self.parting(answer.received).await?;
+                    if presented.is_none() {
+                        return self.carry_over().await;
+                    }
+                }
+                wire::Standing::Rewound | wire::Standing::Forked => {
+                    self.go_on_in(answer.offered_epoch).await?;
+                }
+                wire::Standing::Cloned => {
+                    self.is_copy = true;
+                    return Ok(());
+                }
+                wire::Standing::Unspecified => anyhow::bail!("an answer that is not understood"),
+            }
+        }
+        anyhow::bail!("the journals do not come together 本机记录与中心对不上,请联系中心")
+    }
+
+    /// One greeting: the nonce is stored before it is sent, so that no lost answer locks us out.
+    async fn say_hello(
+        &mut self,
+        presented: Option<wire::Head>,
+    ) -> anyhow::Result<wire::HelloResponse> {
         let (own, proposed) = (self.own, system::random_16()?);
         let mut hello = self
             .app
@@ -119,17 +160,17 @@ impl Session {
                 let proposed = kept.unwrap_or_else(|| proposed.to_vec());
                 tx.set_setting("nonce_proposed", &proposed)?;
                 let (sequence, chain) = journal::head(tx, own)?;
-                let waiting = tx.pending_count()?;
+                let head = wire::Head {
+                    sequence,
+                    chain: chain.to_vec().into(),
+                };
                 Ok(wire::HelloRequest {
                     epoch: own.epoch,
-                    head: Some(wire::Head {
-                        sequence,
-                        chain: chain.to_vec().into(),
-                    }),
+                    head: Some(presented.unwrap_or(head)),
                     confirmed_nonce: tx.setting("nonce_confirmed")?.unwrap_or_default().into(),
                     proposed_nonce: proposed.into(),
                     incarnation: tx.setting("incarnation")?.unwrap_or_default().into(),
-                    waiting,
+                    waiting: tx.pending_count()?,
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                     ..wire::HelloRequest::default()
                 })
@@ -139,7 +180,6 @@ impl Session {
         let proposed = hello.proposed_nonce.clone();
         let answer = self.client.hello(hello).await?.into_inner();
         let incarnation = answer.incarnation.clone();
-        let standing = answer.standing();
         self.app
             .store
             .write::<_, anyhow::Error>(move |tx| {
@@ -148,26 +188,38 @@ impl Session {
                 Ok(tx.set_setting("incarnation", &incarnation)?)
             })
             .await?;
-        self.incarnation = answer.incarnation;
-        self.feeds = answer.feeds;
-        self.received = answer.received.map_or(0, |head| head.sequence);
-        if answer.renew {
-            self.renew().await?;
-        }
-        match standing {
-            wire::Standing::Agreed | wire::Standing::HubRecovering => Ok(()),
-            wire::Standing::Rewound => self.go_on_in(answer.offered_epoch).await,
-            wire::Standing::Cloned => anyhow::bail!(
-                "another machine speaks for this office 另一台电脑正在使用本社区的身份,请联系中心"
-            ),
-            wire::Standing::Forked | wire::Standing::Unspecified => anyhow::bail!(
-                "this node's journal differs from the hub's 本机记录与中心不一致,请联系中心"
-            ),
-        }
+        Ok(answer)
     }
 
-    /// Goes on in another epoch: this store was rewound, and its own lost changes come back as rows.
+    /// The hub has less of the journal than we: where what it has is not ours, our own value there,
+    /// to be greeted with.
+    async fn parting(&self, received: Option<wire::Head>) -> anyhow::Result<Option<wire::Head>> {
+        let (own, received) = (self.own, received.unwrap_or_default());
+        if received.sequence == 0 {
+            return Ok(None);
+        }
+        let sequence = received.sequence;
+        let entry = self
+            .app
+            .store
+            .read::<_, anyhow::Error>(move |tx| Ok(tx.entry(own.epoch, sequence)?))
+            .await?;
+        let chain = entry.map(|entry| entry.chain.to_vec());
+        Ok(chain
+            .filter(|chain| received.chain != *chain)
+            .map(|chain| wire::Head {
+                sequence,
+                chain: chain.into(),
+            }))
+    }
+
+    /// Goes on in another epoch: this store was rewound or copied. Its own lost changes come back
+    /// as rows; what it entered since is written anew by [`Self::carry_over`].
     async fn go_on_in(&mut self, epoch: u32) -> anyhow::Result<()> {
+        tracing::warn!(
+            epoch,
+            "this store is older than the hub's journal of it: a new epoch"
+        );
         let mut keys = self.app.keys()?;
         let identity = keys.identity.as_mut().context("enrolled")?;
         identity.epoch = epoch;
@@ -179,6 +231,88 @@ impl Session {
             .store
             .write::<_, anyhow::Error>(|tx| Ok(tx.set_setting("nonce_confirmed", &[])?))
             .await
+    }
+
+    /// Writes anew, in the present epoch, what other epochs hold and the hub does not have.
+    async fn carry_over(&mut self) -> anyhow::Result<()> {
+        let own = self.own;
+        let epochs = self
+            .app
+            .store
+            .read::<_, anyhow::Error>(move |tx| Ok(tx.pending_epochs_but(own.epoch)?))
+            .await?;
+        for epoch in epochs {
+            let common = self.common_place(epoch).await?;
+            let count = self
+                .app
+                .store
+                .write::<_, anyhow::Error>(move |tx| rewrite::rewrite_tail(tx, own, epoch, common))
+                .await?;
+            if count > 0 {
+                tracing::warn!(
+                    epoch,
+                    count,
+                    "changes were written anew in the present epoch"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The last pending place of another epoch at which the hub has the same history.
+    async fn common_place(&mut self, epoch: u32) -> anyhow::Result<u64> {
+        let mut places = self
+            .app
+            .store
+            .read::<_, anyhow::Error>(move |tx| Ok(tx.pending_places(epoch)?))
+            .await?;
+        let mut common = 0;
+        while !places.is_empty() {
+            // 64 places a call, evenly spread: what is common lies before the first that differs.
+            let step = places.len().div_ceil(CHECKPOINTS_MAX);
+            let asked: Vec<u64> = places
+                .iter()
+                .copied()
+                .skip(step - 1)
+                .step_by(step)
+                .collect();
+            let request = wire::CheckpointsRequest {
+                epoch,
+                sequences: asked.clone(),
+            };
+            let heads = self.client.checkpoints(request).await?.into_inner().heads;
+            let own = self
+                .app
+                .store
+                .read::<_, anyhow::Error>(move |tx| {
+                    let mut chains = Vec::new();
+                    for place in asked {
+                        chains.extend(tx.entry(epoch, place)?.map(|e| (place, e.chain.to_vec())));
+                    }
+                    Ok(chains)
+                })
+                .await?;
+            let is_common = |(place, chain): &&(u64, Vec<u8>)| {
+                heads
+                    .iter()
+                    .any(|head| head.sequence == *place && head.chain == *chain)
+            };
+            let agreed = own
+                .iter()
+                .take_while(is_common)
+                .last()
+                .map_or(0, |(place, _)| *place);
+            let differs = own
+                .iter()
+                .find(|own| !is_common(own))
+                .map(|(place, _)| *place);
+            common = common.max(agreed);
+            if step == 1 {
+                break;
+            }
+            places.retain(|place| *place > common && differs.is_none_or(|d| *place < d));
+        }
+        Ok(common)
     }
 
     async fn renew(&mut self) -> anyhow::Result<()> {
@@ -200,6 +334,11 @@ impl Session {
     /// The line's and the store's own; what was committed stays.
     pub async fn exchange(&mut self) -> anyhow::Result<Summary> {
         let pushed = self.push_all().await;
+        anyhow::ensure!(
+            !self.is_copy,
+            "two machines speak for this office; the hub must name one \
+             有两台电脑在使用本社区的身份,请联系中心确认以哪台为准"
+        );
         let received = self.pull_all().await?;
         Ok(Summary {
             sent: pushed?,

@@ -49,6 +49,23 @@ pub(super) enum Office {
         /// Its code.
         code: String,
     },
+    /// The machines that speak for an office, with their journals.
+    Machines {
+        /// Its code.
+        code: String,
+    },
+    /// Names the machine that is the office's, where a copy speaks too: its journal is applied, that
+    /// of the others is kept and not applied.
+    Machine {
+        /// The office's code.
+        code: String,
+        /// The machine, as `machines` shows it.
+        #[arg(long)]
+        node: String,
+        /// The epoch of the journal to apply.
+        #[arg(long)]
+        epoch: u32,
+    },
 }
 
 /// The id of an organisation with a code.
@@ -212,6 +229,10 @@ pub(super) async fn office(app: &App, command: &Office, actor: &str) -> anyhow::
             }
             put(app, id, values, actor).await?;
             Ok(json!({"id": id.to_string(), "code": code}))
+        }
+        Office::Machines { code } => super::machines::list(app, code).await,
+        Office::Machine { code, node, epoch } => {
+            super::machines::name(app, code, node, *epoch).await
         }
         Office::Revoke { code } => {
             let office = organisation_named(app, code).await?;

@@ -159,6 +159,7 @@ fn enroll(
                 received: 0,
                 chain: chain_start(node.id, 1),
                 decided_through: 0,
+                is_kept_only: false,
             })?;
         }
     }

@@ -153,7 +153,14 @@ impl Sync for SyncService {
         let node = self.shared.caller(&request).await?;
         let pull = request.into_inner();
         self.shared.check_incarnation(&pull.incarnation)?;
-        if node.cloned_at.is_some() {
+        let (id, epoch) = (node.id, pull.epoch);
+        let journal = self
+            .shared
+            .app
+            .store
+            .read::<_, HubError>(move |tx| Ok(tx.journal(id, epoch)?))
+            .await?;
+        if journal.is_none_or(|journal| journal.is_kept_only) {
             return Err(CallRefused::NotAllowed("two machines speak for this office").into());
         }
         Ok(Response::new(pull::stream(

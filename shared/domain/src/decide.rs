@@ -10,11 +10,14 @@ mod effect;
 mod held;
 mod item;
 mod life;
+mod rewritten;
 mod set;
 mod settle;
 mod step;
 mod transfer;
 mod unit;
+
+pub use rewritten::replaced;
 
 use crate::change::{Change, Verb};
 use crate::id::{ChangeId, DESK, OfficeId, RecordId, derived_id};
@@ -204,6 +207,9 @@ fn decide_in_draft(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict
 }
 
 fn attempt(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict, Stop> {
+    if let Some(repeat) = rewritten::repeat(world, incoming)? {
+        return Ok(repeat);
+    }
     let header = &incoming.change.header;
     let kind = kinds::by_number(header.kind);
     if let Some(kind) = kind {
@@ -327,6 +333,7 @@ fn put_aside(
     }
     note.sort_by_key(|(number, _)| *number);
     effect::create(world, key, incoming.office, &note, incoming.received_ms);
+    rewritten::note(world, incoming);
     let outcome = match waits_for {
         Some(_) => Outcome::Waiting(id),
         None => Outcome::SetAside(id),

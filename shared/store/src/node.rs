@@ -150,6 +150,84 @@ impl Tx<'_> {
         Ok(entries.collect::<Result<_, _>>()?)
     }
 
+    /// Pending entries of an epoch after a place, oldest first, at most so many.
+    pub fn pending_after(
+        &self,
+        epoch: u32,
+        after: u64,
+        count_max: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let sql = format!(
+            "{SELECT_ENTRY} WHERE epoch = ?1 AND sequence IN
+                 (SELECT sequence FROM pending WHERE epoch = ?1 AND sequence > ?2
+                  ORDER BY sequence LIMIT ?3)
+             ORDER BY sequence"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let count_max = i64::try_from(count_max).unwrap_or(i64::MAX);
+        let entries =
+            statement.query_map(params![epoch, after.cast_signed(), count_max], read_entry)?;
+        Ok(entries.collect::<Result<_, _>>()?)
+    }
+
+    /// The epochs other than this one of which changes are pending, in order.
+    pub fn pending_epochs_but(&self, epoch: u32) -> Result<Vec<u32>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT DISTINCT epoch FROM pending WHERE epoch <> ?1 ORDER BY epoch",
+        )?;
+        let epochs = statement.query_map([epoch], |row| row.get(0))?;
+        Ok(epochs.collect::<Result<_, _>>()?)
+    }
+
+    /// The pending places of an epoch, in order.
+    pub fn pending_places(&self, epoch: u32) -> Result<Vec<u64>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT sequence FROM pending WHERE epoch = ?1 ORDER BY sequence")?;
+        let places = statement.query_map([epoch], |row| row.get::<_, i64>(0))?;
+        Ok(places
+            .map(|place| place.map(i64::cast_unsigned))
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// Takes an entry out of the journal: it stands there anew under another place.
+    pub fn remove_entry(&self, epoch: u32, sequence: u64) -> Result<(), StoreError> {
+        self.drop_pending(epoch, sequence)?;
+        self.connection
+            .prepare_cached("DELETE FROM journal WHERE epoch = ?1 AND sequence = ?2")?
+            .execute(params![epoch, sequence.cast_signed()])?;
+        Ok(())
+    }
+
+    /// Puts the journal of a former identity aside; what of it is pending stays.
+    pub fn put_journal_aside(&self, node: domain::id::NodeId) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO former_journal
+                 SELECT ?1, epoch, sequence, kind, id, at, header, salt, body, chain FROM journal
+                 WHERE (epoch, sequence) NOT IN (SELECT epoch, sequence FROM pending)",
+            )?
+            .execute([node.bytes()])?;
+        self.connection
+            .prepare_cached(
+                "DELETE FROM journal
+                 WHERE (epoch, sequence) NOT IN (SELECT epoch, sequence FROM pending)",
+            )?
+            .execute([])?;
+        Ok(())
+    }
+
+    /// Moves the pending entries of an epoch to another number, as one of a former identity.
+    pub fn renumber_epoch(&self, from: u32, to: u32) -> Result<(), StoreError> {
+        for table in ["journal", "pending"] {
+            let sql = format!("UPDATE {table} SET epoch = ?2 WHERE epoch = ?1");
+            self.connection
+                .prepare_cached(&sql)?
+                .execute(params![from, to])?;
+        }
+        Ok(())
+    }
+
     /// The first pending place of an epoch.
     pub fn first_pending(&self, epoch: u32) -> Result<Option<u64>, StoreError> {
         let first: Option<i64> = self

@@ -15,6 +15,21 @@ CREATE TABLE journal (
 ) STRICT;
 CREATE INDEX journal_record ON journal (kind, id);
 
+-- The journal of an identity that the machine had before it was enrolled again.
+CREATE TABLE former_journal (
+    node     BLOB NOT NULL CHECK (length(node) = 16),
+    epoch    INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    kind     INTEGER NOT NULL,
+    id       BLOB NOT NULL,
+    at       INTEGER NOT NULL,
+    header   BLOB NOT NULL,
+    salt     BLOB NOT NULL,
+    body     BLOB NOT NULL,
+    chain    BLOB NOT NULL,
+    PRIMARY KEY (node, epoch, sequence)
+) STRICT;
+
 -- Changes that a row still stands on: not yet part of a state that the hub sent or acknowledged.
 CREATE TABLE pending (
     kind     INTEGER NOT NULL,

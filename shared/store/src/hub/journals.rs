@@ -20,6 +20,9 @@ pub struct Journal {
     pub chain: Hash,
     /// The last place decided.
     pub decided_through: u64,
+    /// Whether what comes is kept and not applied: the journal of a copied machine, until a person
+    /// names the office's.
+    pub is_kept_only: bool,
 }
 
 /// A run of changes as it arrived.
@@ -52,7 +55,7 @@ impl Tx<'_> {
         Ok(self
             .connection
             .prepare_cached(
-                "SELECT node, epoch, received, chain, decided_through FROM journal
+                "SELECT node, epoch, received, chain, decided_through, kept_only FROM journal
                  WHERE node = ?1 AND epoch = ?2",
             )?
             .query_row(params![node.bytes(), epoch], read_journal)
@@ -62,11 +65,33 @@ impl Tx<'_> {
     /// Every journal.
     pub fn journals(&self) -> Result<Vec<Journal>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT node, epoch, received, chain, decided_through FROM journal
+            "SELECT node, epoch, received, chain, decided_through, kept_only FROM journal
              ORDER BY node, epoch",
         )?;
         let journals = statement.query_map([], read_journal)?;
         Ok(journals.collect::<Result<_, _>>()?)
+    }
+
+    /// The epochs of a node after a given one in which it has greeted the hub.
+    pub fn later_epochs(&self, node: NodeId, epoch: u32) -> Result<Vec<u32>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT DISTINCT epoch FROM greeting WHERE node = ?1 AND epoch > ?2 ORDER BY epoch",
+        )?;
+        let epochs = statement.query_map(params![node.bytes(), epoch], |row| row.get(0))?;
+        Ok(epochs.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether what comes in an epoch is kept and not applied.
+    pub fn set_kept_only(
+        &self,
+        node: NodeId,
+        epoch: u32,
+        is_kept_only: bool,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE journal SET kept_only = ?3 WHERE node = ?1 AND epoch = ?2")?
+            .execute(params![node.bytes(), epoch, is_kept_only])?;
+        Ok(())
     }
 
     /// The greatest epoch known of a node.
@@ -106,7 +131,12 @@ impl Tx<'_> {
     ) -> Result<u32, StoreError> {
         let offered: Option<u32> = self
             .connection
-            .prepare_cached("SELECT epoch FROM journal WHERE node = ?1 AND offered_for = ?2")?
+            .prepare_cached(
+                "SELECT epoch FROM journal
+                 WHERE node = ?1 AND offered_for = ?2 AND received = 0
+                     AND NOT EXISTS (SELECT 1 FROM greeting
+                         WHERE greeting.node = ?1 AND greeting.epoch = journal.epoch)",
+            )?
             .query_row(params![node.bytes(), head], |row| row.get(0))
             .optional()?;
         if let Some(offered) = offered {
@@ -217,6 +247,7 @@ fn read_journal(row: &Row<'_>) -> rusqlite::Result<Journal> {
         received: row.get::<_, i64>(2)?.cast_unsigned(),
         chain: row.get(3)?,
         decided_through: row.get::<_, i64>(4)?.cast_unsigned(),
+        is_kept_only: row.get(5)?,
     })
 }
 

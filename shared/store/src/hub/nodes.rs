@@ -100,11 +100,11 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Notes that two machines speak with one identity.
-    pub fn note_clone(&self, id: NodeId, now_ms: u64) -> Result<(), StoreError> {
+    /// Notes since when two machines speak with one identity; none once a person named one.
+    pub fn note_clone(&self, id: NodeId, since: Option<u64>) -> Result<(), StoreError> {
         self.connection
             .prepare_cached("UPDATE node SET cloned_at = ?2 WHERE id = ?1")?
-            .execute(params![id.bytes(), now_ms.cast_signed()])?;
+            .execute(params![id.bytes(), since.map(u64::cast_signed)])?;
         Ok(())
     }
 

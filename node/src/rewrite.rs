@@ -1,0 +1,199 @@
+//! Writes pending changes anew in another epoch or under another identity: what was entered before
+//! the node was enrolled, what a rewound or copied store entered at places that the hub has filled
+//! otherwise, and the outbox of a machine that was enrolled again (`sync.md` 2 and 4).
+//!
+//! Invariants: everything in one transaction; order stays; a base inside the rewritten part follows
+//! its change; the result is the same bytes however often it is tried from the same store, but for
+//! the epoch; a change that the hub may have seen says what it replaces.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::change::{Body, Change, RawChange, chain_next};
+use domain::id::{ChangeId, NodeId, OfficeId};
+use domain::kinds::step;
+use domain::record::RecordKey;
+use store::Tx;
+use store::node::Entry;
+
+use crate::app::Own;
+use crate::{fold, journal};
+
+/// The setting with the identity under which the journal is written.
+const IDENTITY: &str = "identity";
+/// Entries held at once.
+const PORTION: usize = 500;
+/// Where epochs of a former identity are put while they are rewritten.
+const FORMER: u32 = 1 << 30;
+
+/// Whose changes are rewritten.
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    /// The node and the epoch in their ids.
+    node: NodeId,
+    epoch: u32,
+    /// The epoch under which they stand in the store.
+    stored: u32,
+}
+
+/// Brings the journal under an identity that the hub has given.
+///
+/// # Errors
+/// The store's own.
+pub fn adopt_identity(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
+    let kept = tx.setting(IDENTITY)?.unwrap_or_default();
+    let former = NodeId::from_slice(&kept)
+        .ok()
+        .filter(|node| *node != own.node);
+    let mut count = 0;
+    if let Some(node) = former {
+        tx.put_journal_aside(node)?;
+        for epoch in tx.pending_epochs_but(Own::default().epoch)? {
+            let stored = epoch | FORMER;
+            tx.renumber_epoch(epoch, stored)?;
+            count += rewrite(
+                tx,
+                own,
+                Source {
+                    node,
+                    epoch,
+                    stored,
+                },
+                0,
+            )?;
+        }
+    }
+    count += rewrite_unenrolled(tx, own)?;
+    tx.set_setting(IDENTITY, &own.node.bytes())?;
+    Ok(count)
+}
+
+/// Rewrites what was written before there was an identity. Nothing of it was ever sent.
+fn rewrite_unenrolled(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
+    let nobody = Own::default();
+    let source = Source {
+        node: nobody.node,
+        epoch: nobody.epoch,
+        stored: nobody.epoch,
+    };
+    rewrite(tx, own, source, 0)
+}
+
+/// Rewrites the pending changes of another epoch after a place.
+///
+/// # Errors
+/// The store's own.
+pub fn rewrite_tail(tx: Tx<'_>, own: Own, epoch: u32, after: u64) -> anyhow::Result<u64> {
+    if epoch == Own::default().epoch {
+        return rewrite_unenrolled(tx, own);
+    }
+    rewrite(
+        tx,
+        own,
+        Source {
+            node: own.node,
+            epoch,
+            stored: epoch,
+        },
+        after,
+    )
+}
+
+fn rewrite(tx: Tx<'_>, own: Own, from: Source, after: u64) -> anyhow::Result<u64> {
+    let mut renamed = BTreeMap::new();
+    let mut keys = BTreeSet::new();
+    loop {
+        let entries = tx.pending_after(from.stored, after, PORTION)?;
+        if entries.is_empty() {
+            break;
+        }
+        for entry in entries {
+            keys.insert(entry.key);
+            move_entry(tx, own, from, &entry, &mut renamed)?;
+        }
+    }
+    for key in &keys {
+        settle(tx, own, *key)?;
+    }
+    Ok(renamed.len() as u64)
+}
+
+/// The row again from its base and what is pending, with the new names.
+fn settle(tx: Tx<'_>, own: Own, key: RecordKey) -> anyhow::Result<()> {
+    match tx.base_image(key)? {
+        Some(confirmed) => fold::settle_row(tx, own, key, confirmed),
+        None => Ok(()),
+    }
+}
+
+fn move_entry(
+    tx: Tx<'_>,
+    own: Own,
+    from: Source,
+    entry: &Entry,
+    renamed: &mut BTreeMap<ChangeId, ChangeId>,
+) -> anyhow::Result<()> {
+    let old = ChangeId {
+        node: from.node,
+        epoch: from.epoch,
+        sequence: entry.sequence,
+    };
+    let (last, chain) = journal::head(tx, own)?;
+    let new = ChangeId {
+        node: own.node,
+        epoch: own.epoch,
+        sequence: last + 1,
+    };
+    let raw = match proto::convert::decode_change(old, &entry.raw) {
+        Ok(change) => renamed_change(own, from, entry, change, renamed),
+        // Bytes that cannot be read go as they are: the hub keeps them, and a person sees them.
+        Err(_) => entry.raw.clone(),
+    };
+    let at_ms = proto::convert::decode_change(new, &raw)
+        .map_or(0, |change| change.header.timestamp.unix_ms());
+    let chain = chain_next(&chain, &raw.header, &raw.body_hash());
+    tx.remove_entry(from.stored, entry.sequence)?;
+    let entry = Entry {
+        epoch: own.epoch,
+        sequence: new.sequence,
+        key: entry.key,
+        raw,
+        chain,
+    };
+    tx.append_entry(&entry, at_ms)?;
+    renamed.insert(old, new);
+    Ok(())
+}
+
+fn renamed_change(
+    own: Own,
+    from: Source,
+    entry: &Entry,
+    change: Change,
+    renamed: &BTreeMap<ChangeId, ChangeId>,
+) -> RawChange {
+    let Change {
+        id,
+        mut header,
+        body,
+    } = change;
+    let follow = |base: Option<ChangeId>| base.map(|id| *renamed.get(&id).unwrap_or(&id));
+    let is_step = header.kind == step::KIND_NUMBER;
+    let nobody = OfficeId::default().bytes();
+    let mut fields = body.fields;
+    for field in &mut fields {
+        field.base = follow(field.base);
+        // A step that was taken before there was an office is the office's own.
+        if is_step && field.number == step::ORGANISATION && field.value == nobody {
+            field.value = own.office.bytes().to_vec();
+        }
+    }
+    let body = Body {
+        fields,
+        life_base: follow(body.life_base),
+        ..body
+    };
+    if from.node != NodeId::default() {
+        header.replaces = header.replaces.or(Some((id, entry.raw.body_hash())));
+    }
+    proto::convert::encode_change(&header, &body, entry.raw.salt)
+}
