@@ -48,7 +48,13 @@ pub async fn status(app: &App) -> anyhow::Result<Value> {
                     })
                 })
                 .collect();
+            let mut digests = serde_json::Map::new();
+            for feed in ["city".to_owned(), format!("office/{}", own.office)] {
+                let (_, digest) = tx.feed_read(&feed)?;
+                digests.insert(feed, domain::id::hex(&digest.sum()).into());
+            }
             Ok(json!({
+                "digests": digests,
                 "enrolled": own != crate::app::Own::default(),
                 "node": own.node.to_string(),
                 "epoch": own.epoch,

@@ -3,9 +3,11 @@
 //!
 //! Only processes that the harness started are ended, by their id; dropping a program ends it.
 
+mod city;
 mod line;
 mod program;
 
+pub use city::{City, OFFICES, STREET};
 pub use line::Line;
 pub use program::{Program, Programs, Reply};
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use transport::TransportError;
 use transport::lock::ServeLock;
 
 use super::output;
@@ -31,10 +32,13 @@ pub(super) async fn serve(app: App, address: SocketAddr) -> anyhow::Result<()> {
 
 /// Syncs once, or asks the serving process to.
 pub(super) async fn sync(app: &App, is_waiting: bool) -> anyhow::Result<Value> {
-    if ServeLock::holder(&app.folder).is_none() {
-        let _lock = ServeLock::acquire(&app.folder)?;
-        let summary = sync::once(app).await?;
-        return Ok(json!({"sent": summary.sent, "received": summary.received}));
+    match ServeLock::acquire(&app.folder) {
+        Ok(_lock) => {
+            let summary = sync::once(app).await?;
+            return Ok(json!({"sent": summary.sent, "received": summary.received}));
+        }
+        Err(TransportError::AlreadyServing { .. }) => {}
+        Err(other) => return Err(other.into()),
     }
     let asked = system::now_ms();
     let number = (asked % 1000).to_string().into_bytes();

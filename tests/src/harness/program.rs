@@ -51,6 +51,19 @@ impl Programs {
     /// # Errors
     /// Where the build fails.
     pub fn build() -> anyhow::Result<Self> {
+        static BUILT: std::sync::Mutex<Option<Programs>> = std::sync::Mutex::new(None);
+        let mut built = BUILT
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(programs) = &*built {
+            return Ok(programs.clone());
+        }
+        let programs = Self::build_now()?;
+        *built = Some(programs.clone());
+        Ok(programs)
+    }
+
+    fn build_now() -> anyhow::Result<Self> {
         let own = std::env::current_exe()?;
         let mut folder = own
             .parent()
@@ -60,14 +73,8 @@ impl Programs {
             folder.pop();
         }
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        build.args([
-            "build",
-            "--quiet",
-            "-p",
-            "lianxin-node",
-            "-p",
-            "lianxin-hub",
-        ]);
+        // The whole workspace, so that the same features are chosen as everywhere else.
+        build.args(["build", "--quiet", "--workspace", "--bins"]);
         if folder.ends_with("release") {
             build.arg("--release");
         }
@@ -91,6 +98,20 @@ impl Programs {
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
             err: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
+    }
+
+    /// Starts a command and does not wait for it.
+    ///
+    /// # Errors
+    /// Where the program cannot be started.
+    pub fn start(&self, program: &str, args: &[&str]) -> anyhow::Result<Child> {
+        Command::new(self.folder.join(program))
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("{program} cannot be started"))
     }
 
     /// Starts a serving program and waits for its line `ready …`; what it logs goes to `log`.
@@ -143,6 +164,11 @@ impl Program {
         Ok(word
             .with_context(|| format!("no {name} in {:?}", self.ready))?
             .parse()?)
+    }
+
+    /// Its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends it at once, as a power cut would (SIGKILL).

@@ -2,9 +2,8 @@
 
 use anyhow::Context as _;
 
-use super::city::{City, STREET};
 use super::{chapter, tell};
-use crate::harness::wait_for;
+use crate::harness::{City, STREET, wait_for};
 
 /// A member of an office whose relation no case is about, by its place in the list.
 fn member_at(city: &City, office: usize, place: usize) -> anyhow::Result<String> {

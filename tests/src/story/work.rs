@@ -2,10 +2,9 @@
 
 use anyhow::Context as _;
 
-use super::city::City;
 use super::{chapter, tell};
 use crate::generate::{RosterSpec, roster_xlsx};
-use crate::harness::wait_for;
+use crate::harness::{City, wait_for};
 
 /// How many members each office's roster has.
 const ROSTER_ROWS: usize = 60;

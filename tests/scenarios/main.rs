@@ -1,0 +1,7 @@
+//! Scenarios with the shipped programs as processes of their own, mutual TLS between them.
+
+#![allow(clippy::indexing_slicing, reason = "a test that is wrong should stop")]
+
+mod crash;
+mod history;
+mod support;
