@@ -99,7 +99,11 @@ impl App {
     }
 }
 
-fn own_of(tx: Tx<'_>) -> Result<Own, StoreError> {
+/// Who the hub of a database is.
+///
+/// # Errors
+/// A database that is not a hub's.
+pub fn own_of(tx: Tx<'_>) -> Result<Own, StoreError> {
     let sixteen = |name| -> Result<[u8; 16], StoreError> {
         let bytes = tx.setting(name)?.unwrap_or_default();
         bytes
@@ -115,4 +119,23 @@ fn own_of(tx: Tx<'_>) -> Result<Own, StoreError> {
         epoch: u32::from_be_bytes(epoch),
         incarnation: Incarnation::new(sixteen("incarnation")?),
     })
+}
+
+/// Who the hub of a database file is.
+///
+/// # Errors
+/// A file that is not a hub's database.
+pub fn own_in(database: &Path) -> anyhow::Result<Own> {
+    let connection = store::open::writer(database, Side::Hub)?;
+    Ok(own_of(Tx::on(&connection))?)
+}
+
+/// Where the keys lie.
+pub fn keys_folder(folder: &Path) -> PathBuf {
+    folder.join(KEYS)
+}
+
+/// Where the register of revocations and used codes lies.
+pub fn register_path(folder: &Path) -> PathBuf {
+    folder.join(REGISTER)
 }

@@ -12,7 +12,7 @@ use transport::sign::Context;
 
 use crate::app::{App, Own};
 use crate::error::HubError;
-use crate::greet;
+use crate::{greet, recovery};
 
 /// Stored changes that are decided at once: more than the longest group has.
 const STORED_PORTION: usize = 512;
@@ -97,7 +97,7 @@ pub fn take_batch(
     )?;
     journal.received = last;
     journal.chain = pushed.chain;
-    if journal.is_kept_only {
+    if journal.is_kept_only || recovery::is_recovering(tx)? {
         tx.put_journal(&journal)?;
         return Ok(Taken {
             journal,
@@ -111,7 +111,7 @@ pub fn take_batch(
         app,
         now_ms,
     };
-    let (writes, decided) = round.decide_all(node.office, &undecided)?;
+    let (writes, decided) = round.decide_all(node.office, &undecided, journal.history_through)?;
     journal.decided_through += decided.len() as u64;
     tx.put_journal(&journal)?;
     round.finish(writes, Vec::new())?;
@@ -140,6 +140,9 @@ pub fn decide_stored(
     let (Some(mut journal), Some(sender)) = (tx.journal(node, epoch)?, tx.node(node)?) else {
         return Ok(0);
     };
+    if recovery::is_recovering(tx)? {
+        return Ok(0);
+    }
     let stored = stored_after(tx, &journal)?;
     let mut round = Round {
         tx,
@@ -147,7 +150,7 @@ pub fn decide_stored(
         app,
         now_ms,
     };
-    let (writes, decided) = round.decide_all(sender.office, &stored)?;
+    let (writes, decided) = round.decide_all(sender.office, &stored, journal.history_through)?;
     journal.decided_through += decided.len() as u64;
     tx.put_journal(&journal)?;
     round.finish(writes, Vec::new())?;
@@ -235,11 +238,17 @@ impl Round<'_> {
         &mut self,
         office: OfficeId,
         undecided: &[Undecided],
+        history_through: u64,
     ) -> Result<(Writes, Vec<(u64, Verdict)>), HubError> {
         let mut world = self.new_world(0)?;
         let mut verdicts = Vec::with_capacity(undecided.len());
         let mut rest = undecided;
         while let Some((first, tail)) = rest.split_first() {
+            if first.id.sequence <= history_through {
+                verdicts.push((first.id.sequence, Verdict::Applied));
+                rest = tail;
+                continue;
+            }
             let read = convert::decode_change(first.id, &first.raw);
             let Ok(change) = read else {
                 decide::set_unreadable_aside(&mut world, first.id, office, first.received_ms);
@@ -455,6 +464,7 @@ impl Round<'_> {
             chain: chain_start(own.node, own.epoch),
             decided_through: 0,
             is_kept_only: false,
+            history_through: 0,
         });
         let first = journal.received + 1;
         let count = u32::try_from(changes.len()).unwrap_or(u32::MAX);

@@ -1,5 +1,6 @@
 //! The command line: what the desk can do. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
+mod backup;
 mod desk;
 mod machines;
 mod output;
@@ -124,6 +125,23 @@ enum Command {
     /// Transfers of organisation relations.
     #[command(subcommand)]
     Transfer(people::Transfer),
+    /// Writes a backup while work goes on.
+    Backup {
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        protected: backup::Protected,
+    },
+    /// Puts a backup back; the hub must not be served.
+    Restore {
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        protected: backup::Protected,
+    },
+    /// What a restored hub waits for.
+    #[command(subcommand)]
+    Recovery(backup::Recovery),
 }
 
 /// Runs the program.
@@ -155,11 +173,17 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
         );
         return Ok(());
     }
+    if let Command::Restore { file, protected } = &cli.command {
+        output::answer(cli.json, &backup::restore(&cli.data, file, protected)?);
+        return Ok(());
+    }
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let app = crate::app::App::open(&cli.data)?;
         let answer = match &cli.command {
-            Command::Init { .. } => return Ok(()),
+            Command::Init { .. } | Command::Restore { .. } => return Ok(()),
+            Command::Backup { file, protected } => backup::backup(&app, file, protected)?,
+            Command::Recovery(recovery) => backup::recovery(&app, recovery).await?,
             Command::Serve { rpc, web } => return serve::serve(app, *rpc, *web).await,
             Command::Org(org) => setup::org(&app, org, &cli.actor).await?,
             Command::Office(office) => setup::office(&app, office, &cli.actor).await?,

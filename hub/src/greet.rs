@@ -6,8 +6,8 @@ use domain::limits;
 use store::Tx;
 use store::hub::{Journal, Node};
 
-use crate::app::App;
 use crate::error::HubError;
+use crate::recovery;
 
 /// What a node says of itself.
 #[derive(Debug, Clone)]
@@ -18,8 +18,6 @@ pub struct Greeting {
     pub head: (u64, Hash),
     /// The nonce of the last greeting that was answered, and the one proposed.
     pub nonces: (Vec<u8>, Vec<u8>),
-    /// The hub's incarnation as it knows it; empty at first.
-    pub incarnation: Vec<u8>,
 }
 
 /// What the hub found.
@@ -43,18 +41,20 @@ pub enum Standing {
 /// An epoch that the hub never gave; the store's own.
 pub fn greet(
     tx: Tx<'_>,
-    app: &App,
     node: &Node,
     greeting: &Greeting,
     now_ms: u64,
 ) -> Result<(Standing, Journal), HubError> {
-    let Some(journal) = tx.journal(node.id, greeting.epoch)? else {
+    let journal = match tx.journal(node.id, greeting.epoch)? {
+        Some(journal) => Some(journal),
+        None => lost_journal(tx, node, greeting.epoch)?,
+    };
+    let Some(journal) = journal else {
         return Err(proto::status::CallRefused::NotAllowed("an epoch that was not offered").into());
     };
-    let is_restored =
-        !greeting.incarnation.is_empty() && greeting.incarnation != app.own.incarnation.bytes();
+    let is_unheard = recovery::is_recovering(tx)? && tx.unreported()?.contains(&node.id);
     let lineage = lineage(tx, node.id, greeting)?;
-    if is_restored {
+    if is_unheard {
         return Ok((Standing::HubRestored, journal));
     }
     if journal.is_kept_only {
@@ -103,6 +103,25 @@ fn set_copies_apart(tx: Tx<'_>, node: NodeId, epoch: u32, now_ms: u64) -> Result
         tx.note_clone(node, Some(now_ms))?;
     }
     Ok(())
+}
+
+/// A journal of which a restored hub knows nothing: the epoch began after the backup.
+fn lost_journal(tx: Tx<'_>, node: &Node, epoch: u32) -> Result<Option<Journal>, HubError> {
+    let is_later = epoch > tx.greatest_epoch(node.id)?;
+    if !is_later || !recovery::is_recovering(tx)? || !tx.unreported()?.contains(&node.id) {
+        return Ok(None);
+    }
+    let journal = Journal {
+        node: node.id,
+        epoch,
+        received: 0,
+        chain: chain_start(node.id, epoch),
+        decided_through: 0,
+        is_kept_only: false,
+        history_through: 0,
+    };
+    tx.put_journal(&journal)?;
+    Ok(Some(journal))
 }
 
 /// Compares the node's head with the hub's journal.

@@ -4,10 +4,12 @@
 
 pub mod app;
 pub mod authority;
+pub mod backup;
 pub mod cli;
 pub mod desk;
 pub mod error;
 pub mod greet;
+pub mod recovery;
 pub mod rpc;
 pub mod system;
 pub mod web;

@@ -222,6 +222,17 @@ pub fn folded_through(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
     Ok(tx.first_pending(own.epoch)?.map_or(head, |first| first - 1))
 }
 
+/// A row of the feed that the hub does not have: it stays, and is counted no more.
+///
+/// # Errors
+/// The store's own.
+pub fn stop_counting(tx: Tx<'_>, feed: &str, key: RecordKey) -> anyhow::Result<()> {
+    let (sequence, mut digest) = tx.feed_read(feed)?;
+    count(tx, feed, key, None, &mut digest)?;
+    tx.put_feed_read(feed, sequence, &digest)?;
+    Ok(())
+}
+
 /// A row that a repair brings: what stood here before is kept beside.
 ///
 /// # Errors
@@ -231,15 +242,15 @@ pub fn repair(
     own: Own,
     feed: &str,
     key: RecordKey,
-    state: Option<&Record>,
+    state: &Record,
     now_ms: u64,
 ) -> anyhow::Result<()> {
     let (sequence, mut digest) = tx.feed_read(feed)?;
     if let Some(before) = tx.record(key)? {
         tx.keep_replaced(&before, "digest", now_ms)?;
     }
-    count(tx, feed, key, state, &mut digest)?;
-    settle_row(tx, own, key, state.cloned())?;
+    count(tx, feed, key, Some(state), &mut digest)?;
+    settle_row(tx, own, key, Some(state.clone()))?;
     tx.put_feed_read(feed, sequence, &digest)?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod pull;
 mod push;
+mod report;
 mod serve;
 
 use std::sync::Arc;
@@ -125,7 +126,12 @@ impl Session {
                 self.renew().await?;
             }
             match answer.standing() {
-                wire::Standing::Agreed | wire::Standing::HubRecovering => {
+                wire::Standing::HubRecovering => {
+                    self.report().await?;
+                    self.carry_over().await?;
+                    return Ok(());
+                }
+                wire::Standing::Agreed => {
                     presented = self.parting(answer.received).await?;
                     if presented.is_none() {
                         return self.carry_over().await;
@@ -180,9 +186,14 @@ impl Session {
         let proposed = hello.proposed_nonce.clone();
         let answer = self.client.hello(hello).await?.into_inner();
         let incarnation = answer.incarnation.clone();
+        let feed = self.app.office_feed();
         self.app
             .store
             .write::<_, anyhow::Error>(move |tx| {
+                let known = tx.setting("incarnation")?.unwrap_or_default();
+                if !known.is_empty() && known != incarnation {
+                    report::read_anew(tx, &["city", &feed])?;
+                }
                 tx.set_setting("nonce_confirmed", &proposed)?;
                 tx.set_setting("nonce_proposed", &[])?;
                 Ok(tx.set_setting("incarnation", &incarnation)?)

@@ -4,4 +4,5 @@
 
 mod crash;
 mod history;
+mod restore;
 mod support;

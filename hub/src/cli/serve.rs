@@ -9,6 +9,7 @@ use transport::lock::ServeLock;
 
 use super::output;
 use crate::app::App;
+use crate::error::HubError;
 use crate::rpc::{self, Shared};
 use crate::system;
 
@@ -25,6 +26,7 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
     let (seen, commits) = watch::channel(0);
     let database = app.database();
     tokio::task::spawn_blocking(move || poll_commits(&database, &seen));
+    tokio::spawn(decide_what_is_stored(app.clone(), commits.clone()));
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         wait_for_stop().await;
@@ -51,6 +53,27 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
     tokio::select! {
         ended = both => ended,
         () = announce => Ok(()),
+    }
+}
+
+/// Decides what was stored and not decided at once: after a recovery, or when a copy was named.
+async fn decide_what_is_stored(app: App, mut commits: watch::Receiver<u64>) {
+    loop {
+        let journals = app.store.read::<_, HubError>(|tx| Ok(tx.journals()?)).await;
+        let behind = journals
+            .into_iter()
+            .flatten()
+            .filter(|journal| !journal.is_kept_only && journal.decided_through < journal.received);
+        for journal in behind {
+            if let Err(error) =
+                super::machines::decide_kept(&app, journal.node, journal.epoch).await
+            {
+                tracing::warn!(%error, "stored changes cannot be decided now");
+            }
+        }
+        if commits.changed().await.is_err() {
+            return;
+        }
     }
 }
 

@@ -160,6 +160,7 @@ fn enroll(
                 chain: chain_start(node.id, 1),
                 decided_through: 0,
                 is_kept_only: false,
+                history_through: 0,
             })?;
         }
     }

@@ -21,8 +21,10 @@ use super::Shared;
 use super::sync::feeds_of;
 use crate::app::App;
 use crate::error::HubError;
-use crate::system;
+use crate::{recovery, system};
 
+/// Prefixes that one call describes.
+const PREFIXES_MAX: usize = 256;
 /// Pages made ahead of the reader.
 const PAGES_AHEAD: usize = 2;
 /// A watcher hears at least so often, so that a dead line shows.
@@ -151,20 +153,17 @@ pub(super) async fn reconcile(
     node: Node,
     asked: wire::ReconcileRequest,
 ) -> Result<wire::ReconcileResponse, Status> {
-    let own = app.clone();
+    let adopted = take_report(app, &node, &asked).await?;
     let answer = app
         .store
-        .write::<_, HubError>(move |tx| {
-            if let Some(equality) = &asked.equality {
-                take_certificate(tx, &own, &node, &asked.feed, equality)?;
-            }
+        .read::<_, HubError>(move |tx| {
             let rows = if asked.prefixes.is_empty() {
                 Vec::new()
             } else {
                 tx.feed_rows(&asked.feed)?
             };
             let mut below = Vec::new();
-            for prefix in asked.prefixes.iter().take(256) {
+            for prefix in asked.prefixes.iter().take(PREFIXES_MAX) {
                 let inside: Vec<_> = rows
                     .iter()
                     .filter(|(key, _)| is_below(*key, prefix))
@@ -184,10 +183,46 @@ pub(super) async fn reconcile(
             Ok(wire::ReconcileResponse {
                 below,
                 rows: wanted,
+                adopted,
             })
         })
         .await?;
     Ok(answer)
+}
+
+/// Takes what a reconciliation brings: the node's half of a certificate, rows that a restored hub
+/// has lost, and their proof.
+async fn take_report(
+    app: &App,
+    node: &Node,
+    asked: &wire::ReconcileRequest,
+) -> Result<u64, HubError> {
+    let is_report = asked.equality.is_some()
+        || asked.proof.is_some()
+        || !asked.offered.is_empty()
+        || !asked.gone.is_empty();
+    if !is_report {
+        return Ok(0);
+    }
+    let mut gone = Vec::new();
+    for name in &asked.gone {
+        gone.push(read_key(name)?);
+    }
+    let (own, node, asked) = (app.clone(), node.clone(), asked.clone());
+    app.store
+        .write::<_, HubError>(move |tx| {
+            if let Some(equality) = &asked.equality {
+                take_certificate(tx, &own, &node, &asked.feed, equality)?;
+            }
+            recovery::take_offers(tx, &node, &asked.feed, asked.offered, &gone)?;
+            match &asked.proof {
+                Some(proof) => {
+                    recovery::take_proof(tx, &own, &node, &asked.feed, proof, system::now_ms())
+                }
+                None => Ok(0),
+            }
+        })
+        .await
 }
 
 fn take_certificate(
@@ -204,6 +239,11 @@ fn take_certificate(
     VerifyingKey(node.verifying_key)
         .verify(Context::Digest, &text, &equality.signature)
         .map_err(|_| proto::status::CallRefused::BadSignature)?;
+    let heads = tx.heads(&[feed.to_owned()])?;
+    let is_head = heads.iter().any(|head| head.sequence == at);
+    if is_head && tx.feed_digest(feed)? != digest {
+        return Err(proto::status::CallRefused::NotAllowed("the digests differ").into());
+    }
     let own = app.identity.signing_key().sign(Context::Digest, &text);
     tx.put_certificate(
         node.id,

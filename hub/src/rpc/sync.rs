@@ -85,16 +85,15 @@ impl Sync for SyncService {
                 hello.confirmed_nonce.to_vec(),
                 hello.proposed_nonce.to_vec(),
             ),
-            incarnation: hello.incarnation.to_vec(),
         };
-        let (app, feeds, waiting) = (self.shared.app.clone(), feeds_of(&node), hello.waiting);
+        let (feeds, waiting) = (feeds_of(&node), hello.waiting);
         let (standing, journal) = self
             .shared
             .app
             .store
             .write::<_, HubError>(move |tx| {
                 tx.note_greeting_of(node.id, now_ms, waiting, offset_ms)?;
-                greet::greet(tx, &app, &node, &greeting, now_ms)
+                greet::greet(tx, &node, &greeting, now_ms)
             })
             .await?;
         let (standing, offered_epoch) = match standing {

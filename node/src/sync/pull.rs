@@ -9,9 +9,21 @@ use proto::wire::sync as wire;
 use store::node::Certificate;
 use transport::sign::Context;
 
-use super::Session;
+use super::{Session, report};
 use crate::fold::{self, Page};
 use crate::system;
+
+/// A feed read to its head.
+struct Reached {
+    feed: String,
+    sequence: u64,
+    /// Own changes decided in the snapshot, with the hub's signature.
+    decided: (u64, Vec<u8>),
+    /// The node's digest then.
+    digest: Digest,
+    /// The hub's.
+    hubs: wire::FeedDigest,
+}
 
 impl Session {
     /// Reads all feeds to their heads.
@@ -53,62 +65,57 @@ impl Session {
                 .write::<_, anyhow::Error>(move |tx| fold::take_page(tx, own, &taken))
                 .await?;
             if let Some(hubs) = page.digest {
-                heads.push((
-                    page.feed,
-                    page.to_sequence,
-                    page.decided_through,
+                heads.push(Reached {
+                    feed: page.feed,
+                    sequence: page.to_sequence,
+                    decided: (page.decided_through, page.decided_signature.to_vec()),
                     digest,
                     hubs,
-                ));
+                });
             }
         }
-        for (feed, sequence, decided, digest, hubs) in heads {
-            self.compare(&feed, (sequence, decided), digest, &hubs)
-                .await?;
+        for reached in heads {
+            self.compare(reached).await?;
         }
         Ok(received)
     }
 
     /// Compares the digests of a feed at its head: equal, both sign; different, the rows that differ
     /// are repaired. Compared only where everything decided is folded.
-    async fn compare(
-        &mut self,
-        feed: &str,
-        (sequence, decided): (u64, u64),
-        digest: Digest,
-        hubs: &wire::FeedDigest,
-    ) -> anyhow::Result<()> {
+    async fn compare(&mut self, reached: Reached) -> anyhow::Result<()> {
         let own = self.own;
         let folded = self
             .app
             .store
             .read::<_, anyhow::Error>(move |tx| fold::folded_through(tx, own))
             .await?;
-        if folded < decided {
+        if folded < reached.decided.0 {
             return Ok(());
         }
+        let hubs = &reached.hubs;
         let sum = convert::thirty_two(&hubs.sum, "sum")?;
         let theirs = Digest::from_parts(&sum, hubs.count);
         let incarnation = Incarnation::from_slice(&self.incarnation)
             .map_err(|_| anyhow::anyhow!("the hub gave no incarnation"))?;
-        let text = certificate_text(own.office, feed, sequence, &theirs, incarnation);
+        let (feed, at) = (reached.feed.as_str(), reached.sequence);
+        let text = certificate_text(own.office, feed, at, &theirs, incarnation);
         self.hub_key
             .verify(Context::Digest, &text, &hubs.signature)?;
-        if theirs == digest {
-            return self.certify(feed, sequence, digest, &text, hubs).await;
+        if theirs == reached.digest {
+            return self.certify(reached, &text).await;
         }
         tracing::warn!(feed, "digest differs: repairing the rows that differ");
         self.repair(feed).await
     }
 
-    async fn certify(
-        &mut self,
-        feed: &str,
-        sequence: u64,
-        digest: Digest,
-        text: &[u8],
-        hubs: &wire::FeedDigest,
-    ) -> anyhow::Result<()> {
+    async fn certify(&mut self, reached: Reached, text: &[u8]) -> anyhow::Result<()> {
+        let Reached {
+            feed,
+            sequence,
+            decided,
+            digest,
+            hubs,
+        } = reached;
         let kept = self
             .app
             .store
@@ -123,7 +130,7 @@ impl Session {
         let by_node = self.signing_key.sign(Context::Digest, text).to_vec();
         let request = wire::ReconcileRequest {
             incarnation: self.incarnation.clone(),
-            feed: feed.to_owned(),
+            feed: feed.clone(),
             equality: Some(wire::Equality {
                 sequence,
                 sum: digest.sum().to_vec().into(),
@@ -134,12 +141,15 @@ impl Session {
         };
         self.client.reconcile(request).await?;
         let certificate = Certificate {
-            feed: feed.to_owned(),
+            feed,
             sequence,
             digest,
             by_hub: hubs.signature.to_vec(),
             by_node,
             at: system::now_ms(),
+            incarnation: self.incarnation.to_vec(),
+            epoch: self.own.epoch,
+            decided,
         };
         self.app
             .store
@@ -147,8 +157,14 @@ impl Session {
             .await
     }
 
-    /// Descends the prefixes that differ and repairs their rows, never the feed.
+    /// Repairs the rows that differ, never the feed.
     async fn repair(&mut self, feed: &str) -> anyhow::Result<()> {
+        let differing = self.descend(feed).await?;
+        self.fetch(feed, &differing).await
+    }
+
+    /// Descends the prefixes that differ: the rows that node and hub do not hold alike.
+    pub(super) async fn descend(&mut self, feed: &str) -> anyhow::Result<Vec<RecordKey>> {
         let name = feed.to_owned();
         let own_rows = self
             .app
@@ -174,7 +190,7 @@ impl Session {
                 compare_below(&below, &inside, &mut prefixes, &mut differing)?;
             }
         }
-        self.fetch(feed, &differing).await
+        Ok(differing)
     }
 
     async fn fetch(&mut self, feed: &str, differing: &[RecordKey]) -> anyhow::Result<()> {
@@ -199,17 +215,47 @@ impl Session {
             }
             let (own, name, now_ms) = (self.own, feed.to_owned(), system::now_ms());
             let keys = portion.to_vec();
-            self.app
+            let only_here = self
+                .app
                 .store
                 .write::<_, anyhow::Error>(move |tx| {
+                    let mut only_here = Vec::new();
                     for key in keys {
-                        let state = states.iter().find(|record| record.key == key);
-                        fold::repair(tx, own, &name, key, state, now_ms)?;
+                        if let Some(state) = states.iter().find(|record| record.key == key) {
+                            fold::repair(tx, own, &name, key, state, now_ms)?;
+                        } else {
+                            only_here.push(key);
+                        }
                     }
-                    Ok(())
+                    let (offered, _) = report::held(tx, &name, &only_here)?;
+                    for key in only_here {
+                        fold::stop_counting(tx, &name, key)?;
+                    }
+                    Ok(offered)
                 })
                 .await?;
+            self.offer(feed, only_here).await?;
         }
+        Ok(())
+    }
+
+    /// Rows that only this node has: offered to the hub, not erased.
+    async fn offer(&mut self, feed: &str, offered: Vec<wire::Row>) -> anyhow::Result<()> {
+        if offered.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(
+            feed,
+            rows = offered.len(),
+            "the hub does not have these rows: offered"
+        );
+        let request = wire::ReconcileRequest {
+            incarnation: self.incarnation.clone(),
+            feed: feed.to_owned(),
+            offered,
+            ..wire::ReconcileRequest::default()
+        };
+        self.client.reconcile(request).await?;
         Ok(())
     }
 }

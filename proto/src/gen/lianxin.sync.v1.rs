@@ -574,9 +574,39 @@ pub struct ReconcileRequest {
     /// The node's own half of the certificate, where its digest agrees with the hub's.
     #[prost(message, optional, tag = "5")]
     pub equality: ::core::option::Option<Equality>,
-    /// Rows that only the node has, or that the hub lost in a restore: evidence for the desk.
+    /// After the hub was restored from a backup: rows of the feed that the node holds and the hub does
+    /// not have, or has in an older state.
     #[prost(message, repeated, tag = "6")]
     pub offered: ::prost::alloc::vec::Vec<Row>,
+    /// And rows that the hub has and that had left the feed: kind and record, as in wanted.
+    #[prost(bytes = "bytes", repeated, tag = "7")]
+    pub gone: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// Ends the node's report on this feed and proves the offered rows.
+    #[prost(message, optional, tag = "8")]
+    pub proof: ::core::option::Option<Proof>,
+}
+/// What the hub signed before it was restored: the digest of the feed as the node still holds it. With
+/// it the offered rows are the hub's own; without it they are only evidence.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Proof {
+    /// The incarnation under which the hub signed; empty where the node holds no certificate.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub incarnation: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub sum: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "4")]
+    pub count: u64,
+    #[prost(bytes = "bytes", tag = "5")]
+    pub hub_signature: ::prost::bytes::Bytes,
+    /// The node's changes that were decided in that snapshot, with the signature of the page.
+    #[prost(uint32, tag = "6")]
+    pub epoch: u32,
+    #[prost(uint64, tag = "7")]
+    pub decided_through: u64,
+    #[prost(bytes = "bytes", tag = "8")]
+    pub decided_signature: ::prost::bytes::Bytes,
 }
 /// The node's half of an equality certificate.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -597,6 +627,9 @@ pub struct ReconcileResponse {
     pub below: ::prost::alloc::vec::Vec<Below>,
     #[prost(message, repeated, tag = "2")]
     pub rows: ::prost::alloc::vec::Vec<Row>,
+    /// Offered rows that the hub took back as its own.
+    #[prost(uint64, tag = "3")]
+    pub adopted: u64,
 }
 /// What stands below one prefix.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -5,7 +5,8 @@ mod facts;
 mod feeds;
 mod journals;
 mod nodes;
+mod recovery;
 
-pub use feeds::{Entry, Head, Page};
+pub use feeds::{CITY, Entry, Head, Page};
 pub use journals::{Batch, Journal};
 pub use nodes::{Code, Node};

@@ -39,6 +39,12 @@ pub struct Certificate {
     pub by_node: Vec<u8>,
     /// When (milliseconds since 1970).
     pub at: u64,
+    /// Under which incarnation of the hub.
+    pub incarnation: Vec<u8>,
+    /// The epoch of the journal then.
+    pub epoch: u32,
+    /// Own changes decided in that snapshot, with the hub's signature.
+    pub decided: (u64, Vec<u8>),
 }
 
 const SELECT_ENTRY: &str =
@@ -423,10 +429,12 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO certificate
-                     (feed, sequence, sum, count, hub_signature, node_signature, at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                     (feed, sequence, sum, count, hub_signature, node_signature, at,
+                      incarnation, epoch, decided, decided_signature)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
                  ON CONFLICT (feed) DO UPDATE SET sequence = ?2, sum = ?3, count = ?4,
-                     hub_signature = ?5, node_signature = ?6, at = ?7",
+                     hub_signature = ?5, node_signature = ?6, at = ?7, incarnation = ?8,
+                     epoch = ?9, decided = ?10, decided_signature = ?11",
             )?
             .execute(params![
                 certificate.feed,
@@ -435,7 +443,11 @@ impl Tx<'_> {
                 certificate.digest.count().cast_signed(),
                 certificate.by_hub,
                 certificate.by_node,
-                certificate.at.cast_signed()
+                certificate.at.cast_signed(),
+                certificate.incarnation,
+                certificate.epoch,
+                certificate.decided.0.cast_signed(),
+                certificate.decided.1
             ])?;
         Ok(())
     }
@@ -443,7 +455,8 @@ impl Tx<'_> {
     /// The equality certificates.
     pub fn certificates(&self) -> Result<Vec<Certificate>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT feed, sequence, sum, count, hub_signature, node_signature, at
+            "SELECT feed, sequence, sum, count, hub_signature, node_signature, at,
+                 incarnation, epoch, decided, decided_signature
              FROM certificate ORDER BY feed",
         )?;
         let certificates = statement.query_map([], |row| {
@@ -456,6 +469,9 @@ impl Tx<'_> {
                 by_hub: row.get(4)?,
                 by_node: row.get(5)?,
                 at: row.get::<_, i64>(6)?.cast_unsigned(),
+                incarnation: row.get(7)?,
+                epoch: row.get(8)?,
+                decided: (row.get::<_, i64>(9)?.cast_unsigned(), row.get(10)?),
             })
         })?;
         Ok(certificates.collect::<Result<_, _>>()?)

@@ -15,6 +15,8 @@ CREATE TABLE node (
     last_seen     INTEGER,
     waiting       INTEGER NOT NULL DEFAULT 0,
     offset_ms     INTEGER NOT NULL DEFAULT 0,
+    -- When it told a restored hub what it holds; NULL until then.
+    reported_at   INTEGER,
     -- The certificate that the node used last, so that a renewal voids the former one on first use.
     serial        TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
@@ -45,6 +47,8 @@ CREATE TABLE journal (
     seen            INTEGER NOT NULL DEFAULT 0,
     -- For an epoch offered after a rewind or fork: the head that it was offered for.
     offered_for     BLOB,
+    -- After a restore: changes up to here have had their effect already and are stored as history.
+    history_through INTEGER NOT NULL DEFAULT 0,
     -- A clone's branch: kept, not applied.
     kept_only       INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (node, epoch)
@@ -80,7 +84,9 @@ CREATE TABLE feed (
     name          TEXT PRIMARY KEY,
     next_sequence INTEGER NOT NULL,
     sum           BLOB NOT NULL CHECK (length(sum) = 32),
-    count         INTEGER NOT NULL
+    count         INTEGER NOT NULL,
+    -- After a restore: where the feed stood in the backup.
+    restored_next INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- Which record stands where in which feed; a change moves it to the head.
@@ -174,6 +180,17 @@ CREATE TABLE certificate (
     node_signature BLOB NOT NULL,
     at             INTEGER NOT NULL,
     PRIMARY KEY (node, feed)
+) STRICT, WITHOUT ROWID;
+
+-- Rows that a node offered to a restored hub, until its report on the feed ends; without a state: a
+-- row that had left the feed. What could not be proven stays as evidence.
+CREATE TABLE offer (
+    node  BLOB NOT NULL,
+    feed  TEXT NOT NULL,
+    kind  INTEGER NOT NULL,
+    id    BLOB NOT NULL,
+    state BLOB,
+    PRIMARY KEY (node, feed, kind, id)
 ) STRICT, WITHOUT ROWID;
 
 -- What should not have happened and was mended: every row is a bug or a damaged disk.

@@ -104,7 +104,12 @@ CREATE TABLE certificate (
     count          INTEGER NOT NULL,
     hub_signature  BLOB NOT NULL,
     node_signature BLOB NOT NULL,
-    at             INTEGER NOT NULL
+    at             INTEGER NOT NULL,
+    -- Under which incarnation of the hub, and how far own changes were decided in that snapshot.
+    incarnation    BLOB NOT NULL,
+    epoch          INTEGER NOT NULL,
+    decided        INTEGER NOT NULL,
+    decided_signature BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Rows that a repair replaced, kept whole.

@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::records::Tx;
 
 /// The feed of reference records, which every office reads.
-pub(super) const CITY: &str = "city";
+pub const CITY: &str = "city";
 
 /// The name of an office's feed.
 pub(super) fn feed_of(office: OfficeId) -> String {

@@ -23,6 +23,8 @@ pub struct Journal {
     /// Whether what comes is kept and not applied: the journal of a copied machine, until a person
     /// names the office's.
     pub is_kept_only: bool,
+    /// After a restore: changes up to here have had their effect already.
+    pub history_through: u64,
 }
 
 /// A run of changes as it arrived.
@@ -55,7 +57,7 @@ impl Tx<'_> {
         Ok(self
             .connection
             .prepare_cached(
-                "SELECT node, epoch, received, chain, decided_through, kept_only FROM journal
+                "SELECT node, epoch, received, chain, decided_through, kept_only, history_through FROM journal
                  WHERE node = ?1 AND epoch = ?2",
             )?
             .query_row(params![node.bytes(), epoch], read_journal)
@@ -65,7 +67,7 @@ impl Tx<'_> {
     /// Every journal.
     pub fn journals(&self) -> Result<Vec<Journal>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT node, epoch, received, chain, decided_through, kept_only FROM journal
+            "SELECT node, epoch, received, chain, decided_through, kept_only, history_through FROM journal
              ORDER BY node, epoch",
         )?;
         let journals = statement.query_map([], read_journal)?;
@@ -248,6 +250,7 @@ fn read_journal(row: &Row<'_>) -> rusqlite::Result<Journal> {
         chain: row.get(3)?,
         decided_through: row.get::<_, i64>(4)?.cast_unsigned(),
         is_kept_only: row.get(5)?,
+        history_through: row.get::<_, i64>(6)?.cast_unsigned(),
     })
 }
 

@@ -1,0 +1,259 @@
+//! Backups of the hub, and the way back.
+//!
+//! A plain backup is the database alone; a protected one has the keys too, in an archive encrypted
+//! for a passphrase or a recipient (age). A restore replaces the incarnation, so that every node
+//! tells what it holds before anything is decided; the register of revocations and used codes is
+//! never taken back.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use age::secrecy::SecretString;
+use anyhow::{Context as _, ensure};
+use domain::id::{Incarnation, NodeId};
+use store::StoreError;
+use store::open::Side;
+use transport::lock::ServeLock;
+use transport::revoked::{AppendOnlyRegister, Entry};
+use zip::write::SimpleFileOptions;
+
+use crate::app::{self, App, Own};
+use crate::{recovery, system};
+
+/// How a protected backup begins.
+const PROTECTED: &[u8] = b"age-encryption.org/";
+/// Restores that may have happened unseen before one on an empty machine.
+const UNKNOWN_EPOCHS: u32 = 1_000;
+const DATABASE: &str = "hub.sqlite";
+
+/// What protects a backup that carries the keys.
+pub enum Protection {
+    /// The database alone: it is as secret as the place where it lies.
+    None,
+    /// A passphrase.
+    Passphrase(String),
+    /// An age recipient, `age1…`.
+    Recipient(String),
+}
+
+/// Writes a backup while work goes on.
+///
+/// # Errors
+/// A file that is there already; whatever cannot be read or written.
+pub fn backup(app: &App, file: &Path, protection: &Protection) -> anyhow::Result<()> {
+    ensure!(
+        !file.exists(),
+        "{} exists already 文件已存在",
+        file.display()
+    );
+    let folder = file
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let work = tempfile::Builder::new()
+        .prefix(".lianxin-backup-")
+        .tempdir_in(folder)?;
+    let copy = work.path().join(DATABASE);
+    store::open::copy(&store::open::reader(&app.database())?, &copy)?;
+    let done = match protection {
+        Protection::None => copy,
+        Protection::Passphrase(text) => {
+            let encryptor = age::Encryptor::with_user_passphrase(SecretString::from(text.clone()));
+            protect(app, &copy, work.path(), encryptor)?
+        }
+        Protection::Recipient(text) => {
+            let recipient: age::x25519::Recipient = text
+                .parse()
+                .map_err(|why| anyhow::anyhow!("not an age recipient: {why}"))?;
+            let all = std::iter::once(&recipient as &dyn age::Recipient);
+            protect(
+                app,
+                &copy,
+                work.path(),
+                age::Encryptor::with_recipients(all)?,
+            )?
+        }
+    };
+    File::open(&done)?.sync_all()?;
+    std::fs::rename(&done, file)?;
+    Ok(())
+}
+
+/// Packs database and keys into an encrypted archive.
+fn protect(
+    app: &App,
+    copy: &Path,
+    work: &Path,
+    encryptor: age::Encryptor,
+) -> anyhow::Result<PathBuf> {
+    let out = work.join("protected");
+    let sink = encryptor.wrap_output(BufWriter::new(File::create(&out)?))?;
+    let mut archive = zip::ZipWriter::new_stream(sink);
+    let options = SimpleFileOptions::default().large_file(true);
+    archive.start_file(DATABASE, options)?;
+    std::io::copy(&mut File::open(copy)?, &mut archive)?;
+    for entry in std::fs::read_dir(app::keys_folder(&app.folder))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        archive.start_file(format!("keys/{name}"), options)?;
+        std::io::copy(&mut File::open(entry.path())?, &mut archive)?;
+    }
+    archive.finish()?.into_inner().finish()?.flush()?;
+    Ok(out)
+}
+
+/// Puts a backup in the place of the hub's database, and lets the hub recover. What was there is
+/// kept beside it; the answer says where.
+///
+/// # Errors
+/// A hub that is being served, a file that is no backup or damaged, a wrong passphrase.
+pub fn restore(
+    folder: &Path,
+    file: &Path,
+    protection: &Protection,
+) -> anyhow::Result<Option<PathBuf>> {
+    std::fs::create_dir_all(folder)?;
+    let _lock = ServeLock::acquire(folder)?;
+    let work = tempfile::Builder::new()
+        .prefix(".lianxin-restore-")
+        .tempdir_in(folder)?;
+    let fresh = unpack(file, work.path(), protection)?;
+    let keys = work.path().join("keys");
+    ensure!(
+        keys.exists() || app::keys_folder(folder).exists(),
+        "the backup has no keys and the folder has none: use a protected backup \
+         备份中不含密钥,请使用带口令的备份"
+    );
+    let mut connection = store::open::writer(&fresh, Side::Hub)
+        .with_context(|| format!("{} is not a backup of a hub 不是中心的备份", file.display()))?;
+    store::open::check(&connection)?;
+    let current = folder.join(DATABASE);
+    let former = current
+        .exists()
+        .then(|| app::own_in(&current))
+        .transpose()
+        .unwrap_or_default();
+    store::writer::write_on::<_, anyhow::Error>(&mut connection, |tx| {
+        let before = app::own_of(tx)?;
+        let epoch = former.map_or(before.epoch, |former| former.epoch.max(before.epoch)) + 1;
+        let incarnation = Incarnation::new(system::random_16()?);
+        // Put back where nothing tells how far the epochs had gone: far beyond them.
+        let epoch = if former.is_some() {
+            epoch
+        } else {
+            epoch + UNKNOWN_EPOCHS
+        };
+        let own = Own {
+            epoch,
+            incarnation,
+            ..before
+        };
+        recovery::begin(tx, &before, &own, system::now_ms())?;
+        if let Some(former) = former.filter(|former| former.incarnation != before.incarnation) {
+            recovery::add_former(tx, former.incarnation)?;
+        }
+        Ok(apply_register(tx, folder)?)
+    })?;
+    drop(connection);
+    let aside = put_aside(&current)?;
+    for ending in ["", "-wal"] {
+        let name = format!("{DATABASE}{ending}");
+        if work.path().join(&name).exists() {
+            std::fs::rename(work.path().join(&name), folder.join(&name))?;
+        }
+    }
+    if keys.exists() {
+        if app::keys_folder(folder).exists() {
+            put_aside(&app::keys_folder(folder))?;
+        }
+        std::fs::rename(&keys, app::keys_folder(folder))?;
+    }
+    Ok(aside)
+}
+
+/// Revocations and used codes that the backup does not know of stay.
+fn apply_register(tx: store::Tx<'_>, folder: &Path) -> Result<(), StoreError> {
+    let register = AppendOnlyRegister::open(&app::register_path(folder))
+        .map_err(|error| StoreError::Disk(error.to_string()))?;
+    for (entry, at) in register.entries() {
+        match entry {
+            Entry::RevokedNode(node) => {
+                tx.revoke_node(NodeId::new(node), at.cast_unsigned())?;
+            }
+            Entry::UsedCode(hash) => tx.drop_code(&hash)?,
+            Entry::Purged(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The database of a backup as a file of its own.
+fn unpack(file: &Path, work: &Path, protection: &Protection) -> anyhow::Result<PathBuf> {
+    let fresh = work.join(DATABASE);
+    let mut head = [0; PROTECTED.len()];
+    let mut source = BufReader::new(
+        File::open(file).with_context(|| format!("cannot read {}", file.display()))?,
+    );
+    let is_protected = source.read_exact(&mut head).is_ok() && head == PROTECTED;
+    if !is_protected {
+        std::fs::copy(file, &fresh)?;
+        return Ok(fresh);
+    }
+    let decryptor = age::Decryptor::new_buffered(BufReader::new(File::open(file)?))?;
+    let mut plain = match protection {
+        Protection::None => anyhow::bail!("a passphrase or key is needed 需要口令或密钥"),
+        Protection::Passphrase(text) => {
+            let identity = age::scrypt::Identity::new(SecretString::from(text.clone()));
+            decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity))
+        }
+        Protection::Recipient(text) => {
+            let identity: age::x25519::Identity = text
+                .parse()
+                .map_err(|why| anyhow::anyhow!("not an age key: {why}"))?;
+            decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity))
+        }
+    }
+    .context("the passphrase or key does not open this backup 口令或密钥不对")?;
+    let archive = work.join("archive");
+    std::io::copy(&mut plain, &mut File::create(&archive)?)?;
+    let mut archive = zip::ZipArchive::new(File::open(&archive)?)?;
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index)?;
+        // Only names that a backup writes; nothing leads out of the folder.
+        let name = entry.name()?.into_owned();
+        let target = match name.split_once('/') {
+            None if name == DATABASE => fresh.clone(),
+            Some(("keys", name)) if !name.contains(['/', '\\']) && !name.contains("..") => {
+                std::fs::create_dir_all(work.join("keys"))?;
+                work.join("keys").join(name)
+            }
+            _ => continue,
+        };
+        std::io::copy(&mut entry, &mut File::create(target)?)?;
+    }
+    Ok(fresh)
+}
+
+/// Moves a file or folder to a free name beside it.
+fn put_aside(path: &Path) -> anyhow::Result<Option<PathBuf>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let mut number = 1;
+    let aside = loop {
+        let aside = PathBuf::from(format!("{}.before-restore-{number}", path.display()));
+        if !aside.exists() {
+            break aside;
+        }
+        number += 1;
+    };
+    for ending in ["-wal", "-shm"] {
+        let from = PathBuf::from(format!("{}{ending}", path.display()));
+        if from.exists() {
+            std::fs::rename(&from, format!("{}{ending}", aside.display()))?;
+        }
+    }
+    std::fs::rename(path, &aside)?;
+    Ok(Some(aside))
+}

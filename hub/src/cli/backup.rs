@@ -1,0 +1,126 @@
+//! `backup`, `restore`, `recovery`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::machines::decide_kept;
+use crate::app::App;
+use crate::backup::{self, Protection};
+use crate::error::HubError;
+use crate::recovery;
+
+/// Shortest passphrase that is taken.
+const PASSPHRASE_CHARS_MIN: usize = 12;
+
+/// What protects a backup.
+#[derive(Debug, Args)]
+pub(super) struct Protected {
+    /// A file whose first line is the passphrase; with it the backup carries the keys.
+    #[arg(long, conflicts_with = "age")]
+    passphrase_file: Option<PathBuf>,
+    /// An age recipient (backup) or secret key file (restore); with it the backup carries the keys.
+    #[arg(long)]
+    age: Option<String>,
+}
+
+impl Protected {
+    fn read(&self, is_restore: bool) -> anyhow::Result<Protection> {
+        if let Some(file) = &self.passphrase_file {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("cannot read {}", file.display()))?;
+            let first = text.lines().next().unwrap_or_default().to_owned();
+            ensure!(
+                first.chars().count() >= PASSPHRASE_CHARS_MIN,
+                "the passphrase needs {PASSPHRASE_CHARS_MIN} characters at least \
+                 口令至少 {PASSPHRASE_CHARS_MIN} 个字符"
+            );
+            return Ok(Protection::Passphrase(first));
+        }
+        let Some(age) = &self.age else {
+            return Ok(Protection::None);
+        };
+        if !is_restore {
+            return Ok(Protection::Recipient(age.clone()));
+        }
+        let text = std::fs::read_to_string(age).with_context(|| format!("cannot read {age}"))?;
+        let key = text
+            .lines()
+            .find(|line| line.starts_with("AGE-SECRET-KEY-"));
+        Ok(Protection::Recipient(
+            key.context("no age key in the file")?.to_owned(),
+        ))
+    }
+}
+
+/// Writes a backup.
+pub(super) fn backup(app: &App, file: &Path, protected: &Protected) -> anyhow::Result<Value> {
+    let protection = protected.read(false)?;
+    backup::backup(app, file, &protection)?;
+    let has_keys = !matches!(protection, Protection::None);
+    Ok(json!({
+        "backup": file,
+        "keys": has_keys,
+        "note": if has_keys {
+            "database and keys, encrypted 含密钥,已加密"
+        } else {
+            "database alone: keep the keys folder elsewhere too 仅数据库,密钥请另行保存"
+        },
+    }))
+}
+
+/// Puts a backup back.
+pub(super) fn restore(folder: &Path, file: &Path, protected: &Protected) -> anyhow::Result<Value> {
+    let aside = backup::restore(folder, file, &protected.read(true)?)?;
+    Ok(json!({
+        "restored": file,
+        "kept_beside": aside,
+        "note": "serve again: the hub waits for its nodes, see recovery status \
+                 请重新启动服务,中心将等待各节点上报",
+    }))
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Recovery {
+    /// Who has told what it holds, and who has not.
+    Status,
+    /// Ends it without those who have not.
+    End,
+}
+
+pub(super) async fn recovery(app: &App, command: &Recovery) -> anyhow::Result<Value> {
+    if matches!(command, Recovery::End) {
+        app.store
+            .write::<_, HubError>(|tx| Ok(recovery::end(tx)?))
+            .await?;
+        let journals = app
+            .store
+            .read::<_, HubError>(|tx| Ok(tx.journals()?))
+            .await?;
+        for journal in journals.iter().filter(|journal| !journal.is_kept_only) {
+            decide_kept(app, journal.node, journal.epoch).await?;
+        }
+    }
+    let status = app
+        .store
+        .read::<_, HubError>(|tx| {
+            let waiting: Vec<_> = tx.unreported()?.iter().map(ToString::to_string).collect();
+            let evidence: Vec<_> = tx
+                .evidence()?
+                .iter()
+                .map(|(node, feed, rows)| {
+                    json!({"node": node.to_string(), "feed": feed, "rows": rows})
+                })
+                .collect();
+            let is_recovering = recovery::is_recovering(tx)?;
+            Ok(json!({
+                "recovering": is_recovering,
+                "not_heard": if is_recovering { waiting } else { Vec::new() },
+                "evidence": evidence,
+            }))
+        })
+        .await?;
+    Ok(status)
+}

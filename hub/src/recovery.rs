@@ -1,0 +1,265 @@
+//! After `restore`: the hub is older than its nodes. It takes back what it had signed to them before
+//! it decides anything (`sync.md` 4, restore table).
+//!
+//! ```text
+//!  restored ──▶ recovering ──every node that is not revoked has reported──▶ normal
+//!                    └────────a person ends it (`recovery end`)───────────▶ normal
+//! ```
+//!
+//! While it recovers, pushes are stored and acknowledged and nothing is decided. A node offers the
+//! rows of its feeds that the hub lost; the digest that the hub signed before proves that all of
+//! them together are what it held. Proven rows are taken back, and the node's changes that had been
+//! decided in that snapshot are stored as history without effect. What cannot be proven is kept as
+//! evidence, and the changes that made it are decided again.
+
+use domain::digest::{Digest, certificate_text};
+use domain::id::{Incarnation, OfficeId, RecordId};
+use domain::kind::Class;
+use domain::kinds::set_aside;
+use domain::record::{Record, RecordKey};
+use domain::world::{Leaving, Mover, Waiting, Writes};
+use proto::convert::{self, FeedRow};
+use proto::status::CallRefused;
+use proto::wire::sync as wire;
+use store::hub::Node;
+use store::{StoreError, Tx};
+use transport::sign::Context;
+
+use crate::app::{App, Own};
+use crate::authority::Round;
+use crate::error::HubError;
+
+/// Rows of one node that are kept as evidence while the hub does not recover.
+const EVIDENCE_ROWS_MAX: u64 = 1_000;
+/// Since when the hub recovers; empty while it does not.
+const RECOVERING: &str = "recovering";
+/// The incarnations that restores have replaced, sixteen bytes each.
+const FORMER: &str = "former_incarnations";
+
+/// Whether the hub waits for its nodes' reports.
+///
+/// # Errors
+/// The store's own.
+pub fn is_recovering(tx: Tx<'_>) -> Result<bool, StoreError> {
+    Ok(tx
+        .setting(RECOVERING)?
+        .is_some_and(|since| !since.is_empty()))
+}
+
+/// Makes a store that was just put back from a backup a recovering hub: another incarnation, another
+/// epoch of its own journal, nobody heard yet.
+///
+/// # Errors
+/// The store's own.
+pub fn begin(tx: Tx<'_>, before: &Own, own: &Own, now_ms: u64) -> Result<(), StoreError> {
+    add_former(tx, before.incarnation)?;
+    tx.set_setting("incarnation", &own.incarnation.bytes())?;
+    tx.set_setting("hub_epoch", &own.epoch.to_be_bytes())?;
+    tx.set_setting(RECOVERING, &now_ms.to_be_bytes())?;
+    tx.mark_feeds_restored()?;
+    tx.forget_reports()
+}
+
+/// An incarnation under which this hub signed too, though the backup does not know of it.
+///
+/// # Errors
+/// The store's own.
+pub fn add_former(tx: Tx<'_>, incarnation: Incarnation) -> Result<(), StoreError> {
+    let mut former = tx.setting(FORMER)?.unwrap_or_default();
+    former.extend_from_slice(&incarnation.bytes());
+    tx.set_setting(FORMER, &former)
+}
+
+/// Ends the recovery: from now on everything is decided.
+///
+/// # Errors
+/// The store's own.
+pub fn end(tx: Tx<'_>) -> Result<(), StoreError> {
+    tx.set_setting(RECOVERING, &[])
+}
+
+/// Keeps what a node offers.
+///
+/// # Errors
+/// Bytes that cannot be read; the store's own.
+pub fn take_offers(
+    tx: Tx<'_>,
+    node: &Node,
+    feed: &str,
+    offered: Vec<wire::Row>,
+    gone: &[RecordKey],
+) -> Result<(), HubError> {
+    if offered.is_empty() && gone.is_empty() {
+        return Ok(());
+    }
+    let is_report = is_recovering(tx)? && tx.unreported()?.contains(&node.id);
+    let kept: u64 = tx
+        .evidence()?
+        .iter()
+        .filter(|(of, ..)| *of == node.id)
+        .map(|(.., rows)| rows)
+        .sum();
+    if !is_report && kept + offered.len() as u64 > EVIDENCE_ROWS_MAX {
+        return Err(CallRefused::NotAllowed("more rows are offered than are kept").into());
+    }
+    for row in offered {
+        if let FeedRow::State(record) = convert::decode_row(row)? {
+            tx.put_offer(node.id, feed, record.key, Some(&record))?;
+        }
+    }
+    for key in gone {
+        tx.put_offer(node.id, feed, *key, None)?;
+    }
+    Ok(())
+}
+
+/// Ends a node's report on a feed: what is proven is taken back; how many rows.
+///
+/// # Errors
+/// Bytes that cannot be read; the store's own.
+pub fn take_proof(
+    tx: Tx<'_>,
+    app: &App,
+    node: &Node,
+    feed: &str,
+    proof: &wire::Proof,
+    now_ms: u64,
+) -> Result<u64, HubError> {
+    let offers = tx.offers(node.id, feed)?;
+    let is_proven = is_recovering(tx)? && is_proven(tx, app, node, feed, &offers, proof)?;
+    let mut adopted = 0;
+    if is_proven {
+        adopted = adopt(tx, app, node.office, feed, &offers, now_ms)?;
+        tx.drop_offers(node.id, feed)?;
+        take_history(tx, app, node, proof)?;
+    } else if !offers.is_empty() {
+        let detail = format!("{} rows of {feed} are kept as evidence", offers.len());
+        tx.note_incident("offer_unproven", Some(node.id), &detail, now_ms)?;
+    }
+    if feed != store::hub::CITY {
+        tx.note_report(node.id, now_ms)?;
+        if tx.unreported()?.is_empty() {
+            end(tx)?;
+        }
+    }
+    Ok(adopted)
+}
+
+/// Whether the offers turn the feed as the hub has it into the one that it signed.
+fn is_proven(
+    tx: Tx<'_>,
+    app: &App,
+    node: &Node,
+    feed: &str,
+    offers: &[(RecordKey, Option<Record>)],
+    proof: &wire::Proof,
+) -> Result<bool, HubError> {
+    let Some(incarnation) = former(tx, &proof.incarnation)? else {
+        return Ok(false);
+    };
+    let Ok(sum) = convert::thirty_two(&proof.sum, "sum") else {
+        return Ok(false);
+    };
+    let signed = Digest::from_parts(&sum, proof.count);
+    let text = certificate_text(node.office, feed, proof.sequence, &signed, incarnation);
+    let key = app.identity.signing_key().verifying_key();
+    if key
+        .verify(Context::Digest, &text, &proof.hub_signature)
+        .is_err()
+    {
+        return Ok(false);
+    }
+    let mut digest = tx.feed_digest(feed)?;
+    for (key, state) in offers {
+        if tx.is_in_feed(*key, feed)?
+            && let Some(hash) = tx.row_hash(*key)?
+        {
+            digest.remove(&hash);
+        }
+        if let Some(record) = state {
+            digest.add(&record.hash());
+        }
+    }
+    Ok(digest == signed)
+}
+
+fn former(tx: Tx<'_>, incarnation: &[u8]) -> Result<Option<Incarnation>, StoreError> {
+    let known = tx.setting(FORMER)?.unwrap_or_default();
+    let is_known = known.chunks_exact(16).any(|former| former == incarnation);
+    Ok(Incarnation::from_slice(incarnation)
+        .ok()
+        .filter(|_| is_known))
+}
+
+/// Takes proven rows back, where the hub has not had a newer state from another node.
+fn adopt(
+    tx: Tx<'_>,
+    app: &App,
+    office: OfficeId,
+    feed: &str,
+    offers: &[(RecordKey, Option<Record>)],
+    now_ms: u64,
+) -> Result<u64, HubError> {
+    let mut writes = Writes::default();
+    let mut count = 0;
+    for (key, state) in offers {
+        let Some(record) = state else {
+            if feed != store::hub::CITY && tx.was_in_feed_at_restore(*key, feed)? {
+                writes.leaves.insert((*key, office), Leaving::Withdrawn);
+            }
+            continue;
+        };
+        if record.class != Class::Reference {
+            writes.joins.insert((*key, office));
+        }
+        let known = tx.record(*key)?;
+        if known.is_none_or(|known| known.revision < record.revision) {
+            writes.waiting.extend(waiting_again(record));
+            writes
+                .records
+                .insert(*key, (record.clone(), Mover::Foreign));
+            count += 1;
+        }
+    }
+    let mut round = Round {
+        tx,
+        own: app.own,
+        app,
+        now_ms,
+    };
+    round.finish(writes, Vec::new())?;
+    Ok(count)
+}
+
+/// A change that was waiting waits again.
+fn waiting_again(note: &Record) -> Option<Waiting> {
+    if note.key.kind != set_aside::KIND_NUMBER || note.text(set_aside::STATE) != Some("waiting") {
+        return None;
+    }
+    let (kind, id) = note.value(set_aside::WAITS_FOR)?.split_at_checked(2)?;
+    Some(Waiting {
+        for_record: RecordKey {
+            kind: u16::from_be_bytes(kind.try_into().ok()?),
+            id: RecordId::from_slice(id).ok()?,
+        },
+        change: domain::decide::change_of_bytes(note.value(set_aside::CHANGE)?)?,
+        set_aside: note.key.id,
+    })
+}
+
+/// The node's changes that were decided in the proven snapshot have had their effect.
+fn take_history(tx: Tx<'_>, app: &App, node: &Node, proof: &wire::Proof) -> Result<(), HubError> {
+    let Some(incarnation) = former(tx, &proof.incarnation)? else {
+        return Ok(());
+    };
+    let through = proof.decided_through;
+    let text = convert::decided_signature_text(incarnation, node.id, proof.epoch, through);
+    let key = app.identity.signing_key().verifying_key();
+    if key
+        .verify(Context::Decided, &text, &proof.decided_signature)
+        .is_ok()
+    {
+        tx.set_history(node.id, proof.epoch, through)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Tells a restored hub what this node holds (`sync.md` 4): rows that the hub lost, with the digest
+//! that it signed for them, so that it can take them back as its own.
+
+use domain::record::{Record, RecordKey};
+use prost::bytes::Bytes;
+use proto::convert::{self, FeedRow};
+use proto::wire::sync as wire;
+use store::Tx;
+use store::node::Certificate;
+
+use super::Session;
+
+/// Rows offered in one call, and roughly their bytes.
+const PORTION_ROWS: usize = 256;
+
+impl Session {
+    /// Reports every feed.
+    pub(super) async fn report(&mut self) -> anyhow::Result<()> {
+        for feed in self.feeds.clone() {
+            let adopted = self.report_feed(&feed).await?;
+            tracing::warn!(
+                feed,
+                adopted,
+                "the hub was restored: it was told what this node holds"
+            );
+        }
+        Ok(())
+    }
+
+    async fn report_feed(&mut self, feed: &str) -> anyhow::Result<u64> {
+        let differing = self.descend(feed).await?;
+        for portion in differing.chunks(PORTION_ROWS) {
+            let (keys, name) = (portion.to_vec(), feed.to_owned());
+            let (offered, gone) = self
+                .app
+                .store
+                .read::<_, anyhow::Error>(move |tx| held(tx, &name, &keys))
+                .await?;
+            let request = wire::ReconcileRequest {
+                incarnation: self.incarnation.clone(),
+                feed: feed.to_owned(),
+                offered,
+                gone,
+                ..wire::ReconcileRequest::default()
+            };
+            self.client.reconcile(request).await?;
+        }
+        let name = feed.to_owned();
+        let proof = self
+            .app
+            .store
+            .read::<_, anyhow::Error>(move |tx| {
+                let (_, digest) = tx.feed_read(&name)?;
+                let kept = tx
+                    .certificates()?
+                    .into_iter()
+                    .find(|kept| kept.feed == name);
+                Ok(kept
+                    .filter(|kept| kept.digest == digest)
+                    .map(proof_of)
+                    .unwrap_or_default())
+            })
+            .await?;
+        let request = wire::ReconcileRequest {
+            incarnation: self.incarnation.clone(),
+            feed: feed.to_owned(),
+            proof: Some(proof),
+            ..wire::ReconcileRequest::default()
+        };
+        Ok(self.client.reconcile(request).await?.into_inner().adopted)
+    }
+}
+
+fn proof_of(kept: Certificate) -> wire::Proof {
+    wire::Proof {
+        incarnation: kept.incarnation.into(),
+        sequence: kept.sequence,
+        sum: kept.digest.sum().to_vec().into(),
+        count: kept.digest.count(),
+        hub_signature: kept.by_hub.into(),
+        epoch: kept.epoch,
+        decided_through: kept.decided.0,
+        decided_signature: kept.decided.1.into(),
+    }
+}
+
+/// The confirmed states of rows as the node counts them in a feed, and those that it does not have
+/// there.
+pub(super) fn held(
+    tx: Tx<'_>,
+    feed: &str,
+    keys: &[RecordKey],
+) -> anyhow::Result<(Vec<wire::Row>, Vec<Bytes>)> {
+    let (mut offered, mut gone) = (Vec::new(), Vec::new());
+    for key in keys {
+        match confirmed(tx, feed, *key)? {
+            Some(record) => offered.push(convert::encode_row(&FeedRow::State(record))),
+            None => {
+                let mut name = key.kind.to_be_bytes().to_vec();
+                name.extend_from_slice(&key.id.bytes());
+                gone.push(Bytes::from(name));
+            }
+        }
+    }
+    Ok((offered, gone))
+}
+
+fn confirmed(tx: Tx<'_>, feed: &str, key: RecordKey) -> anyhow::Result<Option<Record>> {
+    if tx
+        .counted(key)?
+        .is_none_or(|(counted_in, _)| counted_in != feed)
+    {
+        return Ok(None);
+    }
+    Ok(match tx.base_image(key)? {
+        Some(confirmed) => confirmed,
+        None => tx.record(key)?,
+    })
+}
+
+/// Places of feeds are the hub's own: after it was restored they are read anew from the beginning.
+pub(super) fn read_anew(tx: Tx<'_>, feeds: &[&str]) -> anyhow::Result<()> {
+    for feed in feeds {
+        let (_, digest) = tx.feed_read(feed)?;
+        tx.put_feed_read(feed, 0, &digest)?;
+    }
+    Ok(())
+}

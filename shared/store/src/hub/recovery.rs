@@ -1,0 +1,176 @@
+//! What a restored hub collects until every node has told what it holds (`sync.md` 4).
+
+use domain::id::NodeId;
+use domain::record::{Record, RecordKey};
+use rusqlite::params;
+
+use crate::error::StoreError;
+use crate::pack::{pack_record, unpack_record};
+use crate::records::Tx;
+
+impl Tx<'_> {
+    /// Keeps a row that a node offers; none for one that had left the feed.
+    pub fn put_offer(
+        &self,
+        node: NodeId,
+        feed: &str,
+        key: RecordKey,
+        state: Option<&Record>,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO offer (node, feed, kind, id, state) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (node, feed, kind, id) DO UPDATE SET state = ?5",
+            )?
+            .execute(params![
+                node.bytes(),
+                feed,
+                key.kind,
+                key.id.bytes(),
+                state.map(pack_record)
+            ])?;
+        Ok(())
+    }
+
+    /// The rows that a node offered for a feed.
+    pub fn offers(
+        &self,
+        node: NodeId,
+        feed: &str,
+    ) -> Result<Vec<(RecordKey, Option<Record>)>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT kind, id, state FROM offer WHERE node = ?1 AND feed = ?2")?;
+        let mut rows = statement.query(params![node.bytes(), feed])?;
+        let mut offers = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id = domain::id::RecordId::new(row.get(1)?);
+            let state: Option<Vec<u8>> = row.get(2)?;
+            let state = state.map(|bytes| unpack_record(&bytes)).transpose()?;
+            offers.push((
+                RecordKey {
+                    kind: row.get(0)?,
+                    id,
+                },
+                state,
+            ));
+        }
+        Ok(offers)
+    }
+
+    /// Forgets what a node offered for a feed.
+    pub fn drop_offers(&self, node: NodeId, feed: &str) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("DELETE FROM offer WHERE node = ?1 AND feed = ?2")?
+            .execute(params![node.bytes(), feed])?;
+        Ok(())
+    }
+
+    /// How many offered rows are kept as evidence, by node and feed.
+    pub fn evidence(&self) -> Result<Vec<(NodeId, String, u64)>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT node, feed, count(*) FROM offer GROUP BY node, feed")?;
+        let rows = statement.query_map([], |row| {
+            Ok((
+                NodeId::new(row.get(0)?),
+                row.get(1)?,
+                row.get::<_, i64>(2)?.cast_unsigned(),
+            ))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Notes that a node has told what it holds.
+    pub fn note_report(&self, node: NodeId, now_ms: u64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE node SET reported_at = ?2 WHERE id = ?1")?
+            .execute(params![node.bytes(), now_ms.cast_signed()])?;
+        Ok(())
+    }
+
+    /// The nodes that may still tell what they hold: not revoked, and not heard since the restore.
+    pub fn unreported(&self) -> Result<Vec<NodeId>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id FROM node WHERE revoked_at IS NULL AND reported_at IS NULL ORDER BY id",
+        )?;
+        let nodes = statement.query_map([], |row| Ok(NodeId::new(row.get(0)?)))?;
+        Ok(nodes.collect::<Result<_, _>>()?)
+    }
+
+    /// A restored hub has heard of nobody yet.
+    pub fn forget_reports(&self) -> Result<(), StoreError> {
+        self.connection
+            .execute("UPDATE node SET reported_at = NULL", [])?;
+        self.connection.execute("DELETE FROM offer", [])?;
+        Ok(())
+    }
+
+    /// Notes how far each feed goes in the backup.
+    pub fn mark_feeds_restored(&self) -> Result<(), StoreError> {
+        self.connection
+            .execute("UPDATE feed SET restored_next = next_sequence", [])?;
+        Ok(())
+    }
+
+    /// Whether a record stood in a feed in the backup and nothing has moved it there since.
+    pub fn was_in_feed_at_restore(&self, key: RecordKey, feed: &str) -> Result<bool, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM feed_entry, feed
+                 WHERE feed_entry.kind = ?1 AND feed_entry.id = ?2 AND feed_entry.feed = ?3
+                     AND feed.name = ?3 AND feed_entry.left_reason IS NULL
+                     AND feed_entry.sequence < feed.restored_next)",
+            )?
+            .query_row(params![key.kind, key.id.bytes(), feed], |row| row.get(0))?)
+    }
+
+    /// Revokes one machine, as the register says.
+    pub fn revoke_node(&self, node: NodeId, at: u64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE node SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL")?
+            .execute(params![node.bytes(), at.cast_signed()])?;
+        Ok(())
+    }
+
+    /// Forgets an unused code: the register says that it was used.
+    pub fn drop_code(&self, secret_hash: &[u8; 32]) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("DELETE FROM code WHERE secret_hash = ?1 AND node IS NULL")?
+            .execute([secret_hash])?;
+        Ok(())
+    }
+
+    /// Changes of a journal up to a place have had their effect already.
+    pub fn set_history(&self, node: NodeId, epoch: u32, through: u64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE journal SET history_through = max(history_through, ?3)
+                 WHERE node = ?1 AND epoch = ?2",
+            )?
+            .execute(params![node.bytes(), epoch, through.cast_signed()])?;
+        Ok(())
+    }
+
+    /// Notes something that should not have happened.
+    pub fn note_incident(
+        &self,
+        what: &str,
+        node: Option<NodeId>,
+        detail: &str,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO incident (at, what, node, detail) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![
+                now_ms.cast_signed(),
+                what,
+                node.map(|node| node.bytes()),
+                detail
+            ])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! A hub that is put back from a backup: what it had signed to its nodes comes back from them.
+
+use crate::support::{Stage, enter, expect_names, names_at, names_at_hub};
+
+#[test]
+fn a_restored_hub_takes_back_what_its_nodes_hold_before_it_decides() -> anyhow::Result<()> {
+    let mut stage = Stage::with_offices(2)?;
+    let city = &mut stage.city;
+    let first = enter(city, 0, "庚一")?;
+    enter(city, 1, "辛一")?;
+    city.prove_equality()?;
+    let backup = city
+        .folder
+        .join("hub.backup")
+        .to_string_lossy()
+        .into_owned();
+    city.hub(&["backup", &backup])?.done()?;
+    // After the backup: offices and desk go on, and everybody hears of it.
+    enter(city, 0, "庚二")?;
+    enter(city, 1, "辛二")?;
+    city.settle_down(0)?;
+    city.hub(&["set", &format!("person/{first}"), "phone=13900000007"])?
+        .done()?;
+    city.prove_equality()?;
+    city.kill_hub()?;
+    // And while there is no hub.
+    enter(city, 0, "庚三")?;
+    let restored = city.hub(&["restore", &backup])?.done()?.json();
+    assert!(restored["kept_beside"].is_string(), "{restored}");
+    expect_names(&names_at_hub(city)?, &["庚一", "辛一"]);
+    city.kill_office(1)?;
+    city.start_hub()?;
+    // One office is heard, the other not yet: nothing is decided, nothing acknowledged is lost.
+    city.start_office(1)?;
+    city.prove_equality()?;
+    let status = city.hub(&["recovery", "status"])?.done()?.json();
+    assert_eq!(status["recovering"], false, "{status}");
+    assert_eq!(
+        status["evidence"].as_array().map(Vec::len),
+        Some(0),
+        "{status}"
+    );
+    expect_names(
+        &names_at_hub(city)?,
+        &["庚一", "庚三", "庚二", "辛一", "辛二"],
+    );
+    expect_names(&names_at(city, 0)?, &["庚一", "庚三", "庚二"]);
+    expect_names(&names_at(city, 1)?, &["辛一", "辛二"]);
+    let person = city.hub(&["get", &first])?.done()?.json();
+    assert_eq!(
+        person["phone"], "13900000007",
+        "the desk's edit came back from the office"
+    );
+    let conflicts = city.hub(&["conflicts"])?.done()?.json();
+    assert_eq!(conflicts.as_array().map(Vec::len), Some(0), "{conflicts}");
+    Ok(())
+}
+
+#[test]
+fn while_one_office_is_not_heard_a_restored_hub_decides_nothing_until_a_person_says_so()
+-> anyhow::Result<()> {
+    let mut stage = Stage::with_offices(2)?;
+    let city = &mut stage.city;
+    enter(city, 0, "壬一")?;
+    city.prove_equality()?;
+    let backup = city
+        .folder
+        .join("hub.backup")
+        .to_string_lossy()
+        .into_owned();
+    city.hub(&["backup", &backup])?.done()?;
+    enter(city, 0, "壬二")?;
+    city.prove_equality()?;
+    city.kill_office(1)?;
+    city.kill_hub()?;
+    city.hub(&["restore", &backup])?.done()?;
+    city.start_hub()?;
+    enter(city, 0, "壬三")?;
+    city.node(0, &["sync"])?.done()?;
+    let status = tests::harness::wait_for("the office is heard", 60, || {
+        let status = city.hub(&["recovery", "status"])?.done()?.json();
+        Ok((status["not_heard"].as_array().map(Vec::len) == Some(1)).then_some(status))
+    })?;
+    assert_eq!(status["recovering"], true);
+    // What was proven is back; what is new is stored and waits.
+    expect_names(&names_at_hub(city)?, &["壬一", "壬二"]);
+    let ended = city.hub(&["recovery", "end"])?.done()?.json();
+    assert_eq!(ended["recovering"], false);
+    city.start_office(1)?;
+    city.prove_equality()?;
+    expect_names(&names_at_hub(city)?, &["壬一", "壬三", "壬二"]);
+    Ok(())
+}
+
+#[test]
+fn a_protected_backup_carries_the_keys_and_opens_with_its_passphrase_only() -> anyhow::Result<()> {
+    let mut stage = Stage::with_offices(1)?;
+    let city = &mut stage.city;
+    enter(city, 0, "癸一")?;
+    city.prove_equality()?;
+    let at = |name: &str| city.folder.join(name).to_string_lossy().into_owned();
+    std::fs::write(at("right"), "correct horse battery\n")?;
+    std::fs::write(at("wrong"), "another passphrase\n")?;
+    let (backup, right, wrong, new) = (at("hub.age"), at("right"), at("wrong"), at("new-hub"));
+    city.hub(&["backup", &backup, "--passphrase-file", &right])?
+        .done()?;
+    let restore = |passphrase: &[&str]| {
+        let mut args = vec!["restore", backup.as_str(), "--data", new.as_str(), "--json"];
+        args.extend(passphrase);
+        city.programs.run("lianxin-hub", &args)
+    };
+    assert_eq!(restore(&[])?.code, 1, "it does not open without");
+    assert_eq!(
+        restore(&["--passphrase-file", &wrong])?.code,
+        1,
+        "nor with another"
+    );
+    restore(&["--passphrase-file", &right])?.done()?;
+    // On another machine it is the same hub: the office's certificate holds.
+    city.kill_hub()?;
+    city.hub_data = new;
+    city.start_hub()?;
+    enter(city, 0, "癸二")?;
+    city.prove_equality()?;
+    expect_names(&names_at_hub(city)?, &["癸一", "癸二"]);
+    Ok(())
+}
