@@ -156,7 +156,7 @@ pub fn restore(
         Ok(apply_register(tx, folder)?)
     })?;
     drop(connection);
-    let aside = put_aside(&current)?;
+    let aside = store::open::put_aside(&current)?;
     for ending in ["", "-wal"] {
         let name = format!("{DATABASE}{ending}");
         if work.path().join(&name).exists() {
@@ -165,7 +165,7 @@ pub fn restore(
     }
     if keys.exists() {
         if app::keys_folder(folder).exists() {
-            put_aside(&app::keys_folder(folder))?;
+            store::open::put_aside(&app::keys_folder(folder))?;
         }
         std::fs::rename(&keys, app::keys_folder(folder))?;
     }
@@ -233,27 +233,4 @@ fn unpack(file: &Path, work: &Path, protection: &Protection) -> anyhow::Result<P
         std::io::copy(&mut entry, &mut File::create(target)?)?;
     }
     Ok(fresh)
-}
-
-/// Moves a file or folder to a free name beside it.
-fn put_aside(path: &Path) -> anyhow::Result<Option<PathBuf>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let mut number = 1;
-    let aside = loop {
-        let aside = PathBuf::from(format!("{}.before-restore-{number}", path.display()));
-        if !aside.exists() {
-            break aside;
-        }
-        number += 1;
-    };
-    for ending in ["-wal", "-shm"] {
-        let from = PathBuf::from(format!("{}{ending}", path.display()));
-        if from.exists() {
-            std::fs::rename(&from, format!("{}{ending}", aside.display()))?;
-        }
-    }
-    std::fs::rename(path, &aside)?;
-    Ok(Some(aside))
 }

@@ -2,8 +2,8 @@
 
 mod backup;
 mod desk;
+mod look;
 mod machines;
-mod output;
 mod people;
 mod serve;
 mod setup;
@@ -88,7 +88,27 @@ enum Command {
         keep: String,
     },
     /// Changes that were set aside.
-    Quarantine,
+    Quarantine {
+        #[command(subcommand)]
+        command: Option<look::Quarantine>,
+    },
+    /// Every change about a record.
+    History {
+        /// Its id.
+        id: String,
+    },
+    /// A record with everything that is open about it.
+    Explain {
+        /// Its id.
+        id: String,
+    },
+    /// Writes all records of a kind into a table (.xlsx or .csv).
+    Export {
+        /// The kind.
+        kind: String,
+        /// The file.
+        file: PathBuf,
+    },
     /// Makes a record.
     Add {
         /// The kind.
@@ -158,23 +178,34 @@ pub fn run() -> ExitCode {
     match dispatch(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::failure(&error, cli.json);
+            fail(&error, cli.json);
             ExitCode::from(1)
         }
     }
 }
 
+fn fail(error: &anyhow::Error, is_json: bool) {
+    let of_transport = error
+        .downcast_ref::<transport::TransportError>()
+        .map(transport::TransportError::text_zh);
+    let of_store = error
+        .downcast_ref::<store::StoreError>()
+        .map(store::StoreError::text_zh);
+    let zh = of_transport.or(of_store);
+    console::answer::failure(is_json, zh.as_deref(), &format!("{error:#}"));
+}
+
 fn dispatch(cli: &Cli) -> anyhow::Result<()> {
     if let Command::Init { name, host } = &cli.command {
         crate::app::init(&cli.data, name, host)?;
-        output::answer(
+        console::answer::answer(
             cli.json,
             &serde_json::json!({"data": cli.data, "name": name}),
         );
         return Ok(());
     }
     if let Command::Restore { file, protected } = &cli.command {
-        output::answer(cli.json, &backup::restore(&cli.data, file, protected)?);
+        console::answer::answer(cli.json, &backup::restore(&cli.data, file, protected)?);
         return Ok(());
     }
     let runtime = tokio::runtime::Runtime::new()?;
@@ -195,7 +226,12 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
             Command::Status => crate::web::status(&app).await?,
             Command::Verify => verify::verify(&app).await?,
             Command::Conflicts => desk::open_records(&app, "conflict", "open").await?,
-            Command::Quarantine => desk::open_records(&app, "set_aside", "held").await?,
+            Command::Quarantine { command } => {
+                look::quarantine(&app, command.as_ref(), &cli.actor).await?
+            }
+            Command::History { id } => look::history(&app, id).await?,
+            Command::Explain { id } => look::explain(&app, id).await?,
+            Command::Export { kind, file } => look::export(&app, kind, file).await?,
             Command::Settle { id, keep } => desk::settle(&app, id, keep, &cli.actor).await?,
             Command::Add { kind, values } => desk::add(&app, kind, values, &cli.actor).await?,
             Command::Set { record, values } => desk::set(&app, record, values, &cli.actor).await?,
@@ -208,7 +244,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
             Command::Get { id } => desk::get(&app, id).await?,
             Command::Transfer(transfer) => people::transfer(&app, transfer, &cli.actor).await?,
         };
-        output::answer(cli.json, &answer);
+        console::answer::answer(cli.json, &answer);
         Ok(())
     })
 }

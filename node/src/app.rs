@@ -94,3 +94,8 @@ impl App {
         format!("office/{}", self.own.office)
     }
 }
+
+/// Where the database of a folder lies.
+pub fn database_in(folder: &Path) -> PathBuf {
+    folder.join(DATABASE)
+}

@@ -1,8 +1,8 @@
 //! The command line. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
 mod import;
-mod output;
 mod people;
+mod quarantine;
 mod records;
 mod serve;
 mod verify;
@@ -148,13 +148,26 @@ enum Command {
         keep: String,
     },
     /// Own changes that were set aside.
-    Quarantine,
+    Quarantine {
+        #[command(subcommand)]
+        command: Option<quarantine::Quarantine>,
+    },
+    /// A record with everything that is open about it.
+    Explain {
+        /// Its id.
+        id: String,
+    },
     /// What waits, the last success, the line, the certificates.
     Status,
     /// Proves the database: file, chain, digests.
     Verify,
     /// Copies the database into a file while work goes on.
     Backup {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Puts a backup in the place of the database; the node must not be served.
+    Restore {
         /// The file.
         file: PathBuf,
     },
@@ -174,16 +187,31 @@ pub fn run() -> ExitCode {
     match dispatch(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::failure(&error, cli.json);
+            fail(&error, cli.json);
             ExitCode::from(1)
         }
     }
 }
 
+fn fail(error: &anyhow::Error, is_json: bool) {
+    let of_transport = error
+        .downcast_ref::<transport::TransportError>()
+        .map(transport::TransportError::text_zh);
+    let of_store = error
+        .downcast_ref::<store::StoreError>()
+        .map(store::StoreError::text_zh);
+    let zh = of_transport.or(of_store);
+    console::answer::failure(is_json, zh.as_deref(), &format!("{error:#}"));
+}
+
 fn dispatch(cli: &Cli) -> anyhow::Result<()> {
     if let Command::Init = cli.command {
         crate::app::init(&cli.data)?;
-        output::answer(cli.json, &serde_json::json!({"data": cli.data}));
+        console::answer::answer(cli.json, &serde_json::json!({"data": cli.data}));
+        return Ok(());
+    }
+    if let Command::Restore { file } = &cli.command {
+        console::answer::answer(cli.json, &verify::restore(&cli.data, file)?);
         return Ok(());
     }
     let runtime = tokio::runtime::Runtime::new()?;
@@ -193,7 +221,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
             return serve::serve(app, web).await;
         }
         let answer = answer(&app, cli).await?;
-        output::answer(cli.json, &answer);
+        console::answer::answer(cli.json, &answer);
         Ok(())
     })
 }
@@ -201,7 +229,9 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
 async fn answer(app: &App, cli: &Cli) -> anyhow::Result<serde_json::Value> {
     let actor = cli.actor.as_str();
     match &cli.command {
-        Command::Init | Command::Serve { .. } => Ok(serde_json::Value::Null),
+        Command::Init | Command::Serve { .. } | Command::Restore { .. } => {
+            Ok(serde_json::Value::Null)
+        }
         Command::Join { code } => {
             let comparison = crate::enrol::join(app, code).await?;
             Ok(serde_json::json!({"comparison_number": comparison}))
@@ -234,9 +264,10 @@ async fn answer(app: &App, cli: &Cli) -> anyhow::Result<serde_json::Value> {
         Command::Transfer(transfer) => people::transfer(app, transfer, actor).await,
         Command::Conflicts => people::open_conflicts(app).await,
         Command::Settle { id, keep } => people::settle(app, id, keep, actor).await,
-        Command::Quarantine => {
-            records::list(app, "set_aside", &["state=held".to_owned()], None, 10_000).await
+        Command::Quarantine { command } => {
+            quarantine::quarantine(app, command.as_ref(), actor).await
         }
+        Command::Explain { id } => quarantine::explain(app, id).await,
         Command::Status => crate::web::status(app).await,
         Command::Verify => verify::verify(app).await,
         Command::Backup { file } => verify::backup(app, file),

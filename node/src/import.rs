@@ -8,12 +8,12 @@
 //! Invariants: a row is imported, to fix with its cells and reasons, or a possible duplicate with
 //! whom; never two of these, never none. The same table imported twice gives duplicates, not twins.
 
-mod columns;
 mod twins;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use console::columns::{self, Target};
 use domain::change::Verb;
 use domain::id::RecordId;
 use domain::kind::{FieldType, Kind};
@@ -29,8 +29,6 @@ use store::{StoreError, Tx};
 use crate::app::{App, Own};
 use crate::journal::{self, Values};
 use crate::system;
-
-pub use columns::{Target, id_number_reason};
 
 /// What an import is asked to do.
 #[derive(Debug, Clone)]

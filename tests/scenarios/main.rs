@@ -1,6 +1,10 @@
 //! Scenarios with the shipped programs as processes of their own, mutual TLS between them.
 
-#![allow(clippy::indexing_slicing, reason = "a test that is wrong should stop")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a test that is wrong should stop"
+)]
 
 mod crash;
 mod history;

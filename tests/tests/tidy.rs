@@ -63,8 +63,16 @@ struct Layer {
     must_not: &'static [&'static str],
 }
 
-const PROGRAM_MAY: &[&str] = &["domain", "exchange", "proto", "store", "transport", "web"];
-const LAYERS: [Layer; 9] = [
+const PROGRAM_MAY: &[&str] = &[
+    "console",
+    "domain",
+    "exchange",
+    "proto",
+    "store",
+    "transport",
+    "web",
+];
+const LAYERS: [Layer; 10] = [
     Layer {
         name: "domain",
         may: &[],
@@ -90,6 +98,11 @@ const LAYERS: [Layer; 9] = [
     Layer {
         name: "exchange",
         may: &["domain"],
+        must_not: &["rusqlite", "prost", "tonic", "tokio"],
+    },
+    Layer {
+        name: "console",
+        may: &["domain", "exchange"],
         must_not: &["rusqlite", "prost", "tonic", "tokio"],
     },
     Layer {

@@ -2,20 +2,20 @@
 
 use anyhow::{Context as _, bail};
 use domain::change::Verb;
-use domain::decide::{Verdict, pack_unit};
+use domain::decide::Verdict;
 use domain::id::RecordId;
 use domain::kind::{FieldType, Kind};
-use domain::kinds::{self, conflict, organisation, step};
+use domain::kinds::{self, organisation};
 use domain::record::{Record, RecordKey};
 use domain::text::{read_value, refusal_text};
 use serde_json::{Value, json};
 use store::{Filter, Tx};
 
-use super::output::record_json;
 use crate::app::App;
 use crate::desk::{self, Values};
 use crate::error::HubError;
 use crate::system;
+use console::answer::record_json;
 
 /// Organisations that are looked through for a code.
 const ORGANISATIONS_MAX: usize = 100_000;
@@ -224,46 +224,13 @@ pub(super) async fn open_records(app: &App, kind: &str, state: &str) -> anyhow::
 pub(super) async fn settle(app: &App, id: &str, keep: &str, actor: &str) -> anyhow::Result<Value> {
     let item = record(app, id).await?;
     let organisation = any_organisation(app).await?;
-    let mut args: Values = vec![(step::SEEN_REVISION, item.revision.to_string().into_bytes())];
-    match keep {
-        "winner" | "loser" => args.push((step::CHOICE, keep.as_bytes().to_vec())),
-        value => {
-            args.push((step::CHOICE, b"value".to_vec()));
-            args.push((step::SETTLED_VALUE, settled_value(&item, value)?));
-        }
-    }
+    let args = console::item::settling(&item, keep).map_err(anyhow::Error::msg)?;
     take_step(app, item.key, ("settle", organisation), args, actor).await?;
     Ok(json!({"id": id}))
 }
 
-fn settled_value(item: &Record, text: &str) -> anyhow::Result<Vec<u8>> {
-    let kind = item
-        .integer(conflict::SUBJECT_KIND)
-        .and_then(|n| u16::try_from(n).ok());
-    let number = item
-        .integer(conflict::FIELD)
-        .and_then(|n| u16::try_from(n).ok());
-    let kind = kind
-        .and_then(kinds::by_number)
-        .context("the item's kind is not known")?;
-    let number = number.context("the item names no field")?;
-    let field = kind
-        .field(number)
-        .context("the item's field is not known")?;
-    let bytes = read_value(field, text).map_err(|refused| {
-        let (zh, en) = refusal_text(refused);
-        anyhow::anyhow!("{text}: {en} ({zh})")
-    })?;
-    let is_group = !kind.group_of(number).is_empty();
-    Ok(if is_group {
-        pack_unit([(number, bytes.as_slice())])
-    } else {
-        bytes
-    })
-}
-
 /// An organisation in whose name the desk decides conflicts: the first of the tree.
-async fn any_organisation(app: &App) -> anyhow::Result<RecordId> {
+pub(super) async fn any_organisation(app: &App) -> anyhow::Result<RecordId> {
     let read = |tx: Tx<'_>| Ok(tx.list(&organisation::KIND, &[], None, 1)?);
     let found = app.store.read::<_, HubError>(read).await?;
     let first = found

@@ -7,8 +7,8 @@ use domain::machines::transfer::MACHINE;
 use serde_json::{Value, json};
 
 use super::desk::{self, organisation_named, read_values, take_step};
-use super::output::record_json;
 use crate::app::App;
+use console::answer::record_json;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Transfer {

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use transport::lock::ServeLock;
 
-use super::output;
 use crate::app::App;
 use crate::error::HubError;
 use crate::rpc::{self, Shared};
@@ -44,7 +43,7 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
     };
     let announce = async {
         if let Ok(rpc) = is_ready.await {
-            output::ready(&format!("ready rpc={rpc} web={web}"));
+            console::answer::ready(&format!("ready rpc={rpc} web={web}"));
         }
         // A watcher's stream stays open: what is under way gets a moment, then the program ends.
         until(stopped).await;

@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Subcommand;
+use console::columns::{IdNumbers, Target};
 use domain::change::Verb;
+use domain::decide::Verdict;
 use domain::id::{RecordId, derived_id};
 use domain::kinds::organisation;
 use domain::record::RecordKey;
+use exchange::{CellKind, Column, ExchangeError, Importer, Limits, Outcome, RowOutcome};
 use serde_json::{Value, json};
+use store::Tx;
 use store::hub::Code;
 use transport::code::{EnrolmentCode, expiry, generate_secret, secret_hash};
 use transport::revoked::Entry;
@@ -23,7 +27,7 @@ use crate::system;
 pub(super) enum Org {
     /// Takes organisations from a table: 编码,名称,简称,类型,上级编码,是否社区,可审批预备党员.
     Import {
-        /// The file (.csv).
+        /// The file (.xlsx, .xls, .csv).
         file: PathBuf,
     },
     /// All organisations.
@@ -80,89 +84,123 @@ pub(super) async fn org(app: &App, command: &Org, actor: &str) -> anyhow::Result
     }
 }
 
-/// Headings of the table, in the order of the columns below.
-const HEADINGS: [&str; 7] = [
-    "编码",
-    "名称",
-    "简称",
-    "类型",
-    "上级编码",
-    "是否社区",
-    "可审批预备党员",
-];
+/// Field of a column with the code of the organisation above, which a record names by id.
+const PARENT_CODE: u16 = 250;
 
-async fn import(app: &App, file: &Path, actor: &str) -> anyhow::Result<Value> {
-    let text = exchange_text(file)?;
-    let mut rows = text.lines().filter(|line| !line.trim().is_empty());
-    let headings: Vec<_> = rows
-        .next()
-        .context("the file is empty 文件为空")?
-        .split(',')
-        .collect();
-    let mut places = [0; HEADINGS.len()];
-    for (place, heading) in places.iter_mut().zip(HEADINGS) {
-        *place = headings
-            .iter()
-            .position(|found| found.trim() == heading)
-            .with_context(|| format!("no column {heading} 缺少“{heading}”列"))?;
-    }
-    let mut count = 0;
-    for (number, row) in rows.enumerate() {
-        let cells: Vec<_> = row.split(',').map(str::trim).collect();
-        let mut taken = Vec::new();
-        for place in places {
-            taken.push(cells.get(place).copied().unwrap_or_default());
+/// The columns of a table of organisations: those of the kind, with the one above by its code.
+fn columns() -> Vec<Column<'static>> {
+    let mut columns = Target::of(&organisation::KIND).columns();
+    columns.retain(|column| column.key % 256 != organisation::PARENT);
+    for column in &mut columns {
+        let field = column.key % 256;
+        column.required = [organisation::CODE, organisation::NAME].contains(&field);
+        if field == organisation::KIND_OF {
+            column.kind = CellKind::Text;
         }
-        take_row(app, &taken, actor)
-            .await
-            .with_context(|| format!("row {}", number + 2))?;
-        count += 1;
     }
+    columns.push(Column {
+        key: PARENT_CODE,
+        heading: "上级编码",
+        synonyms: vec!["上级组织编码", "上级代码", "上级组织代码", "parent"],
+        kind: CellKind::Text,
+        required: false,
+    });
+    columns
+}
+
+/// Takes organisations from a table (.xlsx, .xls, .csv): all rows or, where one is wrong, none.
+async fn import(app: &App, file: &Path, actor: &str) -> anyhow::Result<Value> {
+    let (own, file, actor) = (app.clone(), file.to_path_buf(), actor.to_owned());
+    let rows = tokio::task::spawn_blocking(move || read_rows(&file)).await??;
+    let count = rows.len();
+    app.store
+        .write::<_, anyhow::Error>(move |tx| {
+            for (row, values) in rows {
+                let code = value(&values, organisation::CODE).to_owned();
+                let verdict = put_in(tx, &own, id_of(&code), values, &actor)?;
+                applied(verdict).with_context(|| format!("row {row} 第 {row} 行"))?;
+            }
+            Ok(())
+        })
+        .await?;
     Ok(json!({"organisations": count}))
 }
 
-fn exchange_text(file: &Path) -> anyhow::Result<String> {
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let text = String::from_utf8(bytes)
-        .ok()
-        .context("the file is not UTF-8 文件编码不是 UTF-8")?;
-    Ok(text.trim_start_matches('\u{feff}').to_owned())
+fn read_rows(file: &Path) -> anyhow::Result<Vec<(u32, Values)>> {
+    let columns = columns();
+    let read = || -> Result<_, ExchangeError> {
+        let mut book = exchange::open(file, &Limits::default())?;
+        let table = Importer::new(&columns, &IdNumbers).read(&mut book)?;
+        table.collect::<Result<Vec<_>, _>>()
+    };
+    let outcomes = read()
+        .map_err(|error| anyhow::anyhow!("{}: {} ({error})", file.display(), error.text_zh()))?;
+    let mut rows = Vec::new();
+    let mut wrong = Vec::new();
+    for RowOutcome { row, outcome } in outcomes {
+        match outcome {
+            Outcome::Accepted { values } => match organisation_of(&values) {
+                Ok(values) => rows.push((row, values)),
+                Err(text) => wrong.push(format!("row {row} 第 {row} 行: {text}")),
+            },
+            Outcome::ToFix { cells } => wrong.extend(cells.iter().map(|cell| {
+                format!(
+                    "{} “{}”: {} ({})",
+                    cell.address, cell.heading, cell.reason.zh, cell.reason.en
+                )
+            })),
+            Outcome::PossibleDuplicate { with } => wrong.push(with),
+        }
+    }
+    ensure!(
+        wrong.is_empty(),
+        "nothing was imported 未导入任何行:\n{}",
+        wrong.join("\n")
+    );
+    ensure!(!rows.is_empty(), "the table has no rows 表中没有数据行");
+    Ok(rows)
 }
 
-async fn take_row(app: &App, cells: &[&str], actor: &str) -> anyhow::Result<()> {
-    let [code, name, short, kind, parent, is_office, admits] = cells else {
-        anyhow::bail!("seven columns are needed 需要七列");
-    };
-    ensure!(
-        !code.is_empty() && !name.is_empty(),
-        "code and name are needed 编码、名称不能为空"
-    );
-    let mut values: Vec<String> = vec![
-        format!("code={code}"),
-        format!("name={name}"),
-        format!("kind={}", kind_code(kind)),
-        format!(
-            "is_office={}",
-            if is_office.is_empty() {
-                "否"
-            } else {
-                is_office
-            }
-        ),
-        format!(
-            "can_admit_members={}",
-            if admits.is_empty() { "否" } else { admits }
-        ),
-        "state=active".to_owned(),
-    ];
-    if !short.is_empty() {
-        values.push(format!("short_name={short}"));
+/// The fields of an organisation in a row.
+fn organisation_of(cells: &[(u16, String)]) -> Result<Values, String> {
+    let mut values = Values::new();
+    for (key, text) in cells {
+        if *key == PARENT_CODE {
+            values.push((organisation::PARENT, id_of(text).bytes().to_vec()));
+            continue;
+        }
+        let Some(field) = organisation::KIND.field(key % 256) else {
+            continue;
+        };
+        let text = if field.number == organisation::KIND_OF {
+            kind_code(text)
+        } else {
+            text
+        };
+        let bytes = domain::text::read_value(field, text).map_err(|refused| {
+            let (zh, en) = domain::text::refusal_text(refused);
+            format!("“{}” {text}: {zh} ({en})", field.zh)
+        })?;
+        values.push((field.number, bytes));
     }
-    let mut values = desk::read_values(app, &organisation::KIND, &values).await?;
-    if !parent.is_empty() {
-        values.push((organisation::PARENT, id_of(parent).bytes().to_vec()));
+    for (number, default) in [
+        (organisation::KIND_OF, "committee"),
+        (organisation::STATE, "active"),
+        (organisation::IS_OFFICE, "0"),
+        (organisation::CAN_ADMIT_MEMBERS, "0"),
+    ] {
+        if values.iter().all(|(given, _)| *given != number) {
+            values.push((number, default.as_bytes().to_vec()));
+        }
     }
-    put(app, id_of(code), values, actor).await
+    Ok(values)
+}
+
+fn value(values: &Values, number: u16) -> &str {
+    let found = values.iter().find(|(given, _)| *given == number);
+    found
+        .and_then(|(_, bytes)| std::str::from_utf8(bytes).ok())
+        .unwrap_or_default()
 }
 
 /// What people write for the kinds of organisations besides the list's own labels.
@@ -179,23 +217,31 @@ fn kind_code(text: &str) -> &str {
 
 /// Makes an organisation, or sets what differs.
 async fn put(app: &App, id: RecordId, values: Values, actor: &str) -> anyhow::Result<()> {
+    let (own, actor) = (app.clone(), actor.to_owned());
+    let verdict = app
+        .store
+        .write::<_, HubError>(move |tx| put_in(tx, &own, id, values, &actor))
+        .await?;
+    applied(verdict)
+}
+
+fn put_in(
+    tx: Tx<'_>,
+    app: &App,
+    id: RecordId,
+    values: Values,
+    actor: &str,
+) -> Result<Verdict, HubError> {
     let key = RecordKey {
         kind: organisation::KIND_NUMBER,
         id,
     };
-    let (own, actor) = (app.clone(), actor.to_owned());
-    let verdict = app
-        .store
-        .write::<_, HubError>(move |tx| {
-            let verb = if tx.record(key)?.is_some() {
-                Verb::Set
-            } else {
-                Verb::Create
-            };
-            crate::desk::edit(tx, &own, (key, verb), values, &actor, system::now_ms())
-        })
-        .await?;
-    applied(verdict)
+    let verb = if tx.record(key)?.is_some() {
+        Verb::Set
+    } else {
+        Verb::Create
+    };
+    crate::desk::edit(tx, app, (key, verb), values, actor, system::now_ms())
 }
 
 pub(super) async fn office(app: &App, command: &Office, actor: &str) -> anyhow::Result<Value> {

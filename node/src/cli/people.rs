@@ -2,20 +2,19 @@
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use domain::decide::{local_refusal, pack_unit, unpack_unit};
+use domain::decide::local_refusal;
 use domain::id::RecordId;
 use domain::kinds::{self, conflict, step, transfer as case};
 use domain::machines::{self, transfer::MACHINE};
 use domain::record::{Record, RecordKey};
-use domain::text::{read_value, refusal_text, show_value};
 use serde_json::{Value, json};
 use store::{Filter, Tx};
 
-use super::output::record_json;
 use super::records::{found, organisation_in, read_id, read_values};
 use crate::app::App;
-use crate::journal::{self, Values};
+use crate::journal::{self};
 use crate::{fold, system};
+use console::answer::record_json;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Transfer {
@@ -196,46 +195,9 @@ pub(super) async fn open_conflicts(app: &App) -> anyhow::Result<Value> {
         .read::<_, anyhow::Error>(|tx| {
             let open = [Filter::Is(conflict::STATE, b"open".to_vec())];
             let items = tx.list(&conflict::KIND, &open, None, 10_000)?;
-            Ok(items.iter().map(item_json).collect())
+            Ok(items.iter().map(console::item::item_json).collect())
         })
         .await
-}
-
-fn item_json(item: &Record) -> Value {
-    let kind = item
-        .integer(conflict::SUBJECT_KIND)
-        .and_then(|n| u16::try_from(n).ok());
-    let kind = kind.and_then(kinds::by_number);
-    let number = item
-        .integer(conflict::FIELD)
-        .and_then(|n| u16::try_from(n).ok())
-        .unwrap_or(0);
-    let side = |field: u16| {
-        let packed = item.value(field).unwrap_or_default();
-        let values = unpack_unit(kind, number, packed).unwrap_or_default();
-        let words =
-            values.iter().map(
-                |(number, bytes)| match kind.and_then(|kind| kind.field(*number)) {
-                    Some(declared) => show_value(declared.of, bytes),
-                    None => String::from_utf8_lossy(bytes).into_owned(),
-                },
-            );
-        words.collect::<Vec<_>>().join(" / ")
-    };
-    let subject = item
-        .value(conflict::SUBJECT)
-        .and_then(|b| RecordId::from_slice(b).ok());
-    json!({
-        "id": item.key.id.to_string(),
-        "record": subject.map(|id| id.to_string()),
-        "field": kind.and_then(|kind| kind.field(number)).map(|field| field.name),
-        "field_zh": kind.and_then(|kind| kind.field(number)).map(|field| field.zh),
-        "reason": item.text(conflict::REASON),
-        "winner": side(conflict::WINNER),
-        "loser": side(conflict::LOSER),
-        "winner_actor": item.text(conflict::WINNER_ACTOR),
-        "loser_actor": item.text(conflict::LOSER_ACTOR),
-    })
 }
 
 /// Settles a conflict item.
@@ -246,42 +208,9 @@ pub(super) async fn settle(app: &App, id: &str, keep: &str, actor: &str) -> anyh
         .store
         .write::<_, anyhow::Error>(move |tx| {
             let item = found(tx, id)?;
-            let mut args: Values =
-                vec![(step::SEEN_REVISION, item.revision.to_string().into_bytes())];
-            if matches!(keep.as_str(), "winner" | "loser") {
-                args.push((step::CHOICE, keep.into_bytes()));
-            } else {
-                args.push((step::CHOICE, b"value".to_vec()));
-                args.push((step::SETTLED_VALUE, settled_value(&item, &keep)?));
-            }
+            let args = console::item::settling(&item, &keep).map_err(anyhow::Error::msg)?;
             journal::take_step(tx, own, item.key, "settle", args, &actor)
         })
         .await?;
     Ok(json!({"step": taken.to_string(), "state": "待市里确认 waiting for the city"}))
-}
-
-fn settled_value(item: &Record, text: &str) -> anyhow::Result<Vec<u8>> {
-    let kind = item
-        .integer(conflict::SUBJECT_KIND)
-        .and_then(|n| u16::try_from(n).ok());
-    let number = item
-        .integer(conflict::FIELD)
-        .and_then(|n| u16::try_from(n).ok());
-    let kind = kind
-        .and_then(kinds::by_number)
-        .context("the item's kind is not known")?;
-    let number = number.context("the item names no field")?;
-    let field = kind
-        .field(number)
-        .context("the item's field is not known")?;
-    let bytes = read_value(field, text).map_err(|refused| {
-        let (zh, en) = refusal_text(refused);
-        anyhow::anyhow!("{text}: {en} ({zh})")
-    })?;
-    let is_group = !kind.group_of(number).is_empty();
-    Ok(if is_group {
-        pack_unit([(number, bytes.as_slice())])
-    } else {
-        bytes
-    })
 }

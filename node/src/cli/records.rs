@@ -11,10 +11,10 @@ use domain::text::{read_value, refusal_text};
 use serde_json::{Value, json};
 use store::{Filter, Tx};
 
-use super::output::record_json;
 use crate::app::App;
 use crate::journal::{self, Values};
 use crate::{fold, system};
+use console::answer::record_json;
 
 /// The kind that a person names.
 pub(super) fn kind_named(name: &str) -> anyhow::Result<&'static Kind> {
@@ -96,7 +96,7 @@ fn check_id_number(number: &str) -> anyhow::Result<()> {
     let Err(refused) = IdNumber::parse(number) else {
         return Ok(());
     };
-    let reason = crate::import::id_number_reason(&refused);
+    let reason = console::columns::id_number_reason(&refused);
     bail!("{} ({})", reason.zh, reason.en)
 }
 
@@ -289,24 +289,10 @@ pub(super) async fn history(app: &App, id: &str) -> anyhow::Result<Value> {
     app.store
         .read::<_, anyhow::Error>(move |tx| {
             let record = found(tx, id)?;
-            let kind = kinds::by_number(record.key.kind);
             let mut lines = Vec::new();
             for entry in tx.entries_about(record.key)? {
                 let change = fold::read(own, &entry)?;
-                let mut fields = serde_json::Map::new();
-                for field in &change.body.fields {
-                    if let Some(declared) = kind.and_then(|kind| kind.field(field.number)) {
-                        let shown = domain::text::show_value(declared.of, &field.value);
-                        fields.insert(declared.name.to_owned(), shown.into());
-                    }
-                }
-                lines.push(json!({
-                    "change": change.id.to_string(),
-                    "verb": format!("{:?}", change.header.verb),
-                    "actor": change.header.actor,
-                    "at_ms": change.header.timestamp.unix_ms(),
-                    "fields": fields,
-                }));
+                lines.push(console::item::change_json(&change));
             }
             Ok(Value::Array(lines))
         })

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use transport::TransportError;
 use transport::lock::ServeLock;
 
-use super::output;
 use crate::app::App;
 use crate::{sync, system, web};
 
@@ -20,7 +19,7 @@ pub(super) async fn serve(app: App, address: SocketAddr) -> anyhow::Result<()> {
         .init();
     let _lock = ServeLock::acquire(&app.folder)?;
     let listener = tokio::net::TcpListener::bind(address).await?;
-    output::ready(&format!("ready web={}", listener.local_addr()?));
+    console::answer::ready(&format!("ready web={}", listener.local_addr()?));
     let syncing = tokio::spawn(sync::run(app.clone()));
     tokio::select! {
         ended = web::serve(app, listener) => ended?,

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use domain::change::{chain_next, chain_start};
 use domain::digest::Digest;
 use serde_json::{Value, json};
+use store::open::Side;
+use transport::lock::ServeLock;
 
 use crate::app::App;
 
@@ -65,4 +67,24 @@ pub(super) fn backup(app: &App, file: &Path) -> anyhow::Result<Value> {
     );
     store::open::copy(&store::open::reader(&app.database())?, file)?;
     Ok(json!({"backup": file}))
+}
+
+/// Puts a backup in the place of the database; what was there is kept beside it. The keys stay, so
+/// the hub sees that the journal is older and offers an epoch of its own to go on in.
+pub(super) fn restore(folder: &Path, file: &Path) -> anyhow::Result<Value> {
+    let _lock = ServeLock::acquire(folder)?;
+    let current = crate::app::database_in(folder);
+    let fresh = current.with_extension("restoring");
+    std::fs::copy(file, &fresh).with_context(|| format!("cannot read {}", file.display()))?;
+    let checked = store::open::writer(&fresh, Side::Node).and_then(|c| store::open::check(&c));
+    if let Err(error) = checked {
+        std::fs::remove_file(&fresh)?;
+        return Err(anyhow::Error::from(error).context(format!(
+            "{} is not a backup of a node 不是本机备份",
+            file.display()
+        )));
+    }
+    let aside = store::open::put_aside(&current)?;
+    std::fs::rename(&fresh, &current)?;
+    Ok(json!({"restored": file, "kept_beside": aside}))
 }

@@ -1,12 +1,12 @@
 //! Looks for somebody who is here already.
 
+use console::columns::Target;
 use domain::checks::id_number;
 use domain::id::RecordId;
 use domain::kinds::{self, person};
 use domain::record::Record;
 use store::{Filter, StoreError, Tx};
 
-use super::columns::Target;
 use crate::journal::Values;
 
 /// Records of one name that are looked at.

@@ -93,13 +93,12 @@ pub(super) fn held(
 ) -> anyhow::Result<(Vec<wire::Row>, Vec<Bytes>)> {
     let (mut offered, mut gone) = (Vec::new(), Vec::new());
     for key in keys {
-        match confirmed(tx, feed, *key)? {
-            Some(record) => offered.push(convert::encode_row(&FeedRow::State(record))),
-            None => {
-                let mut name = key.kind.to_be_bytes().to_vec();
-                name.extend_from_slice(&key.id.bytes());
-                gone.push(Bytes::from(name));
-            }
+        if let Some(record) = confirmed(tx, feed, *key)? {
+            offered.push(convert::encode_row(&FeedRow::State(record)));
+        } else {
+            let mut name = key.kind.to_be_bytes().to_vec();
+            name.extend_from_slice(&key.id.bytes());
+            gone.push(Bytes::from(name));
         }
     }
     Ok((offered, gone))

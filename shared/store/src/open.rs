@@ -1,6 +1,6 @@
 //! Opens a database: pragmas, migrations, tables of the declared kinds, restore guards.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -109,6 +109,31 @@ pub fn copy(connection: &Connection, to: &Path) -> Result<(), StoreError> {
     drop(backup);
     target.pragma_update(None, "journal_mode", "DELETE")?;
     check(&target)
+}
+
+/// Moves a database with its log, or a folder, to a free name beside it: nothing is written over.
+/// Answers the name; none where there was nothing.
+pub fn put_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let named = |base: &Path, ending: &str| {
+        let mut name = base.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let free = (1..).map(|number| named(path, &format!(".before-restore-{number}")));
+    let Some(aside) = free.into_iter().find(|aside| !aside.exists()) else {
+        return Ok(None);
+    };
+    for ending in ["-wal", "-shm", ""] {
+        let from = named(path, ending);
+        if from.exists() {
+            std::fs::rename(&from, named(&aside, ending))
+                .map_err(|error| StoreError::Disk(error.to_string()))?;
+        }
+    }
+    Ok(Some(aside))
 }
 
 /// A number that changes when another connection has committed.

@@ -12,14 +12,16 @@ use crate::kind::{Class, Kind};
 pub const KIND_NUMBER: u16 = 1;
 
 fields! {
-    NAME = 1, "name", "组织名称", "Name", Text(100) => .required().or(&["党组织名称", "全称"]);
+    NAME = 1, "name", "组织名称", "Name", Text(100) => .required().or(&["党组织名称", "全称", "名称"]);
     SHORT_NAME = 2, "short_name", "简称", "Short name", Text(50);
-    CODE = 3, "code", "组织代码", "National code", Text(30) => .or(&["党组织代码"]);
-    KIND_OF = 4, "kind", "组织类别", "Kind", Code(&code_lists::ORGANISATION_KIND) => .required();
+    CODE = 3, "code", "组织代码", "National code", Text(30) => .or(&["党组织代码", "编码", "组织编码", "代码"]);
+    KIND_OF = 4, "kind", "组织类别", "Kind", Code(&code_lists::ORGANISATION_KIND)
+        => .required().or(&["类型", "组织类型"]);
     PARENT = 5, "parent", "上级党组织", "Parent", REF_ORGANISATION => .or(&["上级组织"]);
     NODE_OFFICE = 6, "node_office", "所属社区", "Office", REF_ORGANISATION => .internal();
-    IS_OFFICE = 7, "is_office", "是否社区办公点", "Is an office", Boolean;
-    CAN_ADMIT_MEMBERS = 8, "can_admit_members", "有审批预备党员权限", "Can admit members", Boolean;
+    IS_OFFICE = 7, "is_office", "是否社区办公点", "Is an office", Boolean => .or(&["是否社区"]);
+    CAN_ADMIT_MEMBERS = 8, "can_admit_members", "有审批预备党员权限", "Can admit members", Boolean
+        => .or(&["可审批预备党员"]);
     STATE = 9, "state", "组织状态", "State", Code(&codes::ORGANISATION_STATE) => .required();
     SUCCESSOR = 10, "successor", "承继组织", "Successor", REF_ORGANISATION;
     AREA_CODE = 11, "area_code", "区划代码", "Area code", Text(15) => .or(&["行政区划代码"]);

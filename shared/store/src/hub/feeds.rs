@@ -140,6 +140,16 @@ impl Tx<'_> {
         Ok(rows)
     }
 
+    /// The feeds in which a record stands.
+    pub fn feeds_of(&self, key: RecordKey) -> Result<Vec<String>, StoreError> {
+        let standing = self.entries_of(key)?;
+        Ok(standing
+            .into_iter()
+            .filter(|entry| entry.left.is_none())
+            .map(|entry| entry.feed)
+            .collect())
+    }
+
     /// Whether a record stands in a feed now.
     pub fn is_in_feed(&self, key: RecordKey, feed: &str) -> Result<bool, StoreError> {
         Ok(self

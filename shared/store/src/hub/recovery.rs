@@ -168,7 +168,7 @@ impl Tx<'_> {
             .execute(params![
                 now_ms.cast_signed(),
                 what,
-                node.map(|node| node.bytes()),
+                node.map(NodeId::bytes).as_ref(),
                 detail
             ])?;
         Ok(())

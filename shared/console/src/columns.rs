@@ -7,7 +7,7 @@ use domain::kinds::{self, member, person};
 use domain::machines::member_status::state;
 use exchange::{CellKind, Checks, Code, Column, Reason};
 
-use crate::journal::Values;
+use crate::Values;
 
 /// Field numbers stay below this, so that a column's key carries kind and field.
 const FIELDS_MAX: u16 = 256;
@@ -187,11 +187,7 @@ fn complete_member(values: &mut Values) {
 }
 
 /// Cells that contradict each other, by the key of the column to look at (`MEM-002`, `MEM-004`).
-pub(super) fn contradictions(
-    target: &Target,
-    of_person: &Values,
-    of_role: &Values,
-) -> Vec<(u16, Reason)> {
+pub fn contradictions(target: &Target, of_person: &Values, of_role: &Values) -> Vec<(u16, Reason)> {
     let is_person = target.role.number == person::KIND_NUMBER;
     let about = if is_person { of_role } else { of_person };
     let mut found = Vec::new();
@@ -251,7 +247,8 @@ fn member_contradiction(values: &Values) -> Option<(u16, Reason)> {
 }
 
 /// The domain's check of an ID number, in the words of a table.
-pub(super) struct IdNumbers;
+#[derive(Debug, Clone, Copy)]
+pub struct IdNumbers;
 
 impl Checks for IdNumbers {
     fn id_number(&self, text: &str) -> Result<String, Reason> {
@@ -294,7 +291,6 @@ pub fn id_number_reason(refused: &IdNumberRefused) -> Reason {
     }
 }
 
-/// The source that an import states for ID data is a code of its list.
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use domain::record::Record;
 use domain::text::show_value;
 
 /// Prints an answer.
-pub(super) fn answer(is_json: bool, value: &Value) {
+pub fn answer(is_json: bool, value: &Value) {
     if is_json {
         println!("{value}");
         return;
@@ -35,27 +35,19 @@ pub(super) fn answer(is_json: bool, value: &Value) {
 }
 
 /// Prints one line at once (`serve` says that it is ready).
-pub(super) fn ready(text: &str) {
+pub fn ready(text: &str) {
     println!("{text}");
 }
 
-/// Prints why a command failed.
-pub(super) fn failure(error: &anyhow::Error, is_json: bool) {
-    let zh = error
-        .downcast_ref::<transport::TransportError>()
-        .map(transport::TransportError::text_zh)
-        .or_else(|| {
-            error
-                .downcast_ref::<store::StoreError>()
-                .map(store::StoreError::text_zh)
-        });
+/// Prints why a command failed: in Chinese where there is a text for a clerk, and in English.
+pub fn failure(is_json: bool, zh: Option<&str>, error: &str) {
     if is_json {
-        println!("{}", json!({"error": format!("{error:#}"), "error_zh": zh}));
+        println!("{}", json!({"error": error, "error_zh": zh}));
     }
     if let Some(zh) = zh {
         eprintln!("错误:{zh}");
     }
-    eprintln!("error: {error:#}");
+    eprintln!("error: {error}");
 }
 
 fn line(row: &Value) -> String {
@@ -77,7 +69,7 @@ fn plain(value: &Value) -> String {
 }
 
 /// A record as JSON: its fields by name, and what the store knows of it.
-pub(super) fn record_json(record: &Record) -> Value {
+pub fn record_json(record: &Record) -> Value {
     let kind = kinds::by_number(record.key.kind);
     let mut map = Map::new();
     map.insert("id".into(), record.key.id.to_string().into());
