@@ -14,6 +14,8 @@ use crate::app::{App, Own};
 use crate::error::HubError;
 use crate::{greet, recovery};
 
+/// Raw bytes of the hub's own changes in one batch, far below what a reader takes.
+const OWN_BATCH_BYTES: usize = 1024 * 1024;
 /// Stored changes that are decided at once: more than the longest group has.
 const STORED_PORTION: usize = 512;
 /// Rounds of deciding what has waited before the rest is left to the next batch.
@@ -70,6 +72,8 @@ pub fn take_batch(
         if !is_out_of_place && greet::chain_at(tx, &journal, last)? != Some(pushed.chain) {
             return Err(proto::status::CallRefused::HelloFirst.into());
         }
+        // The verdicts were in the first answer; what the node has not folded comes with its rows.
+        journal.decided_through = 0;
         return Ok(Taken {
             journal,
             is_out_of_place,
@@ -436,6 +440,21 @@ impl Round<'_> {
         Ok(())
     }
 
+    /// Decides waiting changes whose record is there by now: it came back after a restore.
+    pub(crate) fn decide_what_can_be(&mut self) -> Result<u64, HubError> {
+        let mut ready = Vec::new();
+        for waiting in self.tx.all_waiting()? {
+            if self.tx.record(waiting.for_record)?.is_some() {
+                ready.push(waiting);
+            }
+        }
+        if !ready.is_empty() {
+            let writes = self.decide_waiting(&ready)?;
+            self.finish(writes, Vec::new())?;
+        }
+        Ok(ready.len() as u64)
+    }
+
     fn decide_waiting(&mut self, waiting: &[Waiting]) -> Result<Writes, HubError> {
         let mut world = self.new_world(0)?;
         for waiting in waiting {
@@ -488,12 +507,22 @@ impl Round<'_> {
             .iter()
             .map(|(header, body)| (header, body))
             .chain(made.iter().map(|change| (&change.header, &change.body)));
-        let mut changes = Vec::new();
+        let (mut changes, mut bytes) = (Vec::new(), 0);
         for (header, body) in parts {
             let salt =
                 crate::system::random_16().map_err(|error| StoreError::Disk(error.to_string()))?;
-            changes.push(convert::encode_change(header, body, salt));
+            let raw = convert::encode_change(header, body, salt);
+            bytes += raw.header.len() + raw.body.len();
+            changes.push(raw);
+            if bytes > OWN_BATCH_BYTES {
+                self.append_own_batch(&std::mem::take(&mut changes))?;
+                bytes = 0;
+            }
         }
+        self.append_own_batch(&changes)
+    }
+
+    fn append_own_batch(&self, changes: &[RawChange]) -> Result<(), HubError> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -509,16 +538,12 @@ impl Round<'_> {
         });
         let first = journal.received + 1;
         let count = u32::try_from(changes.len()).unwrap_or(u32::MAX);
-        let (bytes, raw_bytes) = convert::encode_batch(&changes)?;
-        journal.chain = chain_over(journal.chain, &changes);
+        let (bytes, raw_bytes) = convert::encode_batch(changes)?;
+        journal.chain = chain_over(journal.chain, changes);
         journal.received += u64::from(count);
         journal.decided_through = journal.received;
         let text = convert::batch_signature_text(own.node, own.epoch, first, count, &journal.chain);
-        let signature = self
-            .app
-            .identity
-            .signing_key()
-            .sign(Context::HubJournal, &text);
+        let key = self.app.identity.signing_key();
         let batch = Batch {
             last: journal.received,
             first,
@@ -527,7 +552,7 @@ impl Round<'_> {
             raw_bytes,
             bytes,
             chain: journal.chain,
-            signature: signature.to_vec(),
+            signature: key.sign(Context::HubJournal, &text).to_vec(),
         };
         self.tx.append_batch(own.node, own.epoch, &batch)?;
         self.tx.put_journal(&journal)?;

@@ -142,6 +142,21 @@ enum Command {
         /// Its id.
         id: String,
     },
+    /// Takes a step on a record's machine for an organisation.
+    Step {
+        /// The record.
+        id: String,
+        /// The event.
+        event: String,
+        /// The organisation's code.
+        #[arg(long = "as")]
+        organisation: String,
+        /// field=value.
+        values: Vec<String>,
+    },
+    /// Carries out what is due by rule today: letters that expire, receipts to be chased, changes
+    /// that have waited too long. `serve` does it by itself every hour.
+    Tick,
     /// Transfers of organisation relations.
     #[command(subcommand)]
     Transfer(people::Transfer),
@@ -213,6 +228,13 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
         let app = crate::app::App::open(&cli.data)?;
         let answer = match &cli.command {
             Command::Init { .. } | Command::Restore { .. } => return Ok(()),
+            Command::Step {
+                id,
+                event,
+                organisation,
+                values,
+            } => people::step(&app, id, (event, organisation), values, &cli.actor).await?,
+            Command::Tick => serde_json::json!({"steps": crate::rules::tick(&app).await?}),
             Command::Backup { file, protected } => backup::backup(&app, file, protected)?,
             Command::Recovery(recovery) => backup::recovery(&app, recovery).await?,
             Command::Serve { rpc, web } => return serve::serve(app, *rpc, *web).await,

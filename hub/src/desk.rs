@@ -28,6 +28,10 @@ pub fn edit(
     actor: &str,
     now_ms: u64,
 ) -> Result<Verdict, HubError> {
+    if crate::recovery::is_recovering(tx)? {
+        let why = "the hub was restored and still waits for its nodes: see recovery status";
+        return Err(proto::status::CallRefused::NotAllowed(why).into());
+    }
     let shown = tx.record(key)?;
     let mut values = values;
     if let (Verb::Set, Some(shown), Some(kind)) = (verb, &shown, kinds::by_number(key.kind)) {

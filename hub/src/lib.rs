@@ -11,5 +11,6 @@ pub mod error;
 pub mod greet;
 pub mod recovery;
 pub mod rpc;
+pub mod rules;
 pub mod system;
 pub mod web;

@@ -13,7 +13,7 @@
 //! evidence, and the changes that made it are decided again.
 
 use domain::digest::{Digest, certificate_text};
-use domain::id::{Incarnation, OfficeId, RecordId};
+use domain::id::{Incarnation, RecordId};
 use domain::kind::Class;
 use domain::kinds::set_aside;
 use domain::record::{Record, RecordKey};
@@ -126,12 +126,16 @@ pub fn take_proof(
     now_ms: u64,
 ) -> Result<u64, HubError> {
     let offers = tx.offers(node.id, feed)?;
-    let is_proven = is_recovering(tx)? && is_proven(tx, app, node, feed, &offers, proof)?;
+    // A node that had read less than the backup holds has nothing that the backup lacks.
+    let is_older = proof.sequence + 1 < tx.restored_next(feed)?;
+    let is_proven =
+        is_recovering(tx)? && !is_older && is_proven(tx, app, node, feed, &offers, proof)?;
     let mut adopted = 0;
     if is_proven {
-        adopted = adopt(tx, app, node.office, feed, &offers, now_ms)?;
-        tx.drop_offers(node.id, feed)?;
+        adopted = adopt(tx, app, node, feed, &offers, now_ms)?;
         take_history(tx, app, node, proof)?;
+    } else if is_older && !proof.incarnation.is_empty() {
+        tx.drop_offers(node.id, feed)?;
     } else if !offers.is_empty() {
         let detail = format!("{} rows of {feed} are kept as evidence", offers.len());
         tx.note_incident("offer_unproven", Some(node.id), &detail, now_ms)?;
@@ -195,7 +199,7 @@ fn former(tx: Tx<'_>, incarnation: &[u8]) -> Result<Option<Incarnation>, StoreEr
 fn adopt(
     tx: Tx<'_>,
     app: &App,
-    office: OfficeId,
+    node: &Node,
     feed: &str,
     offers: &[(RecordKey, Option<Record>)],
     now_ms: u64,
@@ -205,21 +209,31 @@ fn adopt(
     for (key, state) in offers {
         let Some(record) = state else {
             if feed != store::hub::CITY && tx.was_in_feed_at_restore(*key, feed)? {
-                writes.leaves.insert((*key, office), Leaving::Withdrawn);
+                writes
+                    .leaves
+                    .insert((*key, node.office), Leaving::Withdrawn);
             }
+            tx.drop_offer(node.id, feed, *key)?;
             continue;
         };
-        if record.class != Class::Reference {
-            writes.joins.insert((*key, office));
-        }
         let known = tx.record(*key)?;
-        if known.is_none_or(|known| known.revision < record.revision) {
+        if known
+            .as_ref()
+            .is_none_or(|known| known.revision < record.revision)
+        {
+            if record.class != Class::Reference {
+                writes.joins.insert((*key, node.office));
+            }
             writes.waiting.extend(waiting_again(record));
             writes
                 .records
                 .insert(*key, (record.clone(), Mover::Foreign));
             count += 1;
+        } else if known.is_none_or(|known| known.hash() != record.hash()) {
+            // Another node brought a later state: this one stays as evidence.
+            continue;
         }
+        tx.drop_offer(node.id, feed, *key)?;
     }
     let mut round = Round {
         tx,

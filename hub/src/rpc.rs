@@ -10,9 +10,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use proto::status::CallRefused;
 use proto::wire::enrolment::enrolment_server::EnrolmentServer;
 use proto::wire::sync::sync_server::SyncServer;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_stream::StreamExt as _;
 
 use crate::app::App;
@@ -25,8 +26,14 @@ const HANDSHAKES_MAX: usize = 256;
 const STREAMS_MAX: u32 = 64;
 /// After so long without an answer to a ping, a connection is dropped.
 const KEEPALIVE: Duration = Duration::from_secs(20);
-/// A message's greatest size: a batch and its envelope.
+/// A page's greatest size on the wire.
 const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A call's greatest size: a compressed batch, or a portion of a report, and its envelope.
+const CALL_BYTES_MAX: usize = 640 * 1024;
+/// Raw KiB of all batches that are being taken at once.
+const BATCHES_KIB_MAX: usize = 24 * 1024;
+/// When a node that found no room comes again (milliseconds; it adds its own jitter).
+const BUSY_MS: u32 = 2_000;
 
 /// What the services share.
 #[derive(Debug, Clone)]
@@ -35,6 +42,23 @@ pub struct Shared {
     pub app: App,
     /// Counts the commits that were seen; moves when anything was written.
     pub commits: watch::Receiver<u64>,
+    /// Room for batches that are being taken, in KiB of their raw size.
+    pub room: Arc<Semaphore>,
+}
+
+impl Shared {
+    /// What the services share for an opened hub.
+    pub fn new(app: App, commits: watch::Receiver<u64>) -> Self {
+        let room = Arc::new(Semaphore::new(BATCHES_KIB_MAX));
+        Self { app, commits, room }
+    }
+
+    /// Room for one batch; who finds none comes again at a time that the hub chooses.
+    fn room(&self, raw_bytes: u32) -> Result<OwnedSemaphorePermit, CallRefused> {
+        let wanted = raw_bytes.div_ceil(1024).max(1);
+        let room = Arc::clone(&self.room).try_acquire_many_owned(wanted);
+        room.map_err(|_| CallRefused::Busy(BUSY_MS))
+    }
 }
 
 /// Serves until `stop` resolves; answers the address once it listens.
@@ -58,7 +82,7 @@ pub async fn serve(
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<SyncServer<sync::SyncService>>().await;
     let sync = SyncServer::new(sync::SyncService::new(shared.clone()))
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_decoding_message_size(CALL_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let enrolment = EnrolmentServer::new(enrolment::EnrolmentService::new(shared))
         .max_decoding_message_size(64 * 1024);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use domain::id::{NodeId, OfficeId};
 use store::open::Side;
 use store::writer::Store;
+use store::{StoreError, Tx};
 use transport::keys::NodeKeys;
 
 const DATABASE: &str = "node.sqlite";
@@ -30,6 +31,47 @@ pub struct Own {
     pub epoch: u32,
     /// Its office.
     pub office: OfficeId,
+}
+
+/// The setting with the identity and epoch under which this store's journal is written.
+const OWN: &str = "own";
+
+impl Own {
+    /// Whose journal this store is written under now: another process may have enrolled the node or
+    /// moved to another epoch since this one looked.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn in_store(self, tx: Tx<'_>) -> Result<Self, StoreError> {
+        let kept = tx.setting(OWN)?.unwrap_or_default();
+        let Some(kept) = Self::from_bytes(&kept) else {
+            return Ok(self);
+        };
+        let is_newer =
+            self.node == NodeId::default() || (kept.node == self.node && kept.epoch > self.epoch);
+        Ok(if is_newer { kept } else { self })
+    }
+
+    /// Writes it into the store, for every process that writes.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn keep(self, tx: Tx<'_>) -> Result<(), StoreError> {
+        let mut bytes = self.node.bytes().to_vec();
+        bytes.extend_from_slice(&self.epoch.to_be_bytes());
+        bytes.extend_from_slice(&self.office.bytes());
+        tx.set_setting(OWN, &bytes)
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (node, rest) = bytes.split_at_checked(16)?;
+        let (epoch, office) = rest.split_at_checked(4)?;
+        Some(Self {
+            node: NodeId::from_slice(node).ok()?,
+            epoch: u32::from_be_bytes(epoch.try_into().ok()?),
+            office: OfficeId::from_slice(office).ok()?,
+        })
+    }
 }
 
 /// Makes a new node's folder.

@@ -24,10 +24,6 @@ pub async fn join(app: &App, code: &str) -> anyhow::Result<String> {
     let code = EnrolmentCode::parse(code)?;
     code.check_expiry(system::now_ms().cast_signed())?;
     let mut keys = app.keys()?;
-    anyhow::ensure!(
-        keys.identity.is_none(),
-        "this node is enrolled already 本机已开通"
-    );
     keys.begin_enrolment(code.clone())?;
     keys.save(&app.keys_path())?;
     let pending = keys.enrolment.as_ref().context("an enrolment was begun")?;

@@ -34,6 +34,14 @@ pub struct Page {
 /// The store's own.
 pub fn take_page(tx: Tx<'_>, own: Own, page: &Page) -> anyhow::Result<Digest> {
     let (before, mut digest) = tx.feed_read(&page.feed)?;
+    // A change that waits for a record stays pending and shown: its note may come after its row.
+    for row in &page.rows {
+        if let FeedRow::State(record) = row
+            && record.key.kind == set_aside::KIND_NUMBER
+        {
+            note_waiting(tx, own, record)?;
+        }
+    }
     for row in &page.rows {
         match row {
             FeedRow::State(record) => take_state(tx, own, page, record, &mut digest)?,
@@ -61,7 +69,8 @@ fn take_state(
         return Ok(());
     }
     for (epoch, sequence) in tx.pending_of(key)? {
-        if epoch < own.epoch || sequence <= page.decided_through {
+        let is_decided = epoch != own.epoch || sequence <= page.decided_through;
+        if is_decided && !tx.is_waiting(epoch, sequence)? {
             tx.drop_pending(epoch, sequence)?;
         }
     }
@@ -90,6 +99,9 @@ fn take_leave(
     if kept.is_empty() {
         tx.drop_base_image(key)?;
         tx.remove_record(key)?;
+    } else {
+        // What is still pending is answered by a note; then nothing of the record is left.
+        tx.put_base_image(key, None)?;
     }
     Ok(())
 }
@@ -145,17 +157,25 @@ pub(crate) fn settle_row(
     Ok(())
 }
 
+/// Notes which own changes wait at the hub for a record.
+fn note_waiting(tx: Tx<'_>, own: Own, note: &Record) -> anyhow::Result<()> {
+    let change = note.value(set_aside::CHANGE).and_then(change_of_bytes);
+    if let Some(change) = change.filter(|change| change.node == own.node) {
+        let is_waiting = note.text(set_aside::STATE) == Some("waiting");
+        tx.set_waiting(change.epoch, change.sequence, is_waiting)?;
+    }
+    Ok(())
+}
+
 /// An own change came back refused: it, and those that stand on it, are shown no more.
 fn take_refusal(tx: Tx<'_>, own: Own, note: &Record) -> anyhow::Result<()> {
     let change = note.value(set_aside::CHANGE).and_then(change_of_bytes);
     let Some(change) = change.filter(|change| change.node == own.node) else {
         return Ok(());
     };
-    let is_refused = matches!(
-        note.text(set_aside::STATE),
-        Some("held" | "rejected" | "forwarded")
-    );
-    if !is_refused {
+    // A change that waited and was applied after all comes with its row.
+    let is_over = note.text(set_aside::STATE) != Some("waiting");
+    if !is_over {
         return Ok(());
     }
     let Some(entry) = tx.entry(change.epoch, change.sequence)? else {

@@ -116,6 +116,7 @@ pub fn append(
     body: Body,
     shown: Option<Record>,
 ) -> anyhow::Result<Record> {
+    let own = own.in_store(tx)?;
     let key = RecordKey {
         kind: header.kind,
         id: header.record,

@@ -63,6 +63,7 @@ pub fn adopt_identity(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
         }
     }
     count += rewrite_unenrolled(tx, own)?;
+    own.keep(tx)?;
     tx.set_setting(IDENTITY, &own.node.bytes())?;
     Ok(count)
 }

@@ -110,7 +110,17 @@ impl Session {
             received: 0,
             is_copy: false,
         };
-        session.greet().await?;
+        if let Err(error) = session.greet().await {
+            // An expired certificate may still ask for its successor, and for nothing else.
+            if !is_expired(&error) {
+                return Err(error);
+            }
+            session
+                .renew()
+                .await
+                .context("the certificate has expired 证书已过期")?;
+            anyhow::bail!("the certificate was renewed: connect again");
+        }
         Ok(session)
     }
 
@@ -122,8 +132,11 @@ impl Session {
             self.incarnation = answer.incarnation.clone();
             self.feeds.clone_from(&answer.feeds);
             self.received = answer.received.as_ref().map_or(0, |head| head.sequence);
-            if answer.renew {
-                self.renew().await?;
+            if answer.renew
+                && let Err(error) = self.renew().await
+            {
+                // The present certificate still holds; the next session asks again.
+                tracing::warn!(error = %format!("{error:#}"), "the certificate was not renewed");
             }
             match answer.standing() {
                 wire::Standing::HubRecovering => {
@@ -238,9 +251,13 @@ impl Session {
         self.own.epoch = epoch;
         self.app.own.epoch = epoch;
         self.received = 0;
+        let own = self.own;
         self.app
             .store
-            .write::<_, anyhow::Error>(|tx| Ok(tx.set_setting("nonce_confirmed", &[])?))
+            .write::<_, anyhow::Error>(move |tx| {
+                own.keep(tx)?;
+                Ok(tx.set_setting("nonce_confirmed", &[])?)
+            })
             .await
     }
 
@@ -344,6 +361,8 @@ impl Session {
     /// # Errors
     /// The line's and the store's own; what was committed stays.
     pub async fn exchange(&mut self) -> anyhow::Result<Summary> {
+        // Another process may have written under a former epoch until just now.
+        self.carry_over().await?;
         let pushed = self.push_all().await;
         anyhow::ensure!(
             !self.is_copy,
@@ -356,6 +375,11 @@ impl Session {
             received,
         })
     }
+}
+
+fn is_expired(error: &anyhow::Error) -> bool {
+    let status = error.downcast_ref::<tonic::Status>();
+    status.is_some_and(|status| proto::status::retry(status) == proto::status::Retry::Renew)
 }
 
 /// One whole session.

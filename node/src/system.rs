@@ -1,14 +1,22 @@
 //! The only reader of the clock and of randomness.
 
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Milliseconds since 1970 by the wall clock; 0 where it stands before that.
+/// Milliseconds since 1970 by the wall clock; 0 where it stands before that. For rehearsals the
+/// environment's `LIANXIN_CLOCK_OFFSET_S` (seconds, may be negative) is added.
 pub fn now_ms() -> u64 {
-    SystemTime::now()
+    static OFFSET_MS: OnceLock<i64> = OnceLock::new();
+    let offset = *OFFSET_MS.get_or_init(|| {
+        let text = std::env::var("LIANXIN_CLOCK_OFFSET_S").unwrap_or_default();
+        text.parse::<i64>().unwrap_or(0).saturating_mul(1000)
+    });
+    let wall = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| {
             u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-        })
+        });
+    wall.saturating_add_signed(offset)
 }
 
 /// Sixteen random bytes.

@@ -6,6 +6,7 @@
     reason = "a test that is wrong should stop"
 )]
 
+mod arrows;
 mod crash;
 mod history;
 mod restore;

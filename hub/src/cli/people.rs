@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use domain::decide::HUB_RECORDER as RULES;
 use domain::kinds::{step, transfer as case};
 use domain::machines::transfer::MACHINE;
 use serde_json::{Value, json};
@@ -47,12 +48,9 @@ pub(super) async fn transfer(app: &App, command: &Transfer, actor: &str) -> anyh
             reason,
             values,
         } => {
-            let record = desk::record(app, case).await?;
             let mut values = values.clone();
             values.extend(reason.iter().map(|reason| format!("reason={reason}")));
-            let args = read_values(app, &step::KIND, &values).await?;
-            let acting = organisation_named(app, organisation).await?;
-            take_step(app, record.key, (event, acting), args, actor).await?;
+            step(app, case, (event, organisation), &values, actor).await?;
             show(app, case).await
         }
     }
@@ -70,4 +68,23 @@ async fn show(app: &App, id: &str) -> anyhow::Result<Value> {
         map.insert("state_name".to_owned(), json!(names));
     }
     Ok(shown)
+}
+
+/// Takes a step on any record for an organisation.
+pub(super) async fn step(
+    app: &App,
+    id: &str,
+    (event, organisation): (&str, &str),
+    values: &[String],
+    actor: &str,
+) -> anyhow::Result<Value> {
+    anyhow::ensure!(
+        actor != RULES,
+        "the name \"{RULES}\" is the rules' own 该名称不可使用"
+    );
+    let record = desk::record(app, id).await?;
+    let args = read_values(app, &step::KIND, values).await?;
+    let acting = organisation_named(app, organisation).await?;
+    take_step(app, record.key, (event, acting), args, actor).await?;
+    desk::get(app, id).await
 }

@@ -12,6 +12,8 @@ use crate::error::HubError;
 use crate::rpc::{self, Shared};
 use crate::system;
 
+/// How often the hub looks for what days bring.
+const TICK: Duration = Duration::from_hours(1);
 /// How often the database is asked whether anybody has written.
 const COMMIT_POLL: Duration = Duration::from_millis(100);
 
@@ -25,6 +27,7 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
     let (seen, commits) = watch::channel(0);
     let database = app.database();
     tokio::task::spawn_blocking(move || poll_commits(&database, &seen));
+    tokio::spawn(tick_every_hour(app.clone()));
     tokio::spawn(decide_what_is_stored(app.clone(), commits.clone()));
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
@@ -36,7 +39,12 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
     let web = listener.local_addr()?;
     let page = crate::web::serve(app.clone(), listener, until(stopped.clone()));
     let (ready, is_ready) = oneshot::channel();
-    let nodes = rpc::serve(Shared { app, commits }, rpc, ready, until(stopped.clone()));
+    let nodes = rpc::serve(
+        Shared::new(app, commits),
+        rpc,
+        ready,
+        until(stopped.clone()),
+    );
     let both = async {
         tokio::try_join!(nodes, async { Ok(page.await?) })?;
         anyhow::Ok(())
@@ -52,6 +60,17 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
     tokio::select! {
         ended = both => ended,
         () = announce => Ok(()),
+    }
+}
+
+/// Carries out what days bring, also those that passed while the hub was down.
+async fn tick_every_hour(app: App) {
+    let mut hours = tokio::time::interval(TICK);
+    loop {
+        hours.tick().await;
+        if let Err(error) = crate::rules::tick(&app).await {
+            tracing::warn!(%error, "what is due by rule cannot be carried out now");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Organisations, offices, enrolment codes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
@@ -84,6 +85,8 @@ pub(super) async fn org(app: &App, command: &Org, actor: &str) -> anyhow::Result
     }
 }
 
+/// Levels of organisations above one another that are followed.
+const LEVELS_MAX: usize = 16;
 /// Field of a column with the code of the organisation above, which a record names by id.
 const PARENT_CODE: u16 = 250;
 
@@ -112,6 +115,8 @@ fn columns() -> Vec<Column<'static>> {
 async fn import(app: &App, file: &Path, actor: &str) -> anyhow::Result<Value> {
     let (own, file, actor) = (app.clone(), file.to_path_buf(), actor.to_owned());
     let rows = tokio::task::spawn_blocking(move || read_rows(&file)).await??;
+    let mut rows = rows;
+    name_offices(app, &mut rows).await?;
     let count = rows.len();
     app.store
         .write::<_, anyhow::Error>(move |tx| {
@@ -124,6 +129,52 @@ async fn import(app: &App, file: &Path, actor: &str) -> anyhow::Result<Value> {
         })
         .await?;
     Ok(json!({"organisations": count}))
+}
+
+/// Names the office of every organisation below one: the node of that office works for it.
+async fn name_offices(app: &App, rows: &mut [(u32, Values)]) -> anyhow::Result<()> {
+    let known = app
+        .store
+        .read::<_, HubError>(|tx| Ok(tx.list(&organisation::KIND, &[], None, usize::MAX)?))
+        .await?;
+    let mut above = BTreeMap::new();
+    for record in &known {
+        let is_office = record.text(organisation::IS_OFFICE) == Some("1");
+        above.insert(
+            record.key.id,
+            (record.reference(organisation::PARENT), is_office),
+        );
+    }
+    for (_, values) in rows.iter() {
+        let parent = values
+            .iter()
+            .find(|(number, _)| *number == organisation::PARENT);
+        let parent = parent.and_then(|(_, bytes)| RecordId::from_slice(bytes).ok());
+        let is_office = value(values, organisation::IS_OFFICE) == "1";
+        above.insert(
+            id_of(value(values, organisation::CODE)),
+            (parent, is_office),
+        );
+    }
+    for (_, values) in rows {
+        let mut at = above
+            .get(&id_of(value(values, organisation::CODE)))
+            .copied();
+        if at.is_some_and(|(_, is_office)| is_office) {
+            continue;
+        }
+        for _ in 0..LEVELS_MAX {
+            let Some(parent) = at.and_then(|(parent, _)| parent) else {
+                break;
+            };
+            at = above.get(&parent).copied();
+            if at.is_some_and(|(_, is_office)| is_office) {
+                values.push((organisation::NODE_OFFICE, parent.bytes().to_vec()));
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn read_rows(file: &Path) -> anyhow::Result<Vec<(u32, Values)>> {

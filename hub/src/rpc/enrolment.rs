@@ -81,6 +81,7 @@ impl Enrolment for EnrolmentService {
                 enroll(tx, &secret_hash, &keys_hash, node, now_ms)
             })
             .await?;
+        self.note_used(secret_hash, now_ms)?;
         let identity = &self.shared.app.identity;
         let leaf = identity
             .issue(
@@ -110,6 +111,20 @@ impl Enrolment for EnrolmentService {
             root_certificate: identity.root_pem().to_owned(),
             clock: now_ms,
         }))
+    }
+}
+
+impl EnrolmentService {
+    /// Notes durably that a code was used: a restore must not make it new again.
+    fn note_used(&self, secret_hash: [u8; 32], now_ms: u64) -> Result<(), CallRefused> {
+        let used = transport::revoked::Entry::UsedCode(secret_hash);
+        let register = &self.shared.app.register;
+        let mut register = register
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        register
+            .append(used, now_ms.cast_signed())
+            .map_err(|error| CallRefused::CannotStore(error.to_string()))
     }
 }
 

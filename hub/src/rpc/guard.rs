@@ -9,6 +9,9 @@ use super::Shared;
 use super::connection::Peer;
 use crate::error::HubError;
 
+/// How long after its end a certificate may still be renewed without a person: 18 months.
+const RENEW_AFTER_END_S_MAX: i64 = 18 * 30 * 24 * 3600;
+
 impl Shared {
     /// The caller's certificate.
     fn peer<T>(request: &Request<T>) -> Result<PeerIdentity, CallRefused> {
@@ -35,6 +38,10 @@ impl Shared {
         request: &Request<T>,
     ) -> Result<(Node, PeerIdentity), Status> {
         let peer = Self::peer(request)?;
+        let now_s = crate::system::now_ms().cast_signed() / 1000;
+        if now_s.saturating_sub(peer.not_after_unix_s) > RENEW_AFTER_END_S_MAX {
+            return Err(CallRefused::NotAllowed("expired too long ago: enrol again").into());
+        }
         Ok((self.node_of(peer).await?, peer))
     }
 

@@ -72,6 +72,7 @@ impl Sync for SyncService {
             .and_then(|peer| peer.0)
             .is_some_and(|peer| peer.needs_renewal(system::now_ms().cast_signed()));
         let hello = request.into_inner();
+        check_nonces(&hello)?;
         let head = hello.head.unwrap_or_default();
         let chain = convert::thirty_two(&head.chain, "head.chain").map_err(CallRefused::from)?;
         let now_ms = system::now_ms();
@@ -127,6 +128,7 @@ impl Sync for SyncService {
         let node = self.shared.caller(&request).await?;
         let push = request.into_inner();
         self.shared.check_incarnation(&push.incarnation)?;
+        let _room = self.shared.room(push.raw_bytes)?;
         let pushed = read_push(&node, push)?;
         let (app, now_ms) = (self.shared.app.clone(), system::now_ms());
         let taken = self
@@ -247,6 +249,18 @@ impl Sync for SyncService {
             certificate_chain: leaf.chain_pem,
         }))
     }
+}
+
+/// Nonces are sixteen bytes; the confirmed one is empty at the first greeting.
+fn check_nonces(hello: &wire::HelloRequest) -> Result<(), CallRefused> {
+    let confirmed = hello.confirmed_nonce.len();
+    if confirmed != 16 && confirmed != 0 {
+        return Err(convert::Invalid::Length("confirmed_nonce").into());
+    }
+    if hello.proposed_nonce.len() != 16 {
+        return Err(convert::Invalid::Length("proposed_nonce").into());
+    }
+    Ok(())
 }
 
 /// Checks a batch's sizes before it is unpacked, and its signature before it is stored.

@@ -12,6 +12,7 @@ use store::{Filter, Tx};
 
 use super::records::{found, organisation_in, read_id, read_values};
 use crate::app::App;
+use crate::journal::Values;
 use crate::journal::{self};
 use crate::{fold, system};
 use console::answer::record_json;
@@ -23,10 +24,15 @@ pub(super) enum Transfer {
         /// The member's id.
         #[arg(long)]
         member: String,
-        /// The receiving organisation's code.
+        /// The receiving organisation's code; none where it does not work in this system.
         #[arg(long)]
-        to: String,
+        to: Option<String>,
         /// field=value.
+        values: Vec<String>,
+    },
+    /// Enters a letter that a member brought from an organisation outside this system.
+    EnterLetter {
+        /// field=value: name, origin, letter_number, last_valid_date, …
         values: Vec<String>,
     },
     /// Takes a step.
@@ -54,7 +60,10 @@ pub(super) async fn transfer(app: &App, command: &Transfer, actor: &str) -> anyh
     match command {
         Transfer::List => super::records::list(app, "transfer", &[], None, 10_000).await,
         Transfer::Show { case } => show(app, case).await,
-        Transfer::Start { member, to, values } => start(app, member, to, values, actor).await,
+        Transfer::Start { member, to, values } => {
+            start(app, member, to.as_deref(), values, actor).await
+        }
+        Transfer::EnterLetter { values } => enter_letter(app, values, actor).await,
         Transfer::Step {
             case,
             event,
@@ -71,33 +80,64 @@ pub(super) async fn transfer(app: &App, command: &Transfer, actor: &str) -> anyh
 async fn start(
     app: &App,
     member: &str,
-    to: &str,
+    to: Option<&str>,
     values: &[String],
     actor: &str,
 ) -> anyhow::Result<Value> {
     let member = read_id(member)?;
-    let (own, to, values, actor) = (app.own, to.to_owned(), values.to_vec(), actor.to_owned());
+    let (own, actor) = (app.own, actor.to_owned());
+    let (to, values) = (to.map(str::to_owned), values.to_vec());
     let id = app
         .store
         .write::<_, anyhow::Error>(move |tx| {
-            let to = organisation_in(tx, &to)?;
             found(tx, member)?;
             let mut args = read_values(tx, &step::KIND, &values)?;
             args.push((step::MEMBER, member.bytes().to_vec()));
-            args.push((step::TO_ORG, to.bytes().to_vec()));
             args.push((step::FROM_ORG, own.office.bytes().to_vec()));
-            if args.iter().all(|(number, _)| *number != step::VARIANT) {
-                args.push((step::VARIANT, b"in_province".to_vec()));
-            }
-            let key = RecordKey {
-                kind: case::KIND_NUMBER,
-                id: system::new_record_id()?,
+            let variant = match to {
+                Some(to) => {
+                    args.push((step::TO_ORG, organisation_in(tx, &to)?.bytes().to_vec()));
+                    "in_province"
+                }
+                None => "offline_out",
             };
-            journal::take_step(tx, own, key, "create", args, &actor)?;
-            Ok(key.id)
+            if args.iter().all(|(number, _)| *number != step::VARIANT) {
+                args.push((step::VARIANT, variant.as_bytes().to_vec()));
+            }
+            begin(tx, own, "create", args, &actor)
         })
         .await?;
     Ok(json!({"id": id.to_string(), "state": "待市里确认 waiting for the city"}))
+}
+
+/// A letter from outside: the case begins at the receiver.
+async fn enter_letter(app: &App, values: &[String], actor: &str) -> anyhow::Result<Value> {
+    let (own, values, actor) = (app.own, values.to_vec(), actor.to_owned());
+    let id = app
+        .store
+        .write::<_, anyhow::Error>(move |tx| {
+            let mut args = read_values(tx, &step::KIND, &values)?;
+            args.push((step::TO_ORG, own.office.bytes().to_vec()));
+            args.push((step::VARIANT, b"offline_in".to_vec()));
+            begin(tx, own, "enter_letter", args, &actor)
+        })
+        .await?;
+    Ok(json!({"id": id.to_string(), "state": "待市里确认 waiting for the city"}))
+}
+
+fn begin(
+    tx: Tx<'_>,
+    own: crate::app::Own,
+    event: &str,
+    args: Values,
+    actor: &str,
+) -> anyhow::Result<RecordId> {
+    let key = RecordKey {
+        kind: case::KIND_NUMBER,
+        id: system::new_record_id()?,
+    };
+    journal::take_step(tx, own, key, event, args, actor)?;
+    Ok(key.id)
 }
 
 /// Takes a step on a record: at once in the journal, decided by the hub.

@@ -57,7 +57,8 @@ impl Session {
                 feed: page.feed.clone(),
                 rows,
                 to_sequence: page.to_sequence,
-                decided_through: page.decided_through,
+                // What another machine of this identity sent is not ours to fold.
+                decided_through: page.decided_through.min(self.received),
             };
             let digest = self
                 .app
@@ -249,14 +250,7 @@ impl Session {
             rows = offered.len(),
             "the hub does not have these rows: offered"
         );
-        let request = wire::ReconcileRequest {
-            incarnation: self.incarnation.clone(),
-            feed: feed.to_owned(),
-            offered,
-            ..wire::ReconcileRequest::default()
-        };
-        self.client.reconcile(request).await?;
-        Ok(())
+        self.offer_portion(feed, offered, Vec::new()).await
     }
 }
 

@@ -44,7 +44,7 @@ impl Session {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return Ok(());
         };
-        let (first_sequence, chain) = (first.sequence, last.chain);
+        let (first_sequence, last_sequence, chain) = (first.sequence, last.sequence, last.chain);
         let count = u32::try_from(entries.len())?;
         let changes: Vec<_> = entries.into_iter().map(|entry| entry.raw).collect();
         let (batch, raw_bytes) = convert::encode_batch(&changes)?;
@@ -65,7 +65,14 @@ impl Session {
             })
             .await?
             .into_inner();
-        self.received = answer.received.map_or(0, |head| head.sequence);
+        let received = answer.received.unwrap_or_default();
+        if received.sequence != last_sequence
+            || received.chain.as_ref() != chain.as_slice()
+            || answer.out_of_place
+        {
+            return self.find_place(received, answer.out_of_place).await;
+        }
+        self.received = received.sequence;
         let not_applied: BTreeSet<u64> = answer.verdicts.iter().map(|v| v.sequence).collect();
         let (own, feed, decided) = (self.own, self.app.office_feed(), answer.decided_through);
         // Of changes decided before this batch the verdicts are not listed here: they come as rows.
@@ -82,5 +89,28 @@ impl Session {
                 fold::take_answer(tx, own, &feed, decided, &unknown)
             })
             .await
+    }
+
+    /// The hub has another end of this journal than the batch: go on from there where it is ours;
+    /// where it is not, another machine writes under this identity, and greeting again shows it.
+    async fn find_place(&mut self, received: wire::Head, is_gap: bool) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            is_gap || received.sequence >= self.received,
+            "the hub has less of the journal than before: greet again"
+        );
+        let (own, sequence) = (self.own, received.sequence);
+        let entry = self
+            .app
+            .store
+            .read::<_, anyhow::Error>(move |tx| Ok(tx.entry(own.epoch, sequence)?))
+            .await?;
+        let is_ours = sequence == 0
+            || entry.is_some_and(|entry| received.chain.as_ref() == entry.chain.as_slice());
+        anyhow::ensure!(
+            is_ours,
+            "the hub's journal of this node is another: greet again"
+        );
+        self.received = sequence;
+        Ok(())
     }
 }

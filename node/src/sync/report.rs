@@ -10,8 +10,9 @@ use store::node::Certificate;
 
 use super::Session;
 
-/// Rows offered in one call, and roughly their bytes.
+/// Rows looked at for one call, and the bytes after which a call is sent.
 const PORTION_ROWS: usize = 256;
+const PORTION_BYTES: usize = 256 * 1024;
 
 impl Session {
     /// Reports every feed.
@@ -36,14 +37,7 @@ impl Session {
                 .store
                 .read::<_, anyhow::Error>(move |tx| held(tx, &name, &keys))
                 .await?;
-            let request = wire::ReconcileRequest {
-                incarnation: self.incarnation.clone(),
-                feed: feed.to_owned(),
-                offered,
-                gone,
-                ..wire::ReconcileRequest::default()
-            };
-            self.client.reconcile(request).await?;
+            self.offer_portion(feed, offered, gone).await?;
         }
         let name = feed.to_owned();
         let proof = self
@@ -68,6 +62,38 @@ impl Session {
             ..wire::ReconcileRequest::default()
         };
         Ok(self.client.reconcile(request).await?.into_inner().adopted)
+    }
+}
+
+impl Session {
+    /// Offers rows in calls that the hub takes.
+    pub(super) async fn offer_portion(
+        &mut self,
+        feed: &str,
+        offered: Vec<wire::Row>,
+        gone: Vec<Bytes>,
+    ) -> anyhow::Result<()> {
+        let mut request = wire::ReconcileRequest {
+            incarnation: self.incarnation.clone(),
+            feed: feed.to_owned(),
+            gone,
+            ..wire::ReconcileRequest::default()
+        };
+        let mut bytes = 0;
+        for row in offered {
+            bytes += prost::Message::encoded_len(&row);
+            request.offered.push(row);
+            if bytes > PORTION_BYTES {
+                self.client.reconcile(request.clone()).await?;
+                request.offered.clear();
+                request.gone.clear();
+                bytes = 0;
+            }
+        }
+        if !request.offered.is_empty() || !request.gone.is_empty() {
+            self.client.reconcile(request).await?;
+        }
+        Ok(())
     }
 }
 

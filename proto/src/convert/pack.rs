@@ -38,12 +38,28 @@ pub fn encode_batch(changes: &[RawChange]) -> Result<(Vec<u8>, u32), Invalid> {
 /// sixteen bytes, more changes than `count_max`.
 pub fn decode_batch(bytes: &[u8], raw: u32, count_max: usize) -> Result<Vec<RawChange>, Invalid> {
     let bytes = unpack(bytes, raw, limits::BATCH_RAW_BYTES_MAX)?;
+    count_fields(&bytes, count_max, "changes in a batch")?;
     let batch =
         wire::ChangeBatch::decode(bytes.as_slice()).map_err(|_| Invalid::Malformed("batch"))?;
-    if batch.changes.len() > count_max {
-        return Err(Invalid::TooLarge("changes in a batch"));
-    }
     batch.changes.into_iter().map(read_raw).collect()
+}
+
+/// Counts the top-level fields of a message before it is decoded: two bytes on the wire can become
+/// a hundred in memory.
+fn count_fields(bytes: &[u8], count_max: usize, what: &'static str) -> Result<(), Invalid> {
+    let malformed = |_| Invalid::Malformed(what);
+    let mut rest = bytes;
+    let mut count = 0;
+    while !rest.is_empty() {
+        count += 1;
+        if count > count_max {
+            return Err(Invalid::TooLarge(what));
+        }
+        let (tag, wire_type) = prost::encoding::decode_key(&mut rest).map_err(malformed)?;
+        let context = prost::encoding::DecodeContext::default();
+        prost::encoding::skip_field(wire_type, tag, &mut rest, context).map_err(malformed)?;
+    }
+    Ok(())
 }
 
 fn read_raw(change: wire::Change) -> Result<RawChange, Invalid> {

@@ -18,15 +18,17 @@ mod transfer;
 mod unit;
 
 pub use rewritten::replaced;
+pub use step::HUB_RECORDER;
+pub use transfer::chase_is_due;
 
 use crate::change::{Change, Verb};
 use crate::id::{ChangeId, DESK, OfficeId, RecordId, derived_id};
 use crate::kind::{Class, Kind};
-use crate::kinds::{self, set_aside};
+use crate::kinds::{self, set_aside, step as step_kind};
 use crate::record::RecordKey;
 use crate::world::{Mover, Need, Outcome, Waiting, World};
 
-pub use step::{automatic_step, local_refusal};
+pub use step::local_refusal;
 pub use unit::{pack_unit, unpack_unit};
 
 /// A change with what the hub knows of its arrival.
@@ -189,6 +191,8 @@ fn decide_in_draft(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict
         Ok(verdict) => {
             if let Some(waited_in) = incoming.waited_in {
                 end_waiting(world, incoming, waited_in, "fixed")?;
+                // Its writer has seen it go: the row must come back, though it is the writer's own.
+                send_again(world, incoming)?;
             }
             Ok(verdict)
         }
@@ -219,6 +223,10 @@ fn attempt(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict, Stop> 
         check_values(kind, incoming.change)?;
     }
     check_class(header.class, header.verb, incoming.office)?;
+    if header.kind == step_kind::KIND_NUMBER && header.verb == Verb::Create {
+        // A step is taken, not made: only so the machine judges it.
+        return Err(Stop::Refused("kind_wrong"));
+    }
     match header.verb {
         Verb::Create => create::create(world, incoming, kind),
         Verb::Set => set::set(world, incoming, kind),
@@ -278,6 +286,9 @@ pub fn change_of_bytes(bytes: &[u8]) -> Option<ChangeId> {
     })
 }
 
+/// Why a former holder's edit is put before the present holder.
+const LATE_EDIT: &str = "late_edit";
+
 /// Keeps a change whole that is not applied, and sends the record's row so that its writer sees the
 /// state without it.
 fn put_aside(
@@ -298,10 +309,11 @@ fn put_aside(
         kind: set_aside::KIND_NUMBER,
         id,
     };
-    let state = if waits_for.is_some() {
-        "waiting"
-    } else {
-        "held"
+    let state = match (waits_for, reason) {
+        (Some(_), _) => "waiting",
+        // It lies before the present holder as a suggestion already.
+        (None, LATE_EDIT) => "forwarded",
+        (None, _) => "held",
     };
     let mut note = vec![
         (
@@ -347,6 +359,27 @@ fn send_again(world: &mut World, incoming: &Incoming<'_>) -> Result<(), Need> {
     if let Some(record) = world.record(incoming.key())?.cloned() {
         world.put(record, Mover::Foreign);
     }
+    Ok(())
+}
+
+/// Holds a change that has waited too long for a record: a person decides now (rule 6).
+///
+/// # Errors
+/// A fact that is lacking; the world is as before.
+pub fn hold_for_a_person(world: &mut World, key: RecordKey, now_ms: u64) -> Result<(), Need> {
+    let Some(note) = world.record(key)?.cloned() else {
+        return Ok(());
+    };
+    if note.text(set_aside::STATE) != Some("waiting") {
+        return Ok(());
+    }
+    let held = [(set_aside::STATE, b"held".to_vec())];
+    effect::set(world, &note, &held, now_ms);
+    if let Some(change) = note.value(set_aside::CHANGE).and_then(change_of_bytes) {
+        release(world, change, &note);
+        world.note_outcome(change, 0, Outcome::SetAside(key.id));
+    }
+    world.adopt();
     Ok(())
 }
 

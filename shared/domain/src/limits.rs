@@ -8,6 +8,10 @@ pub const GROUP_BYTES_MAX: usize = 256 * 1024;
 pub const CHANGE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of one field's value.
 pub const VALUE_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of all values of one record: a page, an item and a letter can still carry it.
+pub const RECORD_BYTES_MAX: usize = 256 * 1024;
+/// Fields of one record.
+pub const RECORD_FIELDS_MAX: usize = 512;
 /// Fields in one change: more than any kind has.
 pub const CHANGE_FIELDS_MAX: usize = 256;
 /// Characters in the name of an actor.

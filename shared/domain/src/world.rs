@@ -158,6 +158,8 @@ pub struct World {
     outcomes: BTreeMap<(ChangeId, u16), Option<Outcome>>,
     items: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     steps: BTreeMap<RecordId, BTreeSet<RecordKey>>,
+    made_items: BTreeMap<RecordId, BTreeSet<RecordKey>>,
+    made_steps: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     next_hub_change: ChangeId,
     writes: Writes,
     draft: Writes,
@@ -173,6 +175,8 @@ impl World {
             outcomes: BTreeMap::new(),
             items: BTreeMap::new(),
             steps: BTreeMap::new(),
+            made_items: BTreeMap::new(),
+            made_steps: BTreeMap::new(),
             next_hub_change,
             writes: Writes::default(),
             draft: Writes::default(),
@@ -225,11 +229,13 @@ impl World {
         for (place, outcome) in &draft.outcomes {
             self.outcomes.insert(*place, Some(*outcome));
         }
+        // What this transaction made joins what the store is asked for; it does not replace the
+        // question.
         for (subject, item) in std::mem::take(&mut self.draft_items) {
-            self.items.entry(subject).or_default().insert(item);
+            self.made_items.entry(subject).or_default().insert(item);
         }
         for (subject, step) in std::mem::take(&mut self.draft_steps) {
-            self.steps.entry(subject).or_default().insert(step);
+            self.made_steps.entry(subject).or_default().insert(step);
         }
         self.next_hub_change.sequence += draft.hub_changes.len() as u64;
         self.writes.absorb(draft);
@@ -267,13 +273,15 @@ impl World {
     /// The conflict items about a record that were open when this transaction began, or were opened
     /// in it.
     pub(crate) fn items(&self, subject: RecordId) -> Result<Vec<Record>, Need> {
-        self.noted(&self.items, &self.draft_items, subject)
+        let made = self.made_items.get(&subject);
+        self.noted(self.items.get(&subject), made, &self.draft_items, subject)
             .ok_or(Need::OpenItems(subject))
     }
 
     /// The steps applied to a record.
     pub(crate) fn steps(&self, subject: RecordId) -> Result<Vec<Record>, Need> {
-        self.noted(&self.steps, &self.draft_steps, subject)
+        let made = self.made_steps.get(&subject);
+        self.noted(self.steps.get(&subject), made, &self.draft_steps, subject)
             .ok_or(Need::StepsOf(subject))
     }
 
@@ -347,16 +355,18 @@ impl World {
 
     fn noted(
         &self,
-        notes: &BTreeMap<RecordId, BTreeSet<RecordKey>>,
+        known: Option<&BTreeSet<RecordKey>>,
+        made: Option<&BTreeSet<RecordKey>>,
         draft: &BTreeSet<(RecordId, RecordKey)>,
         subject: RecordId,
     ) -> Option<Vec<Record>> {
-        let known = notes.get(&subject)?;
+        let known = known?;
         let drafted = draft
             .iter()
             .filter(|(about, _)| *about == subject)
             .map(|(_, key)| key);
-        let keys: BTreeSet<_> = known.iter().chain(drafted).collect();
+        let made = made.into_iter().flatten();
+        let keys: BTreeSet<_> = known.iter().chain(made).chain(drafted).collect();
         Some(
             keys.into_iter()
                 .filter_map(|key| self.record(*key).ok()?.cloned())

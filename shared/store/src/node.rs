@@ -238,9 +238,37 @@ impl Tx<'_> {
     pub fn first_pending(&self, epoch: u32) -> Result<Option<u64>, StoreError> {
         let first: Option<i64> = self
             .connection
-            .prepare_cached("SELECT min(sequence) FROM pending WHERE epoch = ?1")?
+            .prepare_cached(
+                "SELECT min(sequence) FROM pending WHERE epoch = ?1 AND is_waiting = 0",
+            )?
             .query_row([epoch], |row| row.get(0))?;
         Ok(first.map(i64::cast_unsigned))
+    }
+
+    /// Whether a pending change waits at the hub for a record.
+    pub fn is_waiting(&self, epoch: u32, sequence: u64) -> Result<bool, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM pending
+                 WHERE epoch = ?1 AND sequence = ?2 AND is_waiting = 1)",
+            )?
+            .query_row(params![epoch, sequence.cast_signed()], |row| row.get(0))?)
+    }
+
+    /// Notes whether a pending change waits at the hub for a record.
+    pub fn set_waiting(
+        &self,
+        epoch: u32,
+        sequence: u64,
+        is_waiting: bool,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE pending SET is_waiting = ?3 WHERE epoch = ?1 AND sequence = ?2",
+            )?
+            .execute(params![epoch, sequence.cast_signed(), is_waiting])?;
+        Ok(())
     }
 
     /// How many changes are pending.

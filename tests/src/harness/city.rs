@@ -24,6 +24,8 @@ const ORGANISATIONS: &str = "编码,名称,简称,类型,上级编码,是否社�
 350102001001,中共东湖社区委员会,东湖社区,党委,350102001,是,否
 350102001002,中共西苑社区委员会,西苑社区,党委,350102001,是,否
 350102001003,中共南桥社区委员会,南桥社区,党委,350102001,是,否
+35010200100101,中共东湖社区第一支部委员会,东湖一支部,党支部,350102001001,否,否
+35010200100201,中共西苑社区第一支部委员会,西苑一支部,党支部,350102001002,否,否
 ";
 
 /// How long the parts may take to come together (seconds).
@@ -227,9 +229,17 @@ impl City {
     /// # Errors
     /// Where the program cannot be started.
     pub fn hub(&self, args: &[&str]) -> anyhow::Result<Reply> {
+        self.hub_at(0, args)
+    }
+
+    /// The same, with the command's clock so many seconds ahead (or behind).
+    ///
+    /// # Errors
+    /// Where the program cannot be started.
+    pub fn hub_at(&self, offset_s: i64, args: &[&str]) -> anyhow::Result<Reply> {
         let mut all = args.to_vec();
         all.extend(["--data", &self.hub_data, "--json"]);
-        self.programs.run("lianxin-hub", &all)
+        self.programs.run_at(offset_s, "lianxin-hub", &all)
     }
 
     /// Runs a command of an office's node, with its data folder and `--json`.

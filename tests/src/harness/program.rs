@@ -88,8 +88,17 @@ impl Programs {
     /// # Errors
     /// Where the program cannot be started.
     pub fn run(&self, program: &str, args: &[&str]) -> anyhow::Result<Reply> {
+        self.run_at(0, program, args)
+    }
+
+    /// The same, with the program's clock so many seconds ahead (or behind).
+    ///
+    /// # Errors
+    /// Where the program cannot be started.
+    pub fn run_at(&self, offset_s: i64, program: &str, args: &[&str]) -> anyhow::Result<Reply> {
         let output = Command::new(self.folder.join(program))
             .args(args)
+            .env("LIANXIN_CLOCK_OFFSET_S", offset_s.to_string())
             .stdin(Stdio::null())
             .output()
             .with_context(|| format!("{program} cannot be started"))?;

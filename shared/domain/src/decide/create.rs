@@ -6,8 +6,9 @@ use super::{Incoming, Stop, Verdict, check_references, effect};
 use crate::id::{DESK, OfficeId, RecordId, derived_id};
 use crate::kind::{Class, Kind};
 use crate::kinds::{member, tenure};
+use crate::limits;
 use crate::record::{Life, Record, RecordKey};
-use crate::world::{Mover, World};
+use crate::world::{Mover, Need, World};
 
 /// Makes a record, or refuses one that is there with other content.
 pub(super) fn create(
@@ -29,11 +30,23 @@ pub(super) fn create(
     }
     check_references(world, incoming, kind)?;
     let record = record_of(incoming);
+    check_size(&record)?;
     world.put(record.clone(), Mover::Own(incoming.change.id));
     if record.key.kind == member::KIND_NUMBER {
         open_first_tenure(world, incoming, &record)?;
     }
     Ok(Verdict::Applied)
+}
+
+/// A record stays small enough for every page and every item that carries it.
+pub(super) fn check_size(record: &Record) -> Result<(), Stop> {
+    let bytes: usize = record.fields.values().map(|field| field.value.len()).sum();
+    let is_large =
+        bytes > limits::RECORD_BYTES_MAX || record.fields.len() > limits::RECORD_FIELDS_MAX;
+    if is_large {
+        return Err(Stop::Refused("record_too_large"));
+    }
+    Ok(())
 }
 
 /// The record that a creation makes.
@@ -117,10 +130,11 @@ fn open_first_tenure(
     if incoming.office == DESK {
         return Err(Stop::Refused("office_needed"));
     }
-    let is_ended = record
+    // Whoever is not in the Party at this moment (stopped, ended) is held by nobody.
+    let is_active = record
         .text(member::STATUS)
-        .is_some_and(|status| crate::machines::member_status::ENDED.contains(&status));
-    if is_ended {
+        .is_none_or(|status| crate::machines::member_status::ACTIVE.contains(&status));
+    if !is_active {
         return Ok(());
     }
     open_tenure(
@@ -159,6 +173,15 @@ pub(super) fn open_tenure(
         (member::HOLDER, holder.bytes().to_vec()),
     ];
     effect::set_in(world, record, holder, &fence, now_ms)
+}
+
+/// The member's open tenure, if one is open.
+pub(super) fn open_tenure_of(world: &World, record: &Record) -> Result<Option<Record>, Need> {
+    let Some(number) = record.integer(member::TENURE_NUMBER) else {
+        return Ok(None);
+    };
+    let tenure = world.record(tenure_key(record.key.id, number))?.cloned();
+    Ok(tenure.filter(|tenure| tenure.value(tenure::CLOSED).is_none()))
 }
 
 /// Closes the member's open tenure: by compare-and-set on the number that the member shows.

@@ -2,11 +2,11 @@
 
 use super::item::{self, Side};
 use super::unit::units;
-use super::{Incoming, Stop, Verdict, create};
+use super::{Incoming, LATE_EDIT, Stop, Verdict, create, put_aside};
 use crate::id::DESK;
 use crate::kind::Kind;
 use crate::record::Record;
-use crate::world::{Mover, World};
+use crate::world::{Mover, Need, World};
 
 /// Where a change stands against the fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,16 +37,18 @@ pub(super) fn park(
     incoming: &Incoming<'_>,
     kind: Option<&Kind>,
     record: &Record,
-) -> Verdict {
+) -> Result<Verdict, Need> {
+    // The writer reads this record no more: a note in its own feed says what became of its edit.
+    put_aside(world, incoming, LATE_EDIT, None)?;
     for unit in units(kind, incoming.change) {
         let side = Side {
             incoming_wins: false,
-            reason: "late_edit",
+            reason: LATE_EDIT,
         };
         item::open(world, incoming, record, &unit, side);
     }
     world.put(record.clone(), Mover::Foreign);
-    Verdict::Lost
+    Ok(Verdict::Lost)
 }
 
 /// The office to which the subject of a set-aside change belongs now.

@@ -13,7 +13,7 @@ pub(super) fn change_life(world: &mut World, incoming: &Incoming<'_>) -> Result<
     let Some(record) = world.record(incoming.key())?.cloned() else {
         return Err(Stop::WaitsFor(incoming.key()));
     };
-    check_scope(&record, incoming)?;
+    check_scope(world, &record, incoming)?;
     if record.class == Class::Held && incoming.office != DESK && record.office != incoming.office {
         return Err(Stop::Refused("not_holder"));
     }

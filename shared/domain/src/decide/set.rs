@@ -3,10 +3,10 @@
 use super::held::{self, Fence};
 use super::item::{self, Side};
 use super::unit::{Unit, units};
-use super::{Incoming, Stop, Verdict, check_references};
+use super::{Incoming, Stop, Verdict, check_references, create};
 use crate::id::{ChangeId, DESK, RecordId};
 use crate::kind::{Class, Kind, Winner};
-use crate::kinds::{activity, conflict, set_aside};
+use crate::kinds::{activity, conflict, set_aside, tenure};
 use crate::record::{Record, RecordKey};
 use crate::world::{Mover, Need, Outcome, World};
 
@@ -45,7 +45,7 @@ pub(super) fn set(
     let Some(record) = world.record(incoming.key())?.cloned() else {
         return Err(Stop::WaitsFor(incoming.key()));
     };
-    check_scope(&record, incoming)?;
+    check_scope(world, &record, incoming)?;
     if !record.is_alive() {
         return Err(Stop::Refused("deleted"));
     }
@@ -53,13 +53,14 @@ pub(super) fn set(
     check_references(world, incoming, kind)?;
     let fence = held::fence(&record, incoming);
     if fence == Fence::FormerHolder {
-        return Ok(held::park(world, incoming, kind, &record));
+        return Ok(held::park(world, incoming, kind, &record)?);
     }
     let mut after = record.clone();
     let mut judged = Vec::new();
     for unit in units(kind, incoming.change) {
         judged.push(judge(world, incoming, &record, &mut after, &unit)?);
     }
+    create::check_size(&after)?;
     Ok(conclude(world, incoming, after, &judged))
 }
 
@@ -90,18 +91,30 @@ fn conclude(
 }
 
 /// An office writes its own records only; a held one is fenced by its tenure instead.
-pub(super) fn check_scope(record: &Record, incoming: &Incoming<'_>) -> Result<(), Stop> {
-    let is_own = record.office == incoming.office || incoming.office == DESK;
-    let was_theirs = incoming
+pub(super) fn check_scope(
+    world: &World,
+    record: &Record,
+    incoming: &Incoming<'_>,
+) -> Result<(), Stop> {
+    if record.office == incoming.office || incoming.office == DESK {
+        return Ok(());
+    }
+    let believed = incoming
         .change
         .header
         .tenure
-        .is_some_and(|believed| believed.holder == incoming.office);
-    if is_own || (record.class == Class::Held && was_theirs) {
-        Ok(())
-    } else {
-        Err(Stop::Refused("not_yours"))
+        .filter(|_| record.class == Class::Held);
+    if let Some(believed) = believed {
+        // What the writer believes is looked up: a tenure of that number that was really its own.
+        let key = create::tenure_key(record.key.id, i64::from(believed.number));
+        let holder = world
+            .record(key)?
+            .and_then(|tenure| tenure.reference(tenure::HOLDER));
+        if holder == Some(incoming.office) {
+            return Ok(());
+        }
     }
+    Err(Stop::Refused("not_yours"))
 }
 
 /// Fields that move by steps may be named only with the value that they have; a closed activity is

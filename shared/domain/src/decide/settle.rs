@@ -3,6 +3,7 @@
 use super::unit::unpack_unit;
 use super::{Incoming, Stop, Verdict, change_of_bytes, effect};
 use crate::id::{DESK, RecordId};
+use crate::kind::{Class, FieldType, Kind, Winner};
 use crate::kinds::{self, conflict, set_aside, step};
 use crate::record::{Record, RecordKey};
 use crate::world::{Mover, Outcome, World};
@@ -86,6 +87,45 @@ fn repeat_or_refuse(
     Ok(Verdict::Applied)
 }
 
+/// A settled value is of the item's own fields, and obeys what a plain edit of the present holder
+/// must obey.
+fn check_settled(
+    world: &World,
+    incoming: &Incoming<'_>,
+    (kind, name): (Option<&Kind>, u16),
+    record: &Record,
+    values: &[(u16, Vec<u8>)],
+) -> Result<(), Stop> {
+    if incoming.office != DESK && record.office != incoming.office {
+        return Err(Stop::Refused("not_holder"));
+    }
+    let group = kind.map_or(&[][..], |kind| kind.group_of(name));
+    for (number, bytes) in values {
+        if *number != name && !group.contains(number) {
+            return Err(Stop::Refused("value_invalid"));
+        }
+        let Some(field) = kind.and_then(|kind| kind.field(*number)) else {
+            continue;
+        };
+        if field.of.check(bytes).is_err() {
+            return Err(Stop::Refused("value_invalid"));
+        }
+        let is_same = record.value(*number).unwrap_or_default() == bytes.as_slice();
+        if field.winner == Winner::Steps && !is_same {
+            return Err(Stop::Refused("by_steps_only"));
+        }
+        if let (FieldType::Reference(of), Ok(id)) = (field.of, RecordId::from_slice(bytes)) {
+            let key = RecordKey { kind: of, id };
+            let named = world.record(key)?.ok_or(Stop::WaitsFor(key))?;
+            let is_common = matches!(named.class, Class::Reference | Class::Case);
+            if !is_same && !is_common && named.office != record.office {
+                return Err(Stop::Refused("not_yours"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Puts a settled value into the record, and lets the loser's writer count it as its own base.
 fn set_subject(
     world: &mut World,
@@ -121,12 +161,7 @@ fn set_subject(
     }
     let kind = kinds::by_number(kind_number);
     let values = unpack_unit(kind, name, value).ok_or(Stop::Refused("value_invalid"))?;
-    for (number, bytes) in &values {
-        let declared = kind.and_then(|kind| kind.field(*number));
-        if declared.is_some_and(|field| field.of.check(bytes).is_err()) {
-            return Err(Stop::Refused("value_invalid"));
-        }
-    }
+    check_settled(world, incoming, (kind, name), &record, &values)?;
     let after = effect::set(world, &record, &values, incoming.received_ms);
     let loser = item
         .value(conflict::LOSER_VERSION)
@@ -172,10 +207,18 @@ pub(super) fn decide_set_aside(
     if !matches!(note.text(set_aside::STATE), Some("held" | "waiting")) {
         let is_same = note.text(set_aside::STATE) == Some(state);
         return if is_same {
+            world.put(taken.clone(), Mover::Foreign);
             Ok(Verdict::Applied)
         } else {
             Err(Stop::Refused("settled_already"))
         };
+    }
+    if note.text(set_aside::STATE) == Some("waiting")
+        && let Some(change) = note.value(set_aside::CHANGE).and_then(change_of_bytes)
+    {
+        // It was decided by a person: it waits no more, and is not applied when the record comes.
+        super::release(world, change, note);
+        world.note_outcome(change, 0, Outcome::SetAside(note.key.id));
     }
     let mut fields = vec![
         (set_aside::STATE, state.as_bytes().to_vec()),

@@ -3,11 +3,9 @@
 use jiff::civil::Date;
 
 use super::{Incoming, Stop, Verdict, check_references, create, effect, settle, transfer};
-use crate::change::{Body, Change, FieldChange, Header, Verb};
 use crate::checks::date::china_date_of;
-use crate::clock::Timestamp;
-use crate::id::{ChangeId, DESK, OfficeId, RecordId};
-use crate::kind::{Class, Kind};
+use crate::id::{DESK, OfficeId, RecordId};
+use crate::kind::Kind;
 use crate::kinds::{
     self, activity, conflict, member, organisation, participation, person, set_aside, step,
     transfer as case, volunteer,
@@ -238,7 +236,7 @@ fn actors(world: &World, work: &Work<'_>) -> Result<Vec<Actor>, Stop> {
 }
 
 /// The recorder of steps that the hub takes by rule.
-const HUB_RECORDER: &str = "hub";
+pub const HUB_RECORDER: &str = "hub";
 
 fn facts(world: &World, work: &Work<'_>) -> Result<Facts, Stop> {
     let can_admit_members = work.acting.text(organisation::CAN_ADMIT_MEMBERS) == Some("1");
@@ -366,11 +364,18 @@ fn carry_out_one(
             ))
         }
         Effect::CloseTenure => {
+            // A stopped member's tenure was closed when membership stopped.
+            if create::open_tenure_of(world, &subject)?.is_none() {
+                return Ok(subject);
+            }
             let how = member_status::tenure_event_of(arrow.event).unwrap_or("left");
             create::close_tenure(world, &subject, None, (how, None), now_ms)?;
             Ok(subject)
         }
         Effect::TakeIn if subject.key.kind == member::KIND_NUMBER => {
+            if create::open_tenure_of(world, &subject)?.is_some() {
+                return Ok(subject);
+            }
             let how = member_status::tenure_event_of(arrow.event).unwrap_or("admission");
             let office = subject.office;
             Ok(create::open_tenure(
@@ -383,55 +388,6 @@ fn carry_out_one(
         }
         Effect::CloseCase => transfer::close_case_of(world, work, subject),
         other => transfer::carry_out(world, other, work, subject),
-    }
-}
-
-/// A step that the hub takes by rule at a time (expiry, chasing): the change to append to its own
-/// journal and decide like any other.
-pub fn automatic_step(
-    id: ChangeId,
-    record: RecordId,
-    subject: &Record,
-    event: &str,
-    organisation: RecordId,
-    now_ms: u64,
-) -> Change {
-    let date = china_date_of(now_ms.cast_signed()).to_string();
-    let fields = [
-        (
-            step::SUBJECT_KIND,
-            subject.key.kind.to_string().into_bytes(),
-        ),
-        (step::SUBJECT, subject.key.id.bytes().to_vec()),
-        (step::EVENT, event.as_bytes().to_vec()),
-        (step::ORGANISATION, organisation.bytes().to_vec()),
-        (step::DATE, date.into_bytes()),
-        (step::RECORDER, HUB_RECORDER.as_bytes().to_vec()),
-    ];
-    Change {
-        id,
-        header: Header {
-            record,
-            kind: step::KIND_NUMBER,
-            class: Class::Ledger,
-            verb: Verb::Step,
-            timestamp: Timestamp::at(now_ms),
-            actor: HUB_RECORDER.to_owned(),
-            group: None,
-            tenure: None,
-            clock_suspect: false,
-            replaces: None,
-        },
-        body: Body {
-            fields: fields
-                .map(|(number, value)| FieldChange {
-                    number,
-                    value,
-                    base: None,
-                })
-                .to_vec(),
-            ..Body::default()
-        },
     }
 }
 

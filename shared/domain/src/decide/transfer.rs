@@ -10,6 +10,7 @@ use self::moving::{close_outwards, compensate, move_member, take_in};
 use super::step::{Work, office_of, office_of_id};
 use super::{Incoming, Stop, effect};
 use crate::checks::date::add_days;
+use crate::checks::date::add_months;
 use crate::id::{DESK, RecordId, derived_id};
 use crate::kind::Class;
 use crate::kinds::{member, organisation, person, step, transfer as case};
@@ -68,11 +69,20 @@ pub(super) fn prospective(
     Ok(record)
 }
 
+/// Whether a month has passed since the last valid day of a letter to an organisation outside.
+pub fn chase_is_due(subject: &Record, today: &str) -> bool {
+    let last = subject
+        .text(case::LAST_VALID_DATE)
+        .and_then(|text| text.parse().ok());
+    let due = last.and_then(|last| add_months(last, 1));
+    due.is_some_and(|due| due.to_string().as_str() < today)
+}
+
 /// What the guards of a transfer ask of the hub's records.
 pub(super) fn facts(world: &World, work: &Work<'_>, base: Facts) -> Result<Facts, Stop> {
     let subject = work.subject;
     let mut facts = base;
-    let to_office = office_of_id(world, reference(work, step::TO_ORG, case::TO_ORG))?;
+    let to_office = office_of_id(world, receiver(work))?;
     facts.receiver_inside = to_office.is_some();
     if let Some(record) = member_of(world, subject)? {
         let open = record.reference(member::OPEN_CASE);
@@ -114,6 +124,12 @@ fn reference(work: &Work<'_>, of_step: u16, of_case: u16) -> Option<RecordId> {
     work.taken
         .reference(of_step)
         .or_else(|| work.subject.reference(of_case))
+}
+
+/// The receiving organisation: the case's, once it has one.
+fn receiver(work: &Work<'_>) -> Option<RecordId> {
+    let own = work.subject.reference(case::TO_ORG);
+    own.or_else(|| work.taken.reference(step::TO_ORG))
 }
 
 fn member_of(world: &World, case_record: &Record) -> Result<Option<Record>, Need> {

@@ -36,6 +36,8 @@ CREATE TABLE pending (
     id       BLOB NOT NULL,
     epoch    INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
+    -- Whether the hub has it and lets it wait for a record that it names.
+    is_waiting INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (kind, id, epoch, sequence)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX pending_place ON pending (epoch, sequence);

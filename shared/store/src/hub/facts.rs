@@ -61,22 +61,37 @@ impl Tx<'_> {
     /// The changes that wait for a record, in the order in which they are decided.
     pub fn waiting_for(&self, key: RecordKey) -> Result<Vec<Waiting>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT node, epoch, sequence, set_aside FROM waiting
+            "SELECT for_kind, for_id, node, epoch, sequence, set_aside FROM waiting
              WHERE for_kind = ?1 AND for_id = ?2 ORDER BY node, epoch, sequence",
         )?;
-        let rows = statement.query_map(params![key.kind, key.id.bytes()], |row| {
-            Ok(Waiting {
-                for_record: key,
-                change: ChangeId {
-                    node: NodeId::new(row.get(0)?),
-                    epoch: row.get(1)?,
-                    sequence: row.get::<_, i64>(2)?.cast_unsigned(),
-                },
-                set_aside: RecordId::new(row.get(3)?),
-            })
-        })?;
+        let rows = statement.query_map(params![key.kind, key.id.bytes()], read_waiting)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+
+    /// Every change that waits.
+    pub fn all_waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT for_kind, for_id, node, epoch, sequence, set_aside FROM waiting
+             ORDER BY node, epoch, sequence",
+        )?;
+        let rows = statement.query_map([], read_waiting)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+fn read_waiting(row: &rusqlite::Row<'_>) -> rusqlite::Result<Waiting> {
+    Ok(Waiting {
+        for_record: RecordKey {
+            kind: row.get(0)?,
+            id: RecordId::new(row.get(1)?),
+        },
+        change: ChangeId {
+            node: NodeId::new(row.get(2)?),
+            epoch: row.get(3)?,
+            sequence: row.get::<_, i64>(4)?.cast_unsigned(),
+        },
+        set_aside: RecordId::new(row.get(5)?),
+    })
 }
 
 fn read_outcome(state: u8, target: &[u8]) -> Result<Outcome, StoreError> {

@@ -23,8 +23,12 @@ pub(super) fn feed_of(office: OfficeId) -> String {
 pub(super) struct Standing {
     /// The feed.
     pub feed: String,
+    /// Its place.
+    pub sequence: u64,
     /// The place of its last foreign move.
     pub foreign_sequence: u64,
+    /// The journal whose change moved it last; none where that was a foreign move.
+    pub own: Option<(NodeId, u32)>,
     /// Why it left, if it did.
     pub left: Option<u8>,
 }
@@ -246,14 +250,18 @@ impl Tx<'_> {
 
     pub(super) fn entries_of(&self, key: RecordKey) -> Result<Vec<Standing>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT feed, foreign_sequence, left_reason FROM feed_entry
-             WHERE kind = ?1 AND id = ?2",
+            "SELECT feed, sequence, foreign_sequence, own_node, own_epoch, left_reason
+             FROM feed_entry WHERE kind = ?1 AND id = ?2",
         )?;
         let entries = statement.query_map(params![key.kind, key.id.bytes()], |row| {
+            let node: Option<[u8; 16]> = row.get(3)?;
+            let epoch: Option<u32> = row.get(4)?;
             Ok(Standing {
                 feed: row.get(0)?,
-                foreign_sequence: row.get::<_, i64>(1)?.cast_unsigned(),
-                left: row.get(2)?,
+                sequence: row.get::<_, i64>(1)?.cast_unsigned(),
+                foreign_sequence: row.get::<_, i64>(2)?.cast_unsigned(),
+                own: node.map(NodeId::new).zip(epoch),
+                left: row.get(5)?,
             })
         })?;
         Ok(entries.collect::<Result<_, _>>()?)

@@ -131,13 +131,15 @@ impl Tx<'_> {
         epoch: u32,
         chain: &Hash,
     ) -> Result<u32, StoreError> {
+        // One offer at a time: until an offered epoch is greeted in, it is offered again.
         let offered: Option<u32> = self
             .connection
             .prepare_cached(
-                "SELECT epoch FROM journal
-                 WHERE node = ?1 AND offered_for = ?2 AND received = 0
+                "UPDATE journal SET offered_for = ?2
+                 WHERE node = ?1 AND offered_for IS NOT NULL AND received = 0
                      AND NOT EXISTS (SELECT 1 FROM greeting
-                         WHERE greeting.node = ?1 AND greeting.epoch = journal.epoch)",
+                         WHERE greeting.node = ?1 AND greeting.epoch = journal.epoch)
+                 RETURNING epoch",
             )?
             .query_row(params![node.bytes(), head], |row| row.get(0))
             .optional()?;

@@ -2,7 +2,7 @@
 
 use domain::id::NodeId;
 use domain::record::{Record, RecordKey};
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
 
 use crate::error::StoreError;
 use crate::pack::{pack_record, unpack_record};
@@ -64,6 +64,26 @@ impl Tx<'_> {
             .prepare_cached("DELETE FROM offer WHERE node = ?1 AND feed = ?2")?
             .execute(params![node.bytes(), feed])?;
         Ok(())
+    }
+
+    /// Forgets one row that a node offered: it was taken back.
+    pub fn drop_offer(&self, node: NodeId, feed: &str, key: RecordKey) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "DELETE FROM offer WHERE node = ?1 AND feed = ?2 AND kind = ?3 AND id = ?4",
+            )?
+            .execute(params![node.bytes(), feed, key.kind, key.id.bytes()])?;
+        Ok(())
+    }
+
+    /// The next place of a feed in the backup; 0 where it had none.
+    pub fn restored_next(&self, feed: &str) -> Result<u64, StoreError> {
+        let next: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT restored_next FROM feed WHERE name = ?1")?
+            .query_row([feed], |row| row.get(0))
+            .optional()?;
+        Ok(next.unwrap_or(0).cast_unsigned())
     }
 
     /// How many offered rows are kept as evidence, by node and feed.

@@ -25,10 +25,11 @@ pub(super) fn issue_letter(
         .value(step::LETTER_NUMBER)
         .unwrap_or_default()
         .to_vec();
-    let parts: [&[u8]; 2] = [&subject.key.id.bytes(), &number];
+    // An issuer's number is given once, whatever case asks for it.
+    let parts: [&[u8]; 2] = [&work.acting.key.id.bytes(), &number];
     let key = RecordKey {
         kind: letter::KIND_NUMBER,
-        id: derived_id("lianxin letter 1", &parts),
+        id: derived_id("lianxin letter 2", &parts),
     };
     if world.record(key)?.is_some() {
         return Err(Stop::Refused("LET-001"));

@@ -1,13 +1,13 @@
 //! What moves with a member: the tenure, the receiver's own person, the stub, the tenures' list; and
 //! what takes a member in from outside, lets one go outwards, or takes a move back.
 
-use super::super::create::{close_tenure, open_tenure};
+use super::super::create::{close_tenure, open_tenure, open_tenure_of};
 use super::super::step::{Work, office_of_id};
 use super::super::{Stop, effect};
 use super::{member_of, name_of, person_of, reference};
 use crate::checks::date::add_months;
 use crate::id::{OfficeId, RecordId, derived_id};
-use crate::kinds::{member, person, step, stub, transfer as case};
+use crate::kinds::{conflict, member, person, step, stub, transfer as case};
 use crate::machines::member_status;
 use crate::record::{Record, RecordKey};
 use crate::world::{Leaving, World};
@@ -56,7 +56,7 @@ pub(super) fn hand_over(
     let how = ("acceptance", Some(subject.key.id));
     close_tenure(world, record, Some(to), how, now_ms)?;
     let name = name_of(world, record)?;
-    let person = copy_person(world, subject, record, to, now_ms)?;
+    let person = copy_person(world, work, subject, record, to)?;
     let moved = [
         (
             member::PERSON,
@@ -71,6 +71,7 @@ pub(super) fn hand_over(
     world.join(after.key, to);
     world.leave(after.key, from, Leaving::Transferred);
     share_tenures(world, &after, to)?;
+    hand_over_items(world, &after, from, to, now_ms)?;
     let tenure = record
         .value(member::TENURE_NUMBER)
         .unwrap_or_default()
@@ -86,6 +87,24 @@ pub(super) fn hand_over(
         (stub::TENURE_NUMBER, tenure),
     ];
     effect::create(world, key, from, &values, now_ms);
+    Ok(())
+}
+
+/// What is undecided about the member is the new holder's to decide.
+fn hand_over_items(
+    world: &mut World,
+    record: &Record,
+    from: OfficeId,
+    to: OfficeId,
+    now_ms: u64,
+) -> Result<(), Stop> {
+    for item in world.items(record.key.id)? {
+        if item.text(conflict::STATE) == Some("open") {
+            effect::set_in(world, &item, to, &[], now_ms);
+            world.join(item.key, to);
+            world.leave(item.key, from, Leaving::Transferred);
+        }
+    }
     Ok(())
 }
 
@@ -113,17 +132,19 @@ pub(super) fn share_tenures(world: &mut World, record: &Record, to: OfficeId) ->
 /// The receiver's own record of the person, derived from the case so that a repeat makes the same.
 pub(super) fn copy_person(
     world: &mut World,
+    work: &Work<'_>,
     subject: &Record,
     record: &Record,
     to: OfficeId,
-    now_ms: u64,
 ) -> Result<Option<RecordId>, Stop> {
     let Some(original) = person_of(world, record)? else {
         return Ok(None);
     };
+    // The step that accepts is the receiver's: nobody else can occupy the id beforehand.
+    let step = super::super::change_bytes(work.incoming.change.id);
     let id = derived_id(
-        "lianxin person of case 1",
-        &[&subject.key.id.bytes(), &to.bytes()],
+        "lianxin person of case 2",
+        &[&subject.key.id.bytes(), &to.bytes(), &step],
     );
     let key = RecordKey {
         kind: person::KIND_NUMBER,
@@ -133,10 +154,12 @@ pub(super) fn copy_person(
         let values: Vec<_> = original
             .fields
             .iter()
-            .filter(|(_, field)| !field.value.is_empty())
+            .filter(|(number, field)| {
+                !field.value.is_empty() && person::KIND.field(**number).is_some()
+            })
             .map(|(number, field)| (*number, field.value.clone()))
             .collect();
-        effect::create(world, key, to, &values, now_ms);
+        effect::create(world, key, to, &values, work.incoming.received_ms);
     }
     Ok(Some(id))
 }
@@ -257,6 +280,28 @@ pub(super) fn take_in(
 }
 
 /// A finished move is taken back by a tenure of the origin; nothing is deleted.
+/// The member never left this office's care: what was closed outwards is opened again, and a move
+/// between branches is taken back.
+fn stay(
+    world: &mut World,
+    work: &Work<'_>,
+    subject: &Record,
+    record: &Record,
+) -> Result<Record, Stop> {
+    let now_ms = work.incoming.received_ms;
+    let how = ("revocation", Some(subject.key.id));
+    if open_tenure_of(world, record)?.is_none() {
+        open_tenure(world, record, record.office, how, now_ms);
+        return Ok(subject.clone());
+    }
+    let branch = subject
+        .value(case::FROM_BRANCH)
+        .unwrap_or_default()
+        .to_vec();
+    effect::set(world, record, &[(member::BRANCH, branch)], now_ms);
+    Ok(subject.clone())
+}
+
 pub(super) fn compensate(
     world: &mut World,
     work: &Work<'_>,
@@ -264,9 +309,12 @@ pub(super) fn compensate(
 ) -> Result<Record, Stop> {
     let record = member_of(world, subject)?.ok_or(Stop::Refused("TRF-012"))?;
     let back = office_of_id(world, subject.reference(case::FROM_ORG))?;
-    let Some(back) = back.filter(|back| *back != record.office) else {
+    let Some(back) = back else {
         return Err(Stop::Refused("not_available"));
     };
+    if back == record.office {
+        return stay(world, work, subject, &record);
+    }
     let branch = subject
         .value(case::FROM_BRANCH)
         .unwrap_or_default()
@@ -275,7 +323,7 @@ pub(super) fn compensate(
     let how = ("revocation", Some(subject.key.id));
     close_tenure(world, &record, Some(back), how, now_ms)?;
     let former = record.office;
-    let person = copy_person(world, subject, &record, back, now_ms)?;
+    let person = copy_person(world, work, subject, &record, back)?;
     let moved = [
         (
             member::PERSON,

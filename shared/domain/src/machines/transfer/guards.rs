@@ -168,8 +168,11 @@ pub const IS_BATCH: Guard = guard("the organisation that moves is named", "TRF-0
     given(s, step::MOVED_ORG) && given(s, step::TO_ORG)
 });
 
+/// The case's variant, for ever that of its first step: a later step cannot choose another arrow.
 fn is_variant(situation: &Situation<'_>, variants: &[&str]) -> bool {
-    argument(situation, step::VARIANT, transfer::VARIANT).is_some_and(|v| variants.contains(&v))
+    let own = situation.subject.text(transfer::VARIANT);
+    let variant = own.or_else(|| situation.step.text(step::VARIANT));
+    variant.is_some_and(|variant| variants.contains(&variant))
 }
 
 /// The last valid day: the case's, or the one that the step gives for a paper letter.

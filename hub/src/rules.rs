@@ -1,0 +1,107 @@
+//! What the hub does by rule when a day has come: letters expire, receipts are chased, and a change
+//! that has waited too long for a record goes to a person. Everything is a step or an edit of the
+//! hub's own journal; missed days are made up for.
+
+use domain::decide::{self, HUB_RECORDER, Verdict};
+use domain::kinds::{set_aside, transfer as case};
+use domain::limits;
+use domain::machines::transfer::{event, state};
+use domain::record::Record;
+use store::{Filter, StoreError, Tx};
+
+use crate::app::App;
+use crate::authority::Round;
+use crate::error::HubError;
+use crate::{desk, recovery, system};
+
+/// Cases and notes that one tick looks at.
+const DUE_MAX: usize = 10_000;
+
+/// Carries out everything that is due; how many steps that was.
+///
+/// # Errors
+/// The store's own.
+pub async fn tick(app: &App) -> Result<u64, HubError> {
+    let own = app.clone();
+    app.store
+        .write::<_, HubError>(move |tx| {
+            if recovery::is_recovering(tx)? {
+                return Ok(0);
+            }
+            let now_ms = system::now_ms();
+            let mut taken = 0;
+            for subject in in_transit(tx)? {
+                taken += u64::from(take_due(tx, &own, &subject, now_ms)?);
+            }
+            let mut round = Round {
+                tx,
+                own: own.own,
+                app: &own,
+                now_ms,
+            };
+            taken += round.decide_what_can_be()?;
+            for note in tx.list(&set_aside::KIND, &waiting(), None, DUE_MAX)? {
+                taken += u64::from(give_up(tx, &own, &note, now_ms)?);
+            }
+            Ok(taken)
+        })
+        .await
+}
+
+fn in_transit(tx: Tx<'_>) -> Result<Vec<Record>, StoreError> {
+    let filter = [
+        Filter::Is(case::STATE, state::IN_TRANSIT.as_bytes().to_vec()),
+        Filter::Alive,
+    ];
+    tx.list(&case::KIND, &filter, None, DUE_MAX)
+}
+
+fn waiting() -> [Filter; 1] {
+    [Filter::Is(set_aside::STATE, b"waiting".to_vec())]
+}
+
+/// Tries the steps that time brings; the machine's guards say which is due.
+fn take_due(tx: Tx<'_>, app: &App, subject: &Record, now_ms: u64) -> Result<bool, HubError> {
+    let today = domain::checks::date::china_date_of(now_ms.cast_signed()).to_string();
+    let is_past = subject
+        .text(case::LAST_VALID_DATE)
+        .is_some_and(|last| last < today.as_str());
+    let Some(from) = subject.reference(case::FROM_ORG).filter(|_| is_past) else {
+        return Ok(false);
+    };
+    let is_inside = subject.reference(case::TO_ORG).is_some();
+    let event = if is_inside {
+        event::EXPIRE
+    } else {
+        event::CHASE
+    };
+    if !is_inside && !decide::chase_is_due(subject, &today) {
+        return Ok(false);
+    }
+    let step = (event, from);
+    let verdict = desk::step(tx, app, subject.key, step, Vec::new(), HUB_RECORDER, now_ms)?;
+    Ok(verdict == Verdict::Applied)
+}
+
+/// A change that has waited for a record for 30 days is held for a person (`sync.md` 3, rule 6).
+fn give_up(tx: Tx<'_>, app: &App, note: &Record, now_ms: u64) -> Result<bool, HubError> {
+    let since = note
+        .integer(set_aside::RECEIVED_AT)
+        .unwrap_or(0)
+        .cast_unsigned();
+    if now_ms.saturating_sub(since) < limits::WAITING_MS_MAX {
+        return Ok(false);
+    }
+    let mut round = Round {
+        tx,
+        own: app.own,
+        app,
+        now_ms,
+    };
+    let mut world = round.new_world(0)?;
+    round.with_facts(&mut world, |world| {
+        decide::hold_for_a_person(world, note.key, now_ms)
+    })?;
+    round.finish(world.into_writes(), Vec::new())?;
+    Ok(true)
+}

@@ -1,0 +1,145 @@
+//! The arrows of voluntary service (`domain.md` 5.5).
+
+use std::collections::BTreeSet;
+
+use tests::harness::City;
+
+use super::{Arrow, Drive, EAST};
+use crate::support::text;
+
+const IN_AND_OUT: [&str; 3] = [
+    "sign_in=1795400000000",
+    "sign_out=1795407200000",
+    "minutes=120",
+];
+
+/// One volunteer at one activity.
+struct Service<'c> {
+    city: &'c City,
+    volunteer: String,
+    activity: String,
+}
+
+impl Service<'_> {
+    fn enrol(&self) -> anyhow::Result<String> {
+        let date = "service_date=2026-11-20";
+        let values = [
+            "add",
+            "participation",
+            &self.volunteer,
+            &self.activity,
+            date,
+        ];
+        let id = text(&self.city.node(0, &values)?.done()?.json()["id"]);
+        self.city.settle_down(0)?;
+        Ok(id)
+    }
+
+    fn measured(&self, drive: &mut Drive<'_>) -> anyhow::Result<String> {
+        let id = self.enrol()?;
+        drive.step(&id, EAST, "sign_in", &["sign_in=1795400000000"], "PRESENT")?;
+        drive.step(&id, EAST, "sign_out", &IN_AND_OUT, "MEASURED")?;
+        Ok(id)
+    }
+
+    fn submitted(&self, drive: &mut Drive<'_>) -> anyhow::Result<String> {
+        let id = self.measured(drive)?;
+        drive.step(&id, EAST, "submit", &[], "SUBMITTED")?;
+        Ok(id)
+    }
+
+    fn publicised(&self, drive: &mut Drive<'_>, until: &str) -> anyhow::Result<String> {
+        let id = self.submitted(drive)?;
+        drive.step(&id, EAST, "publicise", &[until], "PUBLIC_NOTICE")?;
+        Ok(id)
+    }
+}
+
+/// Drives every arrow of the machine that can be driven.
+pub(super) fn drive(city: &City, driven: &mut BTreeSet<Arrow>) -> anyhow::Result<()> {
+    let mut drive = Drive {
+        city,
+        machine: "participation",
+        state_field: "state",
+        driven,
+    };
+    let person = text(
+        &city
+            .node(0, &["add", "person", "name=志愿者甲"])?
+            .done()?
+            .json()["id"],
+    );
+    let person = format!("person={person}");
+    let volunteer = text(&city.node(0, &["add", "volunteer", &person])?.done()?.json()["id"]);
+    let activity = [
+        "add",
+        "activity",
+        "title=清洁日",
+        "kind=volunteer",
+        "held_date=2026-11-20",
+    ];
+    let activity = text(&city.node(0, &activity)?.done()?.json()["id"]);
+    let service = Service {
+        city,
+        volunteer: format!("volunteer={volunteer}"),
+        activity: format!("activity={activity}"),
+    };
+    not_recorded(&service, &mut drive)?;
+    recorded(&service, &mut drive)
+}
+
+fn not_recorded(service: &Service<'_>, drive: &mut Drive<'_>) -> anyhow::Result<()> {
+    let why = ["reason=属于本职工作"];
+    drive.step(&service.enrol()?, EAST, "cancel", &[], "CANCELLED")?;
+    drive.step(
+        &service.enrol()?,
+        EAST,
+        "cancel_late",
+        &[],
+        "CANCELLED_LATE",
+    )?;
+    drive.step(&service.enrol()?, EAST, "no_show", &[], "NO_SHOW")?;
+    drive.step(&service.enrol()?, EAST, "reject", &why, "REJECTED")?;
+    let id = service.enrol()?;
+    drive.step(&id, EAST, "sign_in", &["sign_in=1795400000000"], "PRESENT")?;
+    drive.step(&id, EAST, "reject", &why, "REJECTED")?;
+    let id = service.measured(drive)?;
+    drive.step(&id, EAST, "reject", &why, "REJECTED")?;
+    let id = service.submitted(drive)?;
+    drive.step(&id, EAST, "reject", &why, "REJECTED")?;
+    let id = service.publicised(drive, "notice_until=2026-11-30")?;
+    drive.step(&id, EAST, "reject", &why, "REJECTED")?;
+    let id = service.publicised(drive, "notice_until=2026-11-30")?;
+    drive.step(&id, EAST, "object", &["reason=并非志愿服务"], "DISPUTED")?;
+    drive.step(&id, EAST, "reject", &why, "REJECTED")
+}
+
+fn recorded(service: &Service<'_>, drive: &mut Drive<'_>) -> anyhow::Result<()> {
+    let id = service.publicised(drive, "notice_until=2026-11-30")?;
+    drive.step(&id, EAST, "object", &["reason=时长有误"], "DISPUTED")?;
+    drive.step(
+        &id,
+        EAST,
+        "change",
+        &["reason=核对签到表", "minutes=90"],
+        "RECORDED",
+    )?;
+    drive.step(
+        &id,
+        EAST,
+        "export",
+        &["external_number=2026-11"],
+        "RECORDED",
+    )?;
+    drive.step(&id, EAST, "object", &["reason=时长有误"], "DISPUTED")?;
+    drive.step(&id, EAST, "uphold", &["reason=核对无误"], "RECORDED")?;
+    drive.step(
+        &id,
+        EAST,
+        "void",
+        &["reason=重复登记", "approver=负责人"],
+        "VOID",
+    )?;
+    let id = service.publicised(drive, "notice_until=2026-11-22")?;
+    drive.step(&id, EAST, "confirm", &[], "RECORDED")
+}
