@@ -247,7 +247,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
             } => setup::code(&app, code, *days, address).await?,
             Command::Status => crate::web::status(&app).await?,
             Command::Verify => verify::verify(&app).await?,
-            Command::Conflicts => desk::open_records(&app, "conflict", "open").await?,
+            Command::Conflicts => look::conflicts(&app).await?,
             Command::Quarantine { command } => {
                 look::quarantine(&app, command.as_ref(), &cli.actor).await?
             }

@@ -23,6 +23,8 @@ use crate::app::App;
 use crate::authority;
 use crate::error::HubError;
 
+/// Conflict items in one answer.
+const ITEMS_MAX: usize = 10_000;
 /// Records read at once.
 const PORTION: usize = 1_000;
 
@@ -103,6 +105,16 @@ async fn show(app: &App, id: &str) -> anyhow::Result<Value> {
         map.insert("reason_en".to_owned(), json!(reason.map(|(_, en)| en)));
     }
     Ok(shown)
+}
+
+/// Open conflicts with both values in words.
+pub(super) async fn conflicts(app: &App) -> anyhow::Result<Value> {
+    let open = [Filter::Is(conflict::STATE, b"open".to_vec())];
+    let items = app
+        .store
+        .read::<_, HubError>(move |tx| Ok(tx.list(&conflict::KIND, &open, None, ITEMS_MAX)?))
+        .await?;
+    Ok(items.iter().map(item_json).collect())
 }
 
 /// Every change about a record, oldest first, found in the journals as they arrived.

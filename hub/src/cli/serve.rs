@@ -96,7 +96,7 @@ async fn decide_what_is_stored(app: App, mut commits: watch::Receiver<u64>) {
 }
 
 fn refresh_certificate(app: &mut App) -> anyhow::Result<()> {
-    let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let hosts = app.identity.hosts().to_vec();
     if let Some(identity) = Arc::get_mut(&mut app.identity) {
         identity.refresh_server(&hosts, system::now_ms().cast_signed())?;
     }

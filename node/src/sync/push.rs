@@ -28,9 +28,9 @@ impl Session {
                 return Ok(sent);
             }
             let began = Instant::now();
-            let count = entries.len() as u64;
+            let before = self.received;
             self.push(entries).await?;
-            sent += count;
+            sent += self.received.saturating_sub(before);
             let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             bytes_max = if took < limits::BATCH_TARGET_MS {
                 (bytes_max * 2).min(limits::BATCH_RAW_BYTES_MAX / 4)
@@ -41,13 +41,12 @@ impl Session {
     }
 
     async fn push(&mut self, entries: Vec<Entry>) -> anyhow::Result<()> {
+        let (entries, batch, raw_bytes) = fitting(entries)?;
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return Ok(());
         };
         let (first_sequence, last_sequence, chain) = (first.sequence, last.sequence, last.chain);
         let count = u32::try_from(entries.len())?;
-        let changes: Vec<_> = entries.into_iter().map(|entry| entry.raw).collect();
-        let (batch, raw_bytes) = convert::encode_batch(&changes)?;
         let epoch = self.own.epoch;
         let text =
             convert::batch_signature_text(self.own.node, epoch, first_sequence, count, &chain);
@@ -112,5 +111,20 @@ impl Session {
         );
         self.received = sequence;
         Ok(())
+    }
+}
+
+/// The first of the entries that fit into a batch once they are compressed, and the batch.
+fn fitting(mut entries: Vec<Entry>) -> anyhow::Result<(Vec<Entry>, Vec<u8>, u32)> {
+    loop {
+        let changes: Vec<_> = entries.iter().map(|entry| entry.raw.clone()).collect();
+        let (batch, raw_bytes) = convert::encode_batch(&changes)?;
+        if batch.len() <= limits::BATCH_COMPRESSED_BYTES_MAX || entries.len() <= 1 {
+            return Ok((entries, batch, raw_bytes));
+        }
+        // As many as would fit if all compressed alike, and a little fewer.
+        let share = limits::BATCH_COMPRESSED_BYTES_MAX * 9 / 10;
+        let fewer = (entries.len() * share / batch.len()).clamp(1, entries.len() - 1);
+        entries.truncate(fewer);
     }
 }

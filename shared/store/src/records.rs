@@ -230,6 +230,28 @@ impl<'c> Tx<'c> {
         .map(Some)
     }
 
+    /// Moves records of a kind that this program has learnt into the kind's own table.
+    pub(crate) fn take_in_unknown(&self, kind: &Kind) -> Result<(), StoreError> {
+        let ids: Vec<[u8; 16]> = self
+            .connection
+            .prepare_cached("SELECT id FROM unknown_record WHERE kind = ?1")?
+            .query_map([kind.number], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for id in ids {
+            let key = RecordKey {
+                kind: kind.number,
+                id: RecordId::new(id),
+            };
+            if let Some(record) = self.unknown_record(key)? {
+                self.write_record(&record)?;
+            }
+            self.connection
+                .prepare_cached("DELETE FROM unknown_record WHERE kind = ?1 AND id = ?2")?
+                .execute(params![key.kind, key.id.bytes()])?;
+        }
+        Ok(())
+    }
+
     fn write_unknown(
         &self,
         record: &Record,

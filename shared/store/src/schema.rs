@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use crate::error::StoreError;
 use crate::open::Side;
+use crate::records::Tx;
 
 /// The columns that every kind's table has besides its fields.
 pub const RESERVED: [&str; 9] = [
@@ -47,6 +48,7 @@ pub(crate) fn make_tables(connection: &mut Connection, side: Side) -> Result<(),
     for kind in kinds::ALL {
         tx.execute_batch(&create_sql(kind))?;
         let present = columns(&tx, kind.name)?;
+        refuse_newer(kind, &present)?;
         for field in kind
             .fields
             .iter()
@@ -74,8 +76,26 @@ pub(crate) fn make_tables(connection: &mut Connection, side: Side) -> Result<(),
              CREATE INDEX IF NOT EXISTS conflict_open ON conflict (subject) WHERE state = 'open';",
         )?;
     }
+    for kind in kinds::ALL {
+        Tx::on(&tx).take_in_unknown(kind)?;
+    }
     tx.commit()?;
     Ok(())
+}
+
+/// A column that this program does not know was made by a newer one, which would lose its values
+/// if this one wrote the row.
+fn refuse_newer(kind: &Kind, present: &BTreeSet<String>) -> Result<(), StoreError> {
+    let known = kind.fields.len() + COLUMNS_BEFORE_FIELDS;
+    let is_known =
+        |name: &String| kind.field_named(name).is_some() || RESERVED.contains(&name.as_str());
+    if present.iter().all(is_known) {
+        return Ok(());
+    }
+    Err(StoreError::SchemaTooNew {
+        found: present.len(),
+        known,
+    })
 }
 
 fn create_sql(kind: &Kind) -> String {

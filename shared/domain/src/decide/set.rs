@@ -288,9 +288,7 @@ fn on_set_aside(world: &World, note: RecordId) -> Result<Based, Need> {
 
 /// Whether the incoming value wins over the present one (rule 3).
 fn wins(world: &World, incoming: &Incoming<'_>, record: &Record, unit: &Unit<'_>) -> bool {
-    if incoming.office == DESK {
-        return true;
-    }
+    let is_desk = incoming.office == DESK;
     let is_later = || {
         let present = unit
             .fields
@@ -304,8 +302,11 @@ fn wins(world: &World, incoming: &Incoming<'_>, record: &Record, unit: &Unit<'_>
     match unit.winner {
         Winner::Latest => is_later(),
         Winner::FirstCommitted | Winner::Steps => false,
-        Winner::Desk => !by_desk && is_later(),
-        Winner::Holder => record.office == incoming.office && (!by_desk || is_later()),
+        Winner::Desk => is_desk || (!by_desk && is_later()),
+        Winner::Holder => {
+            let is_holder = record.office == incoming.office && !is_desk;
+            is_holder || (by_desk && is_later())
+        }
         Winner::SourceRank(source) => {
             let rank = |value: Option<&[u8]>| match value {
                 Some(b"id_card") => 0,

@@ -197,6 +197,11 @@ impl HubIdentity {
         self.issuing.office(request, now_unix_ms)
     }
 
+    /// The host names and addresses for which the server answers.
+    pub fn hosts(&self) -> &[String] {
+        &self.settings.hosts
+    }
+
     /// Makes the server leaf anew if it has fewer than 60 days left or `hosts` have changed. To be
     /// called at every start. Returns whether it did.
     ///
