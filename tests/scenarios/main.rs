@@ -11,4 +11,5 @@ mod crash;
 mod faults;
 mod history;
 mod restore;
+mod rules;
 mod support;

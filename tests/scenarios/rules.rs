@@ -1,0 +1,194 @@
+//! The rules of merging (`shared/docs/protocol.md`), between a desk and an office whose line is cut.
+
+use serde_json::Value;
+use tests::harness::{City, wait_for};
+
+use crate::support::{Stage, enter, text};
+
+/// Lets an office and the desk write without seeing each other; the open conflicts after.
+fn apart(city: &City, at_office: &[&[&str]], at_desk: &[&[&str]]) -> anyhow::Result<Vec<Value>> {
+    city.office(0)?.line.cut();
+    for command in at_office {
+        city.node(0, command)?.done()?;
+    }
+    for command in at_desk {
+        city.hub(command)?.done()?;
+    }
+    city.office(0)?.line.restore();
+    city.prove_equality()?;
+    let items = city.hub(&["conflicts"])?.done()?.json();
+    Ok(items.as_array().cloned().unwrap_or_default())
+}
+
+#[test]
+fn the_same_value_in_two_places_is_no_conflict() -> anyhow::Result<()> {
+    let stage = Stage::with_offices(1)?;
+    let city = &stage.city;
+    let id = enter(city, 0, "规则二")?;
+    city.settle_down(0)?;
+    let key = format!("person/{id}");
+    let items = apart(
+        city,
+        &[&["set", &id, "phone=13900000011"]],
+        &[&["set", &key, "phone=13900000011"]],
+    )?;
+    assert!(items.is_empty(), "{items:?}");
+    // Later edits stand on the value, whoever had it first.
+    city.node(0, &["set", &id, "phone=13900000012"])?.done()?;
+    city.prove_equality()?;
+    assert_eq!(
+        city.hub(&["get", &id])?.done()?.json()["phone"],
+        "13900000012"
+    );
+    assert_eq!(
+        city.hub(&["conflicts"])?
+            .done()?
+            .json()
+            .as_array()
+            .map(Vec::len),
+        Some(0)
+    );
+    Ok(())
+}
+
+#[test]
+fn an_edit_on_a_value_that_lost_replaces_it_in_the_same_item() -> anyhow::Result<()> {
+    let stage = Stage::with_offices(1)?;
+    let city = &stage.city;
+    let id = enter(city, 0, "规则四")?;
+    city.settle_down(0)?;
+    let key = format!("person/{id}");
+    let items = apart(
+        city,
+        &[&["set", &id, "post=网格员"], &["set", &id, "post=网格长"]],
+        &[&["set", &key, "post=楼长"]],
+    )?;
+    assert_eq!(items.len(), 1, "{items:?}");
+    assert_eq!(items[0]["winner"], "楼长", "the desk wrote later");
+    assert_eq!(items[0]["loser"], "网格长");
+    // The loser comes back, and an edit on top of it is no conflict.
+    city.node(0, &["settle", &text(&items[0]["id"]), "--keep", "loser"])?
+        .done()?;
+    city.settle_down(0)?;
+    city.node(0, &["set", &id, "post=书记助理"])?.done()?;
+    city.prove_equality()?;
+    assert_eq!(city.hub(&["get", &id])?.done()?.json()["post"], "书记助理");
+    assert_eq!(
+        city.hub(&["conflicts"])?
+            .done()?
+            .json()
+            .as_array()
+            .map(Vec::len),
+        Some(0)
+    );
+    Ok(())
+}
+
+#[test]
+fn a_deletion_that_has_not_seen_an_edit_becomes_a_request() -> anyhow::Result<()> {
+    let stage = Stage::with_offices(1)?;
+    let city = &stage.city;
+    let id = enter(city, 0, "规则五")?;
+    city.settle_down(0)?;
+    let key = format!("person/{id}");
+    let items = apart(
+        city,
+        &[&["delete", &id]],
+        &[&["set", &key, "phone=13900000013"]],
+    )?;
+    assert_eq!(items.len(), 1, "{items:?}");
+    let record = city.node(0, &["get", &id])?.done()?.json();
+    assert_eq!(record["alive"], true, "the record lives: {record}");
+    assert_eq!(record["phone"], "13900000013");
+    // Granted, it is a tombstone that keeps its values, and can come back.
+    city.node(0, &["settle", &text(&items[0]["id"]), "--keep", "loser"])?
+        .done()?;
+    city.prove_equality()?;
+    assert_eq!(city.hub(&["get", &id])?.done()?.json()["alive"], false);
+    city.node(0, &["restore-record", &id])?.done()?;
+    city.prove_equality()?;
+    let record = city.hub(&["get", &id])?.done()?.json();
+    assert_eq!(
+        (&record["alive"], &record["phone"]),
+        (&true.into(), &"13900000013".into())
+    );
+    Ok(())
+}
+
+#[test]
+fn a_change_that_names_an_unknown_record_waits_and_is_decided_by_itself() -> anyhow::Result<()> {
+    let stage = Stage::with_offices(1)?;
+    let city = &stage.city;
+    let branch = domain::id::derived_id("lianxin organisation", &[b"35010200100177"]);
+    let branch = format!("branch={branch}");
+    let member = [
+        "add",
+        "member",
+        "name=规则六",
+        "category=full",
+        "status=FULL",
+        "join_date=2019-07-01",
+        &branch,
+    ];
+    let id = text(&city.node(0, &member)?.done()?.json()["id"]);
+    city.node(0, &["set", &id, "duty=组织委员"])?.done()?;
+    wait_for("the change at the hub", 30, || {
+        let waiting = city
+            .hub(&["list", "set_aside", "--where", "state=waiting"])?
+            .done()?
+            .json();
+        Ok(waiting.as_array().filter(|list| list.len() == 2).map(drop))
+    })?;
+    assert_eq!(city.hub(&["get", &id])?.code, 1, "it is not applied");
+    let shown = city.node(0, &["get", &id])?.done()?.json();
+    assert_eq!(
+        shown["duty"], "组织委员",
+        "the office works on with it: {shown}"
+    );
+    let table = city.folder.join("more.csv");
+    std::fs::write(
+        &table,
+        "编码,名称,类型,上级编码\n35010200100177,第七支部,党支部,350102001001\n",
+    )?;
+    city.hub(&["org", "import", &table.to_string_lossy()])?
+        .done()?;
+    city.prove_equality()?;
+    let member = city.hub(&["get", &id])?.done()?.json();
+    assert_eq!(member["duty"], "组织委员");
+    let waiting = city
+        .hub(&["list", "set_aside", "--where", "state=waiting"])?
+        .done()?
+        .json();
+    assert_eq!(waiting.as_array().map(Vec::len), Some(0), "{waiting}");
+    Ok(())
+}
+
+#[test]
+fn fields_that_belong_together_have_one_winner_and_one_item() -> anyhow::Result<()> {
+    let stage = Stage::with_offices(1)?;
+    let city = &stage.city;
+    let id = enter(city, 0, "规则七")?;
+    city.node(
+        0,
+        &[
+            "set",
+            &id,
+            "work_unit=甲厂",
+            "credit_code=91350100MA00000001",
+        ],
+    )?
+    .done()?;
+    city.settle_down(0)?;
+    let key = format!("person/{id}");
+    let items = apart(
+        city,
+        &[&["set", &id, "work_unit=乙厂"]],
+        &[&["set", &key, "credit_code=91350100MA00000002"]],
+    )?;
+    assert_eq!(items.len(), 1, "unit and code are judged as one: {items:?}");
+    let record = city.hub(&["get", &id])?.done()?.json();
+    assert_eq!(record["work_unit"], "甲厂", "no mixture: {record}");
+    assert_eq!(record["credit_code"], "91350100MA00000002");
+    assert!(text(&items[0]["loser"]).contains("乙厂"), "{items:?}");
+    Ok(())
+}
