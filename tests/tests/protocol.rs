@@ -1,0 +1,213 @@
+//! The table in `shared/docs/protocol.md`: every rule and every row of the restore table, with the
+//! command that drives it and the test that ran it. `LIANXIN_REGENERATE=1` writes it anew.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+const FILE: &str = "shared/docs/protocol.md";
+const BEGIN: &str = "<!-- table: begin -->\n";
+const END: &str = "<!-- table: end -->\n";
+
+/// What, the command that drives it between processes, and the test; no test: open, and why.
+struct Row(
+    &'static str,
+    &'static str,
+    Result<&'static str, &'static str>,
+);
+
+const RULES: &[Row] = &[
+    Row(
+        "1 an update is never an insert",
+        "node set",
+        Ok("rule_1_an_update_is_never_an_insert_and_is_decided_when_its_record_comes"),
+    ),
+    Row(
+        "1 a second creation with other content is set aside",
+        "(decision)",
+        Ok("rule_1_a_second_creation_with_other_content_is_set_aside"),
+    ),
+    Row(
+        "2 an equal value merges; later bases follow it",
+        "node set, hub set",
+        Ok("the_same_value_in_two_places_is_no_conflict"),
+    ),
+    Row(
+        "3 of two concurrent values one wins and the other is kept",
+        "node set, hub set, settle",
+        Ok("an_edit_on_a_value_that_lost_replaces_it_in_the_same_item"),
+    ),
+    Row(
+        "4 an edit on a loser replaces it in the same item",
+        "node set twice, hub set",
+        Ok("an_edit_on_a_value_that_lost_replaces_it_in_the_same_item"),
+    ),
+    Row(
+        "4 a loser that came back counts as a base",
+        "node settle --keep loser, set",
+        Ok("an_edit_on_a_value_that_lost_replaces_it_in_the_same_item"),
+    ),
+    Row(
+        "5 a deletion against an unseen edit becomes a request",
+        "node delete, hub set",
+        Ok("a_deletion_that_has_not_seen_an_edit_becomes_a_request"),
+    ),
+    Row(
+        "5 tombstones keep values; restoration",
+        "node restore-record",
+        Ok("a_deletion_that_has_not_seen_an_edit_becomes_a_request"),
+    ),
+    Row(
+        "6 a change that names an unknown record waits",
+        "node add, hub org import",
+        Ok("a_change_that_names_an_unknown_record_waits_and_is_decided_by_itself"),
+    ),
+    Row(
+        "6 after 30 days it goes to a person",
+        "hub tick",
+        Err("built, not driven by a test"),
+    ),
+    Row(
+        "7 fields that belong together are judged as one",
+        "node set, hub set",
+        Ok("fields_that_belong_together_have_one_winner_and_one_item"),
+    ),
+    Row(
+        "8 a group is taken whole or set aside whole",
+        "(decision)",
+        Ok("a_group_is_taken_whole_or_set_aside_whole"),
+    ),
+    Row(
+        "9 a suspect clock never wins by latest",
+        "node set with a wrong clock",
+        Ok("an_office_whose_clock_is_years_off_works_and_never_wins_by_its_clock"),
+    ),
+    Row(
+        "a settled item: the same value is a repeat, another is refused",
+        "settle",
+        Ok("a_settled_loser_comes_back_and_edits_on_it_count_as_on_the_restored_value"),
+    ),
+];
+
+const RESTORES: &[Row] = &[
+    Row(
+        "unknown incarnation: recovering, rows taken back by proof",
+        "hub backup, restore",
+        Ok("a_restored_hub_takes_back_what_its_nodes_hold_before_it_decides"),
+    ),
+    Row(
+        "recovering: nothing decided until all are heard or a person ends it",
+        "hub recovery end",
+        Ok("while_one_office_is_not_heard_a_restored_hub_decides_nothing_until_a_person_says_so"),
+    ),
+    Row(
+        "recovering: decided per record, not for the whole city",
+        "",
+        Err("the whole hub waits"),
+    ),
+    Row(
+        "exact pair of nonces seen before: a repeat",
+        "node sync, killed",
+        Ok("a_killed_hub_and_a_killed_node_lose_and_double_nothing"),
+    ),
+    Row(
+        "two machines with one identity: one goes on, the other is kept apart",
+        "office machines, office machine",
+        Ok("of_two_copies_one_goes_on_and_the_others_changes_are_kept_until_a_person_names_one"),
+    ),
+    Row(
+        "head below the hub's, chain agrees: rewound, a new epoch",
+        "node folder rolled back",
+        Ok("a_rolled_back_store_gets_its_own_lost_changes_back_and_goes_on"),
+    ),
+    Row(
+        "same sequence, other chain: the tail is rewritten",
+        "node folder rolled back, then set",
+        Ok("what_a_rolled_back_store_entered_before_it_greeted_is_written_anew"),
+    ),
+    Row(
+        "rewritten twice: counted once",
+        "node folder rolled back twice",
+        Ok("a_store_rolled_back_twice_with_the_same_unsent_changes_counts_them_once"),
+    ),
+    Row(
+        "own high below what the node knows acknowledged: sent again",
+        "hub restore",
+        Ok("a_restored_hub_takes_back_what_its_nodes_hold_before_it_decides"),
+    ),
+    Row(
+        "nothing in common: outbox first",
+        "node join again",
+        Ok("a_revoked_office_is_told_so_and_keeps_what_it_has"),
+    ),
+    Row(
+        "before enrolment: the journal is rewritten under the issued identity",
+        "node add, join",
+        Ok("what_was_entered_before_the_node_was_enrolled_is_the_offices"),
+    ),
+];
+
+#[test]
+fn the_table_of_the_protocol_is_current_and_its_tests_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let sources = sources(&root);
+    let mut table = String::from(BEGIN);
+    for (title, rows) in [
+        ("Rules of merging", RULES),
+        ("Restore, rewind, clone", RESTORES),
+    ] {
+        write!(
+            table,
+            "\n### {title}\n\n| what | driven by | test |\n|---|---|---|\n"
+        )
+        .unwrap();
+        for Row(what, command, test) in rows {
+            let said = match test {
+                Ok(name) => {
+                    let is_there = sources
+                        .iter()
+                        .any(|text| text.contains(&format!("fn {name}(")));
+                    assert!(is_there, "no test {name}");
+                    format!("`{name}`")
+                }
+                Err(why) => format!("open: {why}"),
+            };
+            writeln!(table, "| {what} | {command} | {said} |").unwrap();
+        }
+    }
+    table.push('\n');
+    table.push_str(END);
+    let file = root.join(FILE);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (_, after) = rest.split_once(END).unwrap();
+    let fresh = format!("{before}{table}{after}");
+    if std::env::var_os("LIANXIN_REGENERATE").is_some() {
+        std::fs::write(&file, &fresh).unwrap();
+    }
+    let current = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        current == fresh,
+        "{FILE} is another: LIANXIN_REGENERATE=1 writes it anew"
+    );
+}
+
+fn sources(root: &Path) -> Vec<String> {
+    let mut folders: Vec<PathBuf> = ["shared/domain/src", "tests/scenarios", "tests/tests"]
+        .iter()
+        .map(|folder| root.join(folder))
+        .collect();
+    let mut texts = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                texts.push(std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    texts
+}
