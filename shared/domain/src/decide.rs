@@ -190,7 +190,7 @@ fn decide_in_draft(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict
     match attempt(world, incoming) {
         Ok(verdict) => {
             if let Some(waited_in) = incoming.waited_in {
-                end_waiting(world, incoming, waited_in, "fixed")?;
+                end_waiting(world, incoming, waited_in, "fixed", None)?;
                 // Its writer has seen it go: the row must come back, though it is the writer's own.
                 send_again(world, incoming)?;
             }
@@ -301,7 +301,7 @@ fn put_aside(
     if let Some(waited_in) = incoming.waited_in {
         return match waits_for {
             Some(next) => wait_further(world, incoming, waited_in, next),
-            None => end_waiting(world, incoming, waited_in, "held"),
+            None => end_waiting(world, incoming, waited_in, "held", Some(reason)),
         };
     }
     let id = set_aside_id(incoming.change.id);
@@ -388,6 +388,7 @@ fn end_waiting(
     incoming: &Incoming<'_>,
     waited_in: RecordId,
     state: &'static str,
+    reason: Option<&'static str>,
 ) -> Result<(), Need> {
     let key = RecordKey {
         kind: set_aside::KIND_NUMBER,
@@ -396,7 +397,10 @@ fn end_waiting(
     let Some(note) = world.record(key)?.cloned() else {
         return Ok(());
     };
-    let fields = [(set_aside::STATE, state.as_bytes().to_vec())];
+    let mut fields = vec![(set_aside::STATE, state.as_bytes().to_vec())];
+    if let Some(reason) = reason {
+        fields.push((set_aside::REASON, reason.as_bytes().to_vec()));
+    }
     effect::set(world, &note, &fields, incoming.received_ms);
     release(world, incoming.change.id, &note);
     let id = incoming.change.id;

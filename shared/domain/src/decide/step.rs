@@ -30,7 +30,6 @@ pub(super) fn step(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict
     }
     let taken = create::record_of(incoming);
     let acting = acting_organisation(world, incoming, &taken)?;
-    check_references(world, incoming, Some(&step::KIND))?;
     let subject_kind = taken
         .integer(step::SUBJECT_KIND)
         .and_then(|n| u16::try_from(n).ok());
@@ -42,6 +41,13 @@ pub(super) fn step(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict
     };
     let key = RecordKey { kind, id };
     let subject = world.record(key)?.cloned();
+    if let Some(subject) = &subject
+        && is_repeat(world, subject, &taken)?
+    {
+        world.put(taken, Mover::Own(incoming.change.id));
+        return Ok(Verdict::Applied);
+    }
+    check_references(world, incoming, Some(&step::KIND))?;
     match (kind, &subject) {
         (conflict::KIND_NUMBER, Some(item)) => settle::settle(world, incoming, &taken, item),
         (set_aside::KIND_NUMBER, Some(note)) => {
@@ -142,10 +148,6 @@ fn move_machine(
         acting,
         date,
     };
-    if is_repeat(world, &work)? {
-        world.put(taken.clone(), Mover::Own(incoming.change.id));
-        return Ok(Verdict::Applied);
-    }
     let arrow = find_arrow(world, machine, kind, &event, &work)?;
     world.put(taken.clone(), Mover::Own(incoming.change.id));
     world.note_step(key.id, taken.key);
@@ -153,13 +155,14 @@ fn move_machine(
     Ok(Verdict::Applied)
 }
 
-fn is_repeat(world: &World, work: &Work<'_>) -> Result<bool, Need> {
-    if work.is_new || work.subject.key.kind != case::KIND_NUMBER {
+/// Whether the step repeats one of its case, whatever became of the records that it names (T3).
+fn is_repeat(world: &World, subject: &Record, taken: &Record) -> Result<bool, Need> {
+    if subject.key.kind != case::KIND_NUMBER {
         return Ok(false);
     }
-    let state = work.subject.text(case::STATE).unwrap_or_default();
-    let applied = world.steps(work.subject.key.id)?;
-    Ok(machines::transfer::is_repeat(state, work.taken, &applied))
+    let state = subject.text(case::STATE).unwrap_or_default();
+    let applied = world.steps(subject.key.id)?;
+    Ok(machines::transfer::is_repeat(state, taken, &applied))
 }
 
 fn find_arrow(

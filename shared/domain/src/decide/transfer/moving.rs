@@ -7,7 +7,7 @@ use super::super::{Stop, effect};
 use super::{member_of, name_of, person_of, reference};
 use crate::checks::date::add_months;
 use crate::id::{OfficeId, RecordId, derived_id};
-use crate::kinds::{conflict, member, person, step, stub, transfer as case};
+use crate::kinds::{conflict, member, person, step, stub, tenure, transfer as case};
 use crate::machines::member_status;
 use crate::record::{Record, RecordKey};
 use crate::world::{Leaving, World};
@@ -315,6 +315,12 @@ pub(super) fn compensate(
     if back == record.office {
         return stay(world, work, subject, &record);
     }
+    if record.value(member::OPEN_CASE).is_some() {
+        return Err(Stop::Refused("TRF-001"));
+    }
+    if moved_by(world, &record)? != Some(subject.key.id) {
+        return Err(Stop::Refused("not_available"));
+    }
     let branch = subject
         .value(case::FROM_BRANCH)
         .unwrap_or_default()
@@ -338,4 +344,27 @@ pub(super) fn compensate(
     world.leave(after.key, former, Leaving::Transferred);
     share_tenures(world, &after, back)?;
     Ok(subject.clone())
+}
+
+/// The case by which the present holder holds the member: what was revoked does not count.
+fn moved_by(world: &World, record: &Record) -> Result<Option<RecordId>, Stop> {
+    let opened = |number| -> Result<Option<(bool, Option<RecordId>)>, Stop> {
+        let key = super::super::create::tenure_key(record.key.id, number);
+        Ok(world.record(key)?.map(|tenure| {
+            let is_revocation = tenure.text(tenure::OPENED_BY) == Some("revocation");
+            (is_revocation, tenure.reference(tenure::OPENED_CASE))
+        }))
+    };
+    let mut number = record.integer(member::TENURE_NUMBER).unwrap_or(0);
+    while let Some((is_revocation, case)) = opened(number)? {
+        if !is_revocation {
+            return Ok(case);
+        }
+        // Back to before the tenure that was revoked.
+        while number > 1 && opened(number)? != Some((false, case)) {
+            number -= 1;
+        }
+        number -= 1;
+    }
+    Ok(None)
 }
