@@ -1,21 +1,21 @@
 //! The one authority: takes a batch, stores it verbatim, and decides every change once, in one
 //! transaction.
 
-use domain::change::{Change, RawChange, chain_over, chain_start};
+mod own;
+
+use domain::change::{Change, RawChange, chain_over};
 use domain::decide::{self, Incoming, Verdict};
 use domain::id::{ChangeId, NodeId, OfficeId};
-use domain::world::{Fact, HubChange, Need, Outcome, Waiting, World, Writes};
+use domain::limits;
+use domain::world::{Fact, Need, Outcome, Waiting, World, Writes};
 use proto::convert;
 use store::hub::{Batch, Journal, Node};
 use store::{StoreError, Tx};
-use transport::sign::Context;
 
 use crate::app::{App, Own};
 use crate::error::HubError;
 use crate::{greet, recovery};
 
-/// Raw bytes of the hub's own changes in one batch, far below what a reader takes.
-const OWN_BATCH_BYTES: usize = 1024 * 1024;
 /// Stored changes that are decided at once: more than the longest group has.
 const STORED_PORTION: usize = 512;
 /// Rounds of deciding what has waited before the rest is left to the next batch.
@@ -269,6 +269,14 @@ fn undecided(
     Ok(undecided)
 }
 
+/// The group that a change says it belongs to.
+fn group_of(part: &Undecided) -> Option<domain::change::Group> {
+    convert::decode_change(part.id, &part.raw)
+        .ok()?
+        .header
+        .group
+}
+
 /// One transaction's decisions.
 pub(crate) struct Round<'a> {
     pub(crate) tx: Tx<'a>,
@@ -310,9 +318,19 @@ impl Round<'_> {
                     verdicts.push((first.id.sequence, verdict));
                     rest = tail;
                 }
-                Some(size) if rest.len() < size => break,
                 Some(size) => {
-                    let (group, after) = rest.split_at(size);
+                    // Only what says that it belongs to the group; where another change follows
+                    // too early, the group is broken, and the other change is not of it.
+                    let id = change.header.group;
+                    let run = rest
+                        .iter()
+                        .take(size)
+                        .take_while(|part| group_of(part) == id);
+                    let length = run.count();
+                    if length < size && length == rest.len() {
+                        break;
+                    }
+                    let (group, after) = rest.split_at(length);
                     self.decide_group(&mut world, office, group, &mut verdicts)?;
                     rest = after;
                 }
@@ -336,9 +354,16 @@ impl Round<'_> {
         for change in changes.iter().flatten() {
             self.supply_replaced(world, change, office)?;
         }
-        let is_whole = changes
+        let bytes: usize = group
             .iter()
-            .all(|c| c.as_ref().is_some_and(|c| c.header.group == id));
+            .map(|part| part.raw.header.len() + part.raw.body.len())
+            .sum();
+        let size = id.map_or(0, |group| group.size as usize);
+        let is_fitting = bytes <= limits::GROUP_BYTES_MAX && changes.len() == size;
+        let is_whole = is_fitting
+            && changes
+                .iter()
+                .all(|c| c.as_ref().is_some_and(|c| c.header.group == id));
         let readable: Vec<_> = changes
             .iter()
             .zip(group)
@@ -496,67 +521,6 @@ impl Round<'_> {
         let changes = convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
         let place = usize::try_from(id.sequence - batch.first).unwrap_or(usize::MAX);
         Ok(changes.into_iter().nth(place).map(|raw| (raw, batch)))
-    }
-
-    fn append_own(
-        &self,
-        desk: &[(domain::change::Header, domain::change::Body)],
-        made: &[HubChange],
-    ) -> Result<(), HubError> {
-        let parts = desk
-            .iter()
-            .map(|(header, body)| (header, body))
-            .chain(made.iter().map(|change| (&change.header, &change.body)));
-        let (mut changes, mut bytes) = (Vec::new(), 0);
-        for (header, body) in parts {
-            let salt =
-                crate::system::random_16().map_err(|error| StoreError::Disk(error.to_string()))?;
-            let raw = convert::encode_change(header, body, salt);
-            bytes += raw.header.len() + raw.body.len();
-            changes.push(raw);
-            if bytes > OWN_BATCH_BYTES {
-                self.append_own_batch(&std::mem::take(&mut changes))?;
-                bytes = 0;
-            }
-        }
-        self.append_own_batch(&changes)
-    }
-
-    fn append_own_batch(&self, changes: &[RawChange]) -> Result<(), HubError> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let own = self.own;
-        let mut journal = self.tx.journal(own.node, own.epoch)?.unwrap_or(Journal {
-            node: own.node,
-            epoch: own.epoch,
-            received: 0,
-            chain: chain_start(own.node, own.epoch),
-            decided_through: 0,
-            is_kept_only: false,
-            history_through: 0,
-        });
-        let first = journal.received + 1;
-        let count = u32::try_from(changes.len()).unwrap_or(u32::MAX);
-        let (bytes, raw_bytes) = convert::encode_batch(changes)?;
-        journal.chain = chain_over(journal.chain, changes);
-        journal.received += u64::from(count);
-        journal.decided_through = journal.received;
-        let text = convert::batch_signature_text(own.node, own.epoch, first, count, &journal.chain);
-        let key = self.app.identity.signing_key();
-        let batch = Batch {
-            last: journal.received,
-            first,
-            received_at: self.now_ms,
-            offset_ms: 0,
-            raw_bytes,
-            bytes,
-            chain: journal.chain,
-            signature: key.sign(Context::HubJournal, &text).to_vec(),
-        };
-        self.tx.append_batch(own.node, own.epoch, &batch)?;
-        self.tx.put_journal(&journal)?;
-        Ok(())
     }
 
     /// Keeps a keyed hash of each person's ID number, so that duplicates are found without it.

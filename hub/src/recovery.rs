@@ -127,7 +127,7 @@ pub fn take_proof(
 ) -> Result<u64, HubError> {
     let offers = tx.offers(node.id, feed)?;
     // A node that had read less than the backup holds has nothing that the backup lacks.
-    let is_older = proof.sequence + 1 < tx.restored_next(feed)?;
+    let is_older = proof.sequence.saturating_add(1) < tx.restored_next(feed)?;
     let is_proven =
         is_recovering(tx)? && !is_older && is_proven(tx, app, node, feed, &offers, proof)?;
     let mut adopted = 0;

@@ -6,8 +6,9 @@ mod guard;
 mod pull;
 mod sync;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use proto::status::CallRefused;
@@ -15,6 +16,8 @@ use proto::wire::enrolment::enrolment_server::EnrolmentServer;
 use proto::wire::sync::sync_server::SyncServer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_stream::StreamExt as _;
+
+use domain::id::NodeId;
 
 use crate::app::App;
 
@@ -32,6 +35,8 @@ const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 const CALL_BYTES_MAX: usize = 640 * 1024;
 /// Raw KiB of all batches that are being taken at once.
 const BATCHES_KIB_MAX: usize = 24 * 1024;
+/// Streams of pages that one node may have open.
+const PULLS_MAX: usize = 4;
 /// When a node that found no room comes again (milliseconds; it adds its own jitter).
 const BUSY_MS: u32 = 2_000;
 
@@ -44,13 +49,30 @@ pub struct Shared {
     pub commits: watch::Receiver<u64>,
     /// Room for batches that are being taken, in KiB of their raw size.
     pub room: Arc<Semaphore>,
+    /// Streams of pages that are open, by node.
+    pulls: Arc<Mutex<BTreeMap<NodeId, Arc<Semaphore>>>>,
 }
 
 impl Shared {
     /// What the services share for an opened hub.
     pub fn new(app: App, commits: watch::Receiver<u64>) -> Self {
         let room = Arc::new(Semaphore::new(BATCHES_KIB_MAX));
-        Self { app, commits, room }
+        Self {
+            app,
+            commits,
+            room,
+            pulls: Arc::default(),
+        }
+    }
+
+    /// Room for one stream of pages: a node reads one at a time, and one more after a cut.
+    fn pull_room(&self, node: NodeId) -> Result<OwnedSemaphorePermit, CallRefused> {
+        let mut pulls = self.pulls.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_node = pulls
+            .entry(node)
+            .or_insert_with(|| Arc::new(Semaphore::new(PULLS_MAX)));
+        let room = Arc::clone(of_node).try_acquire_owned();
+        room.map_err(|_| CallRefused::Busy(BUSY_MS))
     }
 
     /// Room for one batch; who finds none comes again at a time that the hub chooses.

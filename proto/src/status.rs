@@ -83,6 +83,8 @@ pub fn retry(status: &Status) -> Retry {
     match status.code() {
         Code::FailedPrecondition => Retry::HelloFirst,
         Code::Unauthenticated if status.message().contains("expired") => Retry::Renew,
+        // Too large is too large the next time too; busy is not.
+        Code::ResourceExhausted if !status.message().starts_with("busy") => Retry::Never,
         Code::PermissionDenied | Code::Unauthenticated | Code::InvalidArgument => Retry::Never,
         _ => Retry::Later,
     }

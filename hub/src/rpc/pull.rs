@@ -12,7 +12,7 @@ use proto::convert::{self, FeedRow, LeaveReason};
 use proto::wire::sync as wire;
 use store::Tx;
 use store::hub::{Entry, Head, Node};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use transport::sign::{Context, VerifyingKey};
@@ -35,9 +35,12 @@ pub(super) fn stream(
     app: App,
     node: Node,
     asked: wire::PullRequest,
+    room: OwnedSemaphorePermit,
 ) -> ReceiverStream<Result<wire::Page, Status>> {
     let (pages, stream) = mpsc::channel(PAGES_AHEAD);
     tokio::spawn(async move {
+        // Held until the last page is taken, or the reader goes away.
+        let _room = room;
         let allowed = feeds_of(&node);
         for cursor in asked
             .cursors
@@ -70,6 +73,16 @@ fn page(
     feed: &str,
     (epoch, folded_through, after): (u32, u64, u64),
 ) -> Result<wire::Page, HubError> {
+    if tx
+        .node(node.id)?
+        .is_none_or(|node| node.revoked_at.is_some())
+    {
+        return Err(proto::status::CallRefused::Revoked.into());
+    }
+    // A place that the feed never had: the hub was put back, or the cursor is nobody's. From zero.
+    let heads = tx.heads(&[feed.to_owned()])?;
+    let is_past = heads.iter().all(|head| head.sequence < after);
+    let after = if is_past { 0 } else { after };
     let decided_through = tx.journal(node.id, epoch)?.map_or(0, |j| j.decided_through);
     let own = (node.id, epoch, folded_through);
     let page = tx.page(

@@ -128,6 +128,9 @@ impl Sync for SyncService {
         let node = self.shared.caller(&request).await?;
         let push = request.into_inner();
         self.shared.check_incarnation(&push.incarnation)?;
+        if push.raw_bytes as usize > limits::BATCH_RAW_BYTES_MAX {
+            return Err(CallRefused::from(convert::Invalid::TooLarge("raw_bytes")).into());
+        }
         let _room = self.shared.room(push.raw_bytes)?;
         let pushed = read_push(&node, push)?;
         let (app, now_ms) = (self.shared.app.clone(), system::now_ms());
@@ -164,11 +167,17 @@ impl Sync for SyncService {
         if journal.is_none_or(|journal| journal.is_kept_only) {
             return Err(CallRefused::NotAllowed("two machines speak for this office").into());
         }
-        Ok(Response::new(pull::stream(
-            self.shared.app.clone(),
-            node,
-            pull,
-        )))
+        let allowed = feeds_of(&node);
+        if pull
+            .cursors
+            .iter()
+            .any(|cursor| !allowed.contains(&cursor.feed))
+        {
+            return Err(CallRefused::NotAllowed("not a feed of this office").into());
+        }
+        let room = self.shared.pull_room(node.id)?;
+        let app = self.shared.app.clone();
+        Ok(Response::new(pull::stream(app, node, pull, room)))
     }
 
     async fn watch(

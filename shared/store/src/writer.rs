@@ -4,6 +4,7 @@
 //! that commits before the caller hears anything. The queue is bounded: who comes when it is full
 //! waits.
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::thread;
 
@@ -35,7 +36,10 @@ impl Store {
             .name("store-writer".to_owned())
             .spawn(move || {
                 while let Some(job) = queue.blocking_recv() {
-                    job(&mut connection);
+                    // A job that panics is rolled back by its transaction and answers nobody; the
+                    // writer goes on for everybody else.
+                    let run = AssertUnwindSafe(|| job(&mut connection));
+                    drop(std::panic::catch_unwind(run));
                 }
             })
             .map_err(|error| StoreError::Broken(error.to_string()))?;

@@ -212,7 +212,7 @@ impl Hub {
             self.feeds.remove(&(*office, *key));
         }
         self.outcomes.extend(writes.outcomes);
-        self.taken_places += writes.taken_places.len() as u64;
+        self.taken_places += writes.hub_changes.len() as u64;
         for released in &writes.released {
             self.waiting.remove(released);
         }
