@@ -83,7 +83,7 @@ pub(super) fn applied(verdict: Verdict) -> anyhow::Result<()> {
     match verdict {
         Verdict::Applied | Verdict::Merged | Verdict::Lost => Ok(()),
         Verdict::Waiting => bail!("it names a record that is not known here 所涉记录尚未收到"),
-        Verdict::SetAside(code) => match domain::machines::messages(code) {
+        Verdict::SetAside(code) => match domain::machines::plain_messages(code) {
             Some((zh, en)) => bail!("{code}: {zh} / {en}"),
             None => bail!("refused: {code}"),
         },

@@ -95,13 +95,18 @@ async fn show(app: &App, id: &str) -> anyhow::Result<Value> {
         }
         None => None,
     };
-    let reason = note.text(set_aside::REASON).and_then(machines::messages);
+    let reason = note
+        .text(set_aside::REASON)
+        .and_then(machines::plain_messages);
     if let Some(map) = shown.as_object_mut() {
         map.insert(
             "holds".to_owned(),
             change.map_or(Value::Null, |change| change_json(&change)),
         );
-        map.insert("reason_zh".to_owned(), json!(reason.map(|(zh, _)| zh)));
+        map.insert(
+            "reason_zh".to_owned(),
+            json!(reason.as_ref().map(|(zh, _)| zh)),
+        );
         map.insert("reason_en".to_owned(), json!(reason.map(|(_, en)| en)));
     }
     Ok(shown)

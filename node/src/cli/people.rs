@@ -203,7 +203,7 @@ fn check_allowed(subject: &Record, event: &str) -> anyhow::Result<()> {
         return Ok(());
     };
     let code = kind.machine.map_or("", |machine| machine.not_allowed_code);
-    let text = machines::messages(code).map_or("", |(zh, _)| zh);
+    let text = machines::plain_messages(code).map_or_else(String::new, |(zh, _)| zh);
     bail!("{code} {text} allowed 可执行: {}", allowed.join(", "))
 }
 

@@ -88,12 +88,17 @@ async fn show(app: &App, id: &str) -> anyhow::Result<Value> {
         .read::<_, anyhow::Error>(move |tx| {
             let note = found(tx, id)?;
             let change = change_of(tx, own, &note)?;
-            let reason = note.text(set_aside::REASON).and_then(machines::messages);
+            let reason = note
+                .text(set_aside::REASON)
+                .and_then(machines::plain_messages);
             let mut shown = record_json(&note);
             if let Some(map) = shown.as_object_mut() {
                 let change = change.map_or(Value::Null, |change| change_json(&change));
                 map.insert("holds".to_owned(), change);
-                map.insert("reason_zh".to_owned(), json!(reason.map(|(zh, _)| zh)));
+                map.insert(
+                    "reason_zh".to_owned(),
+                    json!(reason.as_ref().map(|(zh, _)| zh)),
+                );
                 map.insert("reason_en".to_owned(), json!(reason.map(|(_, en)| en)));
             }
             Ok(shown)

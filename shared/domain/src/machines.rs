@@ -132,6 +132,22 @@ pub fn messages(code: &str) -> Option<(&'static str, &'static str)> {
         .map(|(_, zh, en)| (*zh, *en))
 }
 
+/// The text of a refusal where nothing is known to put into its places: they read as an ellipsis.
+pub fn plain_messages(code: &str) -> Option<(String, String)> {
+    let plain = |text: &str| {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            out.push_str(before);
+            out.push('…');
+            rest = after.split_once('}').map_or("", |(_, after)| after);
+        }
+        out.push_str(rest);
+        out
+    };
+    messages(code).map(|(zh, en)| (plain(zh), plain(en)))
+}
+
 /// The events of the kind with this number, for the list that a person sees.
 pub fn events(kind: u16) -> &'static [Event] {
     match kind {
