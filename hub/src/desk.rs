@@ -33,19 +33,10 @@ pub fn edit(
         return Err(proto::status::CallRefused::NotAllowed(why).into());
     }
     let shown = tx.record(key)?;
-    let mut values = values;
-    if let (Verb::Set, Some(shown), Some(kind)) = (verb, &shown, kinds::by_number(key.kind)) {
-        for number in values
-            .iter()
-            .flat_map(|(number, _)| kind.group_of(*number))
-            .copied()
-            .collect::<Vec<_>>()
-        {
-            if values.iter().all(|(given, _)| *given != number) && shown.version(number).is_some() {
-                values.push((number, shown.value(number).unwrap_or_default().to_vec()));
-            }
-        }
-    }
+    let mut values = match (verb, &shown) {
+        (Verb::Set, Some(shown)) => shown.with_whole_groups(values),
+        _ => values,
+    };
     values.sort_by_key(|(number, _)| *number);
     let body = Body {
         fields: values

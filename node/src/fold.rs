@@ -137,11 +137,7 @@ pub(crate) fn settle_row(
     let pending = tx.pending_of(key)?;
     if pending.is_empty() {
         tx.drop_base_image(key)?;
-        match confirmed {
-            Some(record) => tx.write_record(&record)?,
-            None => tx.remove_record(key)?,
-        }
-        return Ok(());
+        return put_row(tx, key, confirmed.as_ref());
     }
     tx.put_base_image(key, confirmed.as_ref())?;
     let mut row = confirmed;
@@ -150,8 +146,14 @@ pub(crate) fn settle_row(
             row = replay(row.clone(), &read(own, &entry)?, own.office).or(row);
         }
     }
+    put_row(tx, key, row.as_ref())
+}
+
+fn put_row(tx: Tx<'_>, key: RecordKey, row: Option<&Record>) -> anyhow::Result<()> {
     match row {
-        Some(row) => tx.write_record(&row)?,
+        Some(row) => {
+            tx.write_record(row)?;
+        }
         None => tx.remove_record(key)?,
     }
     Ok(())

@@ -270,7 +270,7 @@ impl Taking<'_, '_> {
             let found = if let Some(found) = self.organisations.get(text) {
                 *found
             } else {
-                let found = crate::names::organisation(self.tx, text)?;
+                let found = self.tx.organisation_named(text)?;
                 self.organisations.insert(text.to_owned(), found);
                 found
             };

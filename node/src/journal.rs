@@ -35,7 +35,12 @@ pub fn write(
         shown.is_some() || matches!(verb, Verb::Create | Verb::Step),
         "no such record 没有这条记录"
     );
-    let values = with_groups(key, shown.as_ref(), values);
+    let mut values = match &shown {
+        Some(shown) => shown.with_whole_groups(values),
+        None => values,
+    };
+    values.sort_by_key(|(number, _)| *number);
+    values.dedup_by_key(|(number, _)| *number);
     let timestamp = tick(tx)?;
     let header = header(key, verb, shown.as_ref(), timestamp, actor);
     let body = Body {
@@ -51,26 +56,6 @@ pub fn write(
         life_base: shown.as_ref().map(|record| record.life_version.change),
     };
     append(tx, own, header, body, shown)
-}
-
-/// A field of a group is written with the whole group, so that it is judged as one (rule 7).
-fn with_groups(key: RecordKey, shown: Option<&Record>, mut values: Values) -> Values {
-    if let (Some(shown), Some(kind)) = (shown, kinds::by_number(key.kind)) {
-        let groups: Vec<u16> = values
-            .iter()
-            .flat_map(|(number, _)| kind.group_of(*number))
-            .copied()
-            .collect();
-        for number in groups {
-            let is_given = values.iter().any(|(given, _)| *given == number);
-            if !is_given && shown.version(number).is_some() {
-                values.push((number, shown.value(number).unwrap_or_default().to_vec()));
-            }
-        }
-    }
-    values.sort_by_key(|(number, _)| *number);
-    values.dedup_by_key(|(number, _)| *number);
-    values
 }
 
 fn header(

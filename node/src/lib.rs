@@ -8,7 +8,6 @@ pub mod enrol;
 pub mod fold;
 pub mod import;
 pub mod journal;
-pub mod names;
 pub mod rewrite;
 pub mod sync;
 pub mod system;

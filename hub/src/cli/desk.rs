@@ -1,13 +1,13 @@
 //! Reading and editing records at the desk.
 
 use anyhow::{Context as _, bail};
+use console::values;
 use domain::change::Verb;
 use domain::decide::Verdict;
 use domain::id::RecordId;
-use domain::kind::{FieldType, Kind};
-use domain::kinds::{self, organisation};
+use domain::kind::Kind;
+use domain::kinds::organisation;
 use domain::record::{Record, RecordKey};
-use domain::text::{read_value, refusal_text};
 use serde_json::{Value, json};
 use store::{Filter, Tx};
 
@@ -17,65 +17,35 @@ use crate::error::HubError;
 use crate::system;
 use console::answer::record_json;
 
-/// Organisations that are looked through for a code.
-const ORGANISATIONS_MAX: usize = 100_000;
-
 /// The kind that a person names.
 pub(super) fn kind_named(name: &str) -> anyhow::Result<&'static Kind> {
-    kinds::by_name(name).with_context(|| format!("no such kind: {name} 没有这种记录"))
+    values::kind_named(name).map_err(anyhow::Error::msg)
+}
+
+fn organisation_in(tx: Tx<'_>, text: &str) -> anyhow::Result<RecordId> {
+    tx.organisation_named(text)?
+        .with_context(|| format!("no such organisation: {text} 没有这个组织"))
 }
 
 /// The organisation that a code, a name or an id names.
 pub(super) async fn organisation_named(app: &App, text: &str) -> anyhow::Result<RecordId> {
-    if let Ok(id) = RecordId::parse(text) {
-        return Ok(id);
-    }
-    for field in [
-        organisation::CODE,
-        organisation::NAME,
-        organisation::SHORT_NAME,
-    ] {
-        let filter = [Filter::Is(field, text.as_bytes().to_vec())];
-        let found = app
-            .store
-            .read::<_, HubError>(move |tx| {
-                Ok(tx.list(&organisation::KIND, &filter, None, ORGANISATIONS_MAX)?)
-            })
-            .await?;
-        if let [one] = found.as_slice() {
-            return Ok(one.key.id);
-        }
-    }
-    bail!("no such organisation: {text} 没有这个组织")
+    let text = text.to_owned();
+    app.store.read(move |tx| organisation_in(tx, &text)).await
 }
 
 /// Values as `field=value`, organisations by code or name.
 pub(super) async fn read_values(
     app: &App,
     kind: &'static Kind,
-    values: &[String],
+    given: &[String],
 ) -> anyhow::Result<Values> {
-    let mut read = Values::new();
-    for value in values {
-        let (name, text) = value
-            .split_once('=')
-            .context("write field=value 请写 项目=内容")?;
-        let field = kind
-            .field_called(name)
-            .with_context(|| format!("{} has no field {name} 没有“{name}”这一项", kind.name))?;
-        let is_organisation = field.of == FieldType::Reference(organisation::KIND_NUMBER);
-        let bytes = if is_organisation && !text.is_empty() {
-            organisation_named(app, text).await?.bytes().to_vec()
-        } else {
-            read_value(field, text).map_err(|refused| {
-                let (zh, en) = refusal_text(refused);
-                anyhow::anyhow!("{name} = {text}: {en} ({zh})")
-            })?
-        };
-        read.push((field.number, bytes));
-    }
-    read.sort_by_key(|(number, _)| *number);
-    Ok(read)
+    let given = given.to_vec();
+    app.store
+        .read(move |tx| {
+            let named = |text: &str| organisation_in(tx, text);
+            values::read_values(kind, &given, named, anyhow::Error::msg)
+        })
+        .await
 }
 
 /// Makes an error of a verdict that did not apply.

@@ -7,13 +7,12 @@ use clap::Subcommand;
 use console::answer::record_json;
 use console::columns::Target;
 use console::export::{self, Records};
-use console::item::{change_json, item_json};
+use console::item::{change_json, item_json, note_json};
 use domain::change::Change;
 use domain::decide::change_of_bytes;
 use domain::id::RecordId;
 use domain::kind::Kind;
 use domain::kinds::{conflict, set_aside, step};
-use domain::machines;
 use domain::record::{Record, RecordKey};
 use serde_json::{Value, json};
 use store::{Filter, StoreError, Tx};
@@ -84,9 +83,7 @@ async fn decide(
 
 async fn show(app: &App, id: &str) -> anyhow::Result<Value> {
     let note = desk::record(app, id).await?;
-    let mut shown = record_json(&note);
-    let change = note.value(set_aside::CHANGE).and_then(change_of_bytes);
-    let change = match change {
+    let change = match note.value(set_aside::CHANGE).and_then(change_of_bytes) {
         Some(id) => {
             let own = app.clone();
             app.store
@@ -95,21 +92,7 @@ async fn show(app: &App, id: &str) -> anyhow::Result<Value> {
         }
         None => None,
     };
-    let reason = note
-        .text(set_aside::REASON)
-        .and_then(machines::plain_messages);
-    if let Some(map) = shown.as_object_mut() {
-        map.insert(
-            "holds".to_owned(),
-            change.map_or(Value::Null, |change| change_json(&change)),
-        );
-        map.insert(
-            "reason_zh".to_owned(),
-            json!(reason.as_ref().map(|(zh, _)| zh)),
-        );
-        map.insert("reason_en".to_owned(), json!(reason.map(|(_, en)| en)));
-    }
-    Ok(shown)
+    Ok(note_json(&note, change.as_ref()))
 }
 
 /// Open conflicts with both values in words.

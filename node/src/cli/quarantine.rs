@@ -3,12 +3,11 @@
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use console::answer::record_json;
-use console::item::{change_json, item_json};
+use console::item::{change_json, item_json, note_json};
 use domain::change::{Change, Verb};
 use domain::decide::change_of_bytes;
 use domain::kind::Kind;
 use domain::kinds::{self, conflict, set_aside, step};
-use domain::machines;
 use domain::record::{Record, RecordKey};
 use serde_json::{Value, json};
 use store::{Filter, Tx};
@@ -88,20 +87,7 @@ async fn show(app: &App, id: &str) -> anyhow::Result<Value> {
         .read::<_, anyhow::Error>(move |tx| {
             let note = found(tx, id)?;
             let change = change_of(tx, own, &note)?;
-            let reason = note
-                .text(set_aside::REASON)
-                .and_then(machines::plain_messages);
-            let mut shown = record_json(&note);
-            if let Some(map) = shown.as_object_mut() {
-                let change = change.map_or(Value::Null, |change| change_json(&change));
-                map.insert("holds".to_owned(), change);
-                map.insert(
-                    "reason_zh".to_owned(),
-                    json!(reason.as_ref().map(|(zh, _)| zh)),
-                );
-                map.insert("reason_en".to_owned(), json!(reason.map(|(_, en)| en)));
-            }
-            Ok(shown)
+            Ok(note_json(&note, change.as_ref()))
         })
         .await
 }

@@ -1,13 +1,13 @@
 //! Records: made, changed, listed.
 
 use anyhow::{Context as _, bail, ensure};
+use console::values;
 use domain::change::Verb;
 use domain::checks::id_number::IdNumber;
 use domain::id::RecordId;
 use domain::kind::{Class, FieldType, Kind, Winner};
 use domain::kinds::{self, member, organisation, person};
 use domain::record::{Record, RecordKey};
-use domain::text::{read_value, refusal_text};
 use serde_json::{Value, json};
 use store::{Filter, Tx};
 
@@ -18,12 +18,12 @@ use console::answer::record_json;
 
 /// The kind that a person names.
 pub(super) fn kind_named(name: &str) -> anyhow::Result<&'static Kind> {
-    kinds::by_name(name).with_context(|| format!("no such kind: {name} 没有这种记录"))
+    values::kind_named(name).map_err(anyhow::Error::msg)
 }
 
 /// An organisation by id, code or name.
 pub(super) fn organisation_in(tx: Tx<'_>, text: &str) -> anyhow::Result<RecordId> {
-    crate::names::organisation(tx, text)?
+    tx.organisation_named(text)?
         .with_context(|| format!("no such organisation: {text} 没有这个组织"))
 }
 
@@ -31,29 +31,10 @@ pub(super) fn organisation_in(tx: Tx<'_>, text: &str) -> anyhow::Result<RecordId
 pub(super) fn read_values(
     tx: Tx<'_>,
     kind: &'static Kind,
-    values: &[String],
+    given: &[String],
 ) -> anyhow::Result<Values> {
-    let mut read = Values::new();
-    for value in values {
-        let (name, text) = value
-            .split_once('=')
-            .context("write field=value 请写 项目=内容")?;
-        let field = kind
-            .field_called(name)
-            .with_context(|| format!("{} has no field {name} 没有“{name}”这一项", kind.name))?;
-        let is_organisation = field.of == FieldType::Reference(organisation::KIND_NUMBER);
-        let bytes = if is_organisation && !text.is_empty() {
-            organisation_in(tx, text)?.bytes().to_vec()
-        } else {
-            read_value(field, text).map_err(|refused| {
-                let (zh, en) = refusal_text(refused);
-                anyhow::anyhow!("{name} = {text}: {en} ({zh})")
-            })?
-        };
-        read.push((field.number, bytes));
-    }
-    read.sort_by_key(|(number, _)| *number);
-    Ok(read)
+    let named = |text: &str| organisation_in(tx, text);
+    values::read_values(kind, given, named, anyhow::Error::msg)
 }
 
 /// What an office checks before it writes: required fields, fields that move by steps, ID numbers.

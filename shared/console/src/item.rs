@@ -3,12 +3,14 @@
 use domain::change::Change;
 use domain::decide::{pack_unit, unpack_unit};
 use domain::id::RecordId;
-use domain::kinds::{self, conflict, step};
+use domain::kinds::{self, conflict, set_aside, step};
+use domain::machines;
 use domain::record::Record;
 use domain::text::{read_value, refusal_text, show_value};
 use serde_json::{Value, json};
 
 use crate::Values;
+use crate::answer::record_json;
 
 /// A conflict item with both values in words.
 pub fn item_json(item: &Record) -> Value {
@@ -79,6 +81,27 @@ fn settled_value(item: &Record, text: &str) -> Result<Vec<u8>, String> {
     } else {
         bytes
     })
+}
+
+/// A set-aside note with its reason in both languages and the change that it holds, where that can
+/// be read.
+pub fn note_json(note: &Record, change: Option<&Change>) -> Value {
+    let reason = note
+        .text(set_aside::REASON)
+        .and_then(machines::plain_messages);
+    let mut shown = record_json(note);
+    if let Some(map) = shown.as_object_mut() {
+        map.insert("holds".to_owned(), change.map_or(Value::Null, change_json));
+        map.insert(
+            "reason_zh".to_owned(),
+            json!(reason.as_ref().map(|(zh, _)| zh)),
+        );
+        map.insert(
+            "reason_en".to_owned(),
+            json!(reason.as_ref().map(|(_, en)| en)),
+        );
+    }
+    shown
 }
 
 /// A change in words: what was done, by whom, when, and the values.

@@ -4,12 +4,14 @@
 //! - [`answer`]: prints answers, as text or JSON.
 //! - [`columns`]: the columns of a kind's table, and what its cells imply.
 //! - [`export`]: records into a table.
-//! - [`item`]: conflict items and changes in words.
+//! - [`item`]: conflict items, set-aside notes and changes in words.
+//! - [`values`]: what a person names on the command line.
 
 pub mod answer;
 pub mod columns;
 pub mod export;
 pub mod item;
+pub mod values;
 
 /// Fields by number, canonical bytes.
 pub type Values = Vec<(u16, Vec<u8>)>;

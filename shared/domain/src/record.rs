@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::digest::RowHash;
 use crate::id::{ChangeId, OfficeId, RecordId};
 use crate::kind::Class;
+use crate::kinds;
 
 /// Which record of which kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +65,27 @@ pub struct Record {
 }
 
 impl Record {
+    /// Values to be set, with every value that is shown of the groups that they touch: a group is
+    /// written whole, so that it is judged as one (`sync.md` 3, rule 7). By number.
+    #[must_use]
+    pub fn with_whole_groups(&self, mut values: Vec<(u16, Vec<u8>)>) -> Vec<(u16, Vec<u8>)> {
+        if let Some(kind) = kinds::by_number(self.key.kind) {
+            let touched: Vec<u16> = values
+                .iter()
+                .flat_map(|(number, _)| kind.group_of(*number))
+                .copied()
+                .collect();
+            for number in touched {
+                let is_given = values.iter().any(|(given, _)| *given == number);
+                if !is_given && self.version(number).is_some() {
+                    values.push((number, self.value(number).unwrap_or_default().to_vec()));
+                }
+            }
+        }
+        values.sort_by_key(|(number, _)| *number);
+        values
+    }
+
     /// The bytes of a field; none if it has no value.
     pub fn value(&self, number: u16) -> Option<&[u8]> {
         self.fields

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use domain::digest::RowHash;
 use domain::id::RecordId;
 use domain::kind::{Field, FieldType, Kind};
-use domain::kinds;
+use domain::kinds::{self, organisation};
 use domain::record::{FieldState, Record, RecordKey};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
@@ -73,6 +74,25 @@ impl<'c> Tx<'c> {
         kind.map_or(Ok(None), |kind| self.record(RecordKey { kind, id }))
     }
 
+    /// The organisation with this id, code, name or short name; none where there is none, or where a
+    /// name is ambiguous.
+    pub fn organisation_named(&self, text: &str) -> Result<Option<RecordId>, StoreError> {
+        if let Ok(id) = RecordId::parse(text) {
+            return Ok(Some(id));
+        }
+        for field in [
+            organisation::CODE,
+            organisation::NAME,
+            organisation::SHORT_NAME,
+        ] {
+            let filter = [Filter::Is(field, text.as_bytes().to_vec())];
+            if let [one] = self.list(&organisation::KIND, &filter, None, 2)?.as_slice() {
+                return Ok(Some(one.key.id));
+            }
+        }
+        Ok(None)
+    }
+
     /// Records of a kind that meet every condition, by id, after a given one.
     pub fn list(
         &self,
@@ -113,12 +133,13 @@ impl<'c> Tx<'c> {
         Ok(count.cast_unsigned())
     }
 
-    /// Writes a record whole.
-    pub fn write_record(&self, record: &Record) -> Result<(), StoreError> {
+    /// Writes a record whole; its hash.
+    pub fn write_record(&self, record: &Record) -> Result<RowHash, StoreError> {
         let versions = pack_versions(record.life_version, &record.fields);
         let hash = record.hash();
         let Some(kind) = kinds::by_number(record.key.kind) else {
-            return self.write_unknown(record, &versions, &hash);
+            self.write_unknown(record, &versions, &hash)?;
+            return Ok(hash);
         };
         let mut values = vec![
             Value::Blob(record.key.id.bytes().to_vec()),
@@ -151,7 +172,7 @@ impl<'c> Tx<'c> {
         self.connection
             .prepare_cached(&schema::upsert_sql(kind))?
             .execute(params_from_iter(values))?;
-        Ok(())
+        Ok(hash)
     }
 
     /// Removes a record's row: it has left this store's scope, or never was.

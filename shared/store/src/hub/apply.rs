@@ -26,7 +26,7 @@ impl Tx<'_> {
             .partition(|(record, _)| record.revision == 1);
         for (record, mover) in known.into_iter().chain(new) {
             let before = self.row_hash(record.key)?;
-            self.write_record(record)?;
+            let hash = self.write_record(record)?;
             let joined = writes
                 .joins
                 .range((record.key, DESK_FIRST)..)
@@ -36,7 +36,7 @@ impl Tx<'_> {
                 .into_iter()
                 .chain(joined)
                 .collect::<BTreeSet<_>>();
-            self.move_to_heads(&mut feeds, record, before, *mover, &names)?;
+            self.move_to_heads(&mut feeds, record, (before, hash), *mover, &names)?;
         }
         for (key, office) in &writes.joins {
             if !writes.records.contains_key(key) {
@@ -55,11 +55,10 @@ impl Tx<'_> {
         &self,
         feeds: &mut BTreeMap<String, FeedState>,
         record: &Record,
-        before: Option<RowHash>,
+        (before, hash): (Option<RowHash>, RowHash),
         mover: Mover,
         names: &BTreeSet<String>,
     ) -> Result<(), StoreError> {
-        let hash = record.hash();
         let mut standing = self.entries_of(record.key)?;
         for name in names {
             if !standing
