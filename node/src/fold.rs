@@ -6,7 +6,7 @@ use domain::change::Change;
 use domain::decide::change_of_bytes;
 use domain::digest::Digest;
 use domain::id::ChangeId;
-use domain::kinds::set_aside;
+use domain::kinds::{set_aside, step};
 use domain::record::{Record, RecordKey};
 use domain::replay::{replay, stands_on};
 use proto::convert::FeedRow;
@@ -206,7 +206,9 @@ pub fn take_answer(
 ) -> anyhow::Result<()> {
     let (sequence, mut digest) = tx.feed_read(feed)?;
     for entry in tx.pending_through(own.epoch, decided_through)? {
-        if not_applied.contains(&entry.sequence) {
+        // What a step has done stands in its subject's row, not in its own: it waits for the page
+        // that brings both, so that nobody acts on the state before it.
+        if not_applied.contains(&entry.sequence) || entry.key.kind == step::KIND_NUMBER {
             continue;
         }
         let key = entry.key;

@@ -192,3 +192,41 @@ fn fields_that_belong_together_have_one_winner_and_one_item() -> anyhow::Result<
     assert!(text(&items[0]["loser"]).contains("乙厂"), "{items:?}");
     Ok(())
 }
+
+#[test]
+fn steps_that_follow_each_other_at_once_find_the_state_that_the_one_before_made()
+-> anyhow::Result<()> {
+    let stage = Stage::with_offices(2)?;
+    let city = &stage.city;
+    let values = ["category=full", "status=FULL", "join_date=2019-07-01"];
+    for round in 0..12 {
+        let name = format!("name=连办{round}");
+        let mut all = vec!["add", "member", &name];
+        all.extend(values);
+        let member = text(&city.node(0, &all)?.done()?.json()["id"]);
+        let start = [
+            "transfer",
+            "start",
+            "--member",
+            &member,
+            "--to",
+            "350102001002",
+            "to_unit=西苑一支部",
+            "addressee=中共示范街道工作委员会",
+            "dues_paid_to=2026-10",
+        ];
+        let case = text(&city.node(0, &start)?.done()?.json()["id"]);
+        // While the line is up and the hub decides between the commands, at whatever moment.
+        for event in ["submit", "approve_branch", "withdraw"] {
+            std::thread::sleep(std::time::Duration::from_millis(round * 12));
+            city.node(0, &["transfer", "step", &case, event])?.done()?;
+        }
+        city.settle_down(0)?;
+        assert_eq!(
+            city.hub(&["get", &case])?.done()?.json()["state"],
+            "WITHDRAWN"
+        );
+    }
+    city.prove_equality()?;
+    Ok(())
+}
