@@ -2,6 +2,7 @@
 
 mod backup;
 mod desk;
+mod enrolment;
 mod look;
 mod machines;
 mod people;
@@ -9,10 +10,18 @@ mod serve;
 mod setup;
 mod verify;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// Whose name stands beside what is done if nobody says it.
+const ACTOR: &str = "desk";
+/// Address for the page if nobody names another.
+const WEB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7480);
 
 /// 连心中心:社区节点的中心程序。The hub of Lianxin.
 #[derive(Debug, Parser)]
@@ -30,8 +39,8 @@ pub struct Cli {
     #[arg(long, global = true)]
     json: bool,
     /// Whose name stands beside what is done here.
-    #[arg(long, global = true, env = "LIANXIN_ACTOR", default_value = "desk")]
-    actor: String,
+    #[arg(long, global = true, env = "LIANXIN_ACTOR")]
+    actor: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -49,12 +58,12 @@ enum Command {
     },
     /// Serves nodes and the status page.
     Serve {
-        /// Address for nodes.
-        #[arg(long, env = "LIANXIN_HUB_RPC", default_value = "0.0.0.0:7443")]
-        rpc: std::net::SocketAddr,
-        /// Address for the page.
-        #[arg(long, env = "LIANXIN_HUB_WEB", default_value = "127.0.0.1:7480")]
-        web: std::net::SocketAddr,
+        /// Address for nodes (0.0.0.0:7443 if nothing else is said).
+        #[arg(long, env = "LIANXIN_HUB_RPC")]
+        rpc: Option<SocketAddr>,
+        /// Address for the page (127.0.0.1:7480 if nothing else is said).
+        #[arg(long, env = "LIANXIN_HUB_WEB")]
+        web: Option<SocketAddr>,
     },
     /// Organisations.
     #[command(subcommand)]
@@ -63,16 +72,10 @@ enum Command {
     #[command(subcommand)]
     Office(setup::Office),
     /// Makes an enrolment code for an office.
-    Code {
-        /// The office's code.
-        code: String,
-        /// Days until it ends (1 to 30).
-        #[arg(long, default_value_t = 7)]
-        days: u32,
-        /// Where the node finds the hub, host:port.
-        #[arg(long, required = true)]
-        address: Vec<String>,
-    },
+    Code(enrolment::NewCode),
+    /// Codes and the machines that wait for a confirmation.
+    #[command(subcommand)]
+    Enrolment(enrolment::Enrolment),
     /// What the hub knows of its nodes.
     Status,
     /// Proves the database: file, chains, digests, holders.
@@ -175,8 +178,10 @@ enum Command {
         protected: backup::Protected,
     },
     /// What a restored hub waits for.
-    #[command(subcommand)]
-    Recovery(backup::Recovery),
+    Recovery {
+        #[command(subcommand)]
+        command: Option<backup::Recovery>,
+    },
 }
 
 /// Runs the program.
@@ -226,6 +231,9 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let app = crate::app::App::open(&cli.data)?;
+        let config = Config::load(&cli.data)?;
+        let actor = cli.actor.as_deref().or(config.actor.as_deref());
+        let actor = actor.unwrap_or(ACTOR);
         let answer = match &cli.command {
             Command::Init { .. } | Command::Restore { .. } => return Ok(()),
             Command::Step {
@@ -233,30 +241,32 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
                 event,
                 organisation,
                 values,
-            } => people::step(&app, id, (event, organisation), values, &cli.actor).await?,
+            } => people::step(&app, id, (event, organisation), values, actor).await?,
             Command::Tick => serde_json::json!({"steps": crate::rules::tick(&app).await?}),
             Command::Backup { file, protected } => backup::backup(&app, file, protected)?,
-            Command::Recovery(recovery) => backup::recovery(&app, recovery).await?,
-            Command::Serve { rpc, web } => return serve::serve(app, *rpc, *web).await,
-            Command::Org(org) => setup::org(&app, org, &cli.actor).await?,
-            Command::Office(office) => setup::office(&app, office, &cli.actor).await?,
-            Command::Code {
-                code,
-                days,
-                address,
-            } => setup::code(&app, code, *days, address).await?,
+            Command::Recovery { command } => backup::recovery(&app, command.as_ref()).await?,
+            Command::Serve { rpc, web } => {
+                let any = SocketAddr::from(([0, 0, 0, 0], enrolment::RPC_PORT));
+                let rpc = rpc.or(config.rpc).unwrap_or(any);
+                let web = web.or(config.web).unwrap_or(WEB);
+                return serve::serve(app, rpc, web).await;
+            }
+            Command::Org(org) => setup::org(&app, org, actor).await?,
+            Command::Office(office) => setup::office(&app, office, actor).await?,
+            Command::Code(wanted) => enrolment::code(&app, wanted, &config.addresses).await?,
+            Command::Enrolment(command) => enrolment::enrolment(&app, command).await?,
             Command::Status => crate::web::status(&app).await?,
             Command::Verify => verify::verify(&app).await?,
             Command::Conflicts => look::conflicts(&app).await?,
             Command::Quarantine { command } => {
-                look::quarantine(&app, command.as_ref(), &cli.actor).await?
+                look::quarantine(&app, command.as_ref(), actor).await?
             }
             Command::History { id } => look::history(&app, id).await?,
             Command::Explain { id } => look::explain(&app, id).await?,
             Command::Export { kind, file } => look::export(&app, kind, file).await?,
-            Command::Settle { id, keep } => desk::settle(&app, id, keep, &cli.actor).await?,
-            Command::Add { kind, values } => desk::add(&app, kind, values, &cli.actor).await?,
-            Command::Set { record, values } => desk::set(&app, record, values, &cli.actor).await?,
+            Command::Settle { id, keep } => desk::settle(&app, id, keep, actor).await?,
+            Command::Add { kind, values } => desk::add(&app, kind, values, actor).await?,
+            Command::Set { record, values } => desk::set(&app, record, values, actor).await?,
             Command::List {
                 kind,
                 office,
@@ -264,7 +274,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
                 limit,
             } => desk::list(&app, kind, office.as_deref(), conditions, *limit).await?,
             Command::Get { id } => desk::get(&app, id).await?,
-            Command::Transfer(transfer) => people::transfer(&app, transfer, &cli.actor).await?,
+            Command::Transfer(transfer) => people::transfer(&app, transfer, actor).await?,
         };
         console::answer::answer(cli.json, &answer);
         Ok(())

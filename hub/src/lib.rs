@@ -6,6 +6,7 @@ pub mod app;
 pub mod authority;
 pub mod backup;
 pub mod cli;
+pub mod config;
 pub mod desk;
 pub mod error;
 pub mod greet;

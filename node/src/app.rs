@@ -20,6 +20,8 @@ pub struct App {
     pub folder: PathBuf,
     /// Whose journal is written.
     pub own: Own,
+    /// Where the hub is, if somebody said other than what the code did (`host:port`).
+    pub hub_addresses: Vec<String>,
 }
 
 /// Whose journal the node writes; zero everywhere before it is enrolled.
@@ -109,6 +111,7 @@ impl App {
             store: Store::open(path, Side::Node)?,
             folder: folder.to_path_buf(),
             own,
+            hub_addresses: Vec::new(),
         };
         Ok(app)
     }

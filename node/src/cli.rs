@@ -7,12 +7,19 @@ mod records;
 mod serve;
 mod verify;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::app::App;
+use crate::config::Config;
+
+/// Whose name stands beside what is done if nobody says it.
+const ACTOR: &str = "经办人";
+/// Address for the page if nobody names another.
+const WEB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7490);
 
 /// 连心:社区办公室的程序。The community office's program of Lianxin.
 #[derive(Debug, Parser)]
@@ -30,8 +37,11 @@ pub struct Cli {
     #[arg(long, global = true)]
     json: bool,
     /// Whose name stands beside what is done here.
-    #[arg(long, global = true, env = "LIANXIN_ACTOR", default_value = "经办人")]
-    actor: String,
+    #[arg(long, global = true, env = "LIANXIN_ACTOR")]
+    actor: Option<String>,
+    /// Where the hub is, host:port, instead of what the enrolment code said.
+    #[arg(long, global = true, env = "LIANXIN_HUB", value_delimiter = ',')]
+    hub: Vec<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -44,12 +54,15 @@ enum Command {
     Join {
         /// The code.
         code: String,
+        /// Waits until an operator has compared the six figures, where the code asks for it.
+        #[arg(long)]
+        wait: bool,
     },
     /// Serves the status page and syncs by itself.
     Serve {
-        /// Address for the page.
-        #[arg(long, env = "LIANXIN_NODE_WEB", default_value = "127.0.0.1:7490")]
-        web: std::net::SocketAddr,
+        /// Address for the page (127.0.0.1:7490 if nothing else is said).
+        #[arg(long, env = "LIANXIN_NODE_WEB")]
+        web: Option<SocketAddr>,
     },
     /// Syncs now.
     Sync {
@@ -216,26 +229,29 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
     }
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        let app = App::open(&cli.data)?;
+        let mut app = App::open(&cli.data)?;
+        let config = Config::load(&cli.data)?;
+        app.hub_addresses = if cli.hub.is_empty() {
+            config.hub
+        } else {
+            cli.hub.clone()
+        };
         if let Command::Serve { web } = cli.command {
-            return serve::serve(app, web).await;
+            return serve::serve(app, web.or(config.web).unwrap_or(WEB)).await;
         }
-        let answer = answer(&app, cli).await?;
+        let actor = cli.actor.as_deref().or(config.actor.as_deref());
+        let answer = answer(&app, cli, actor.unwrap_or(ACTOR)).await?;
         console::answer::answer(cli.json, &answer);
         Ok(())
     })
 }
 
-async fn answer(app: &App, cli: &Cli) -> anyhow::Result<serde_json::Value> {
-    let actor = cli.actor.as_str();
+async fn answer(app: &App, cli: &Cli, actor: &str) -> anyhow::Result<serde_json::Value> {
     match &cli.command {
         Command::Init | Command::Serve { .. } | Command::Restore { .. } => {
             Ok(serde_json::Value::Null)
         }
-        Command::Join { code } => {
-            let comparison = crate::enrol::join(app, code).await?;
-            Ok(serde_json::json!({"comparison_number": comparison}))
-        }
+        Command::Join { code, wait } => serve::join(app, code, *wait).await,
         Command::Sync { wait } => serve::sync(app, *wait).await,
         Command::Add { kind, values } => records::add(app, kind, values, actor).await,
         Command::Set { id, values } => records::set(app, id, values, actor).await,

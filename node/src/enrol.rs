@@ -16,17 +16,74 @@ use crate::{rewrite, sync, system};
 /// How long the hub may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// Enrols the node; answers the six figures that the hub shows as well.
+/// How often the hub is asked whether an operator has compared the figures.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+
+/// Where an enrolment stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Joined {
+    /// The node speaks for this office from now on.
+    Enrolled {
+        /// The six figures that the hub shows as well.
+        comparison: String,
+        /// The office's name.
+        office: String,
+        /// The hub's name.
+        hub: String,
+    },
+    /// An operator must compare these six figures first; the same call goes on afterwards.
+    Waiting {
+        /// The six figures.
+        comparison: String,
+    },
+}
+
+/// Enrols the node, or goes on with an enrolment by the same code.
 ///
 /// # Errors
 /// A code that cannot be read or is not taken; a hub that is not the code's.
-pub async fn join(app: &App, code: &str) -> anyhow::Result<String> {
+pub async fn join(app: &App, code: &str) -> anyhow::Result<Joined> {
     let code = EnrolmentCode::parse(code)?;
-    code.check_expiry(system::now_ms().cast_signed())?;
     let mut keys = app.keys()?;
-    keys.begin_enrolment(code.clone())?;
+    let is_begun = keys.enrolment.as_ref().is_some_and(|e| e.code == code);
+    if !is_begun {
+        code.check_expiry(system::now_ms().cast_signed())?;
+    }
+    keys.begin_enrolment(code)?;
     keys.save(&app.keys_path())?;
-    let pending = keys.enrolment.as_ref().context("an enrolment was begun")?;
+    go_on(app).await
+}
+
+/// As [`join`], but waits until an operator has compared the figures; `tell` is called once when
+/// there is something to wait for.
+///
+/// # Errors
+/// As [`join`].
+pub async fn join_and_wait(
+    app: &App,
+    code: &str,
+    tell: impl FnOnce(&str),
+) -> anyhow::Result<Joined> {
+    let mut joined = join(app, code).await?;
+    if let Joined::Waiting { comparison } = &joined {
+        tell(comparison);
+    }
+    while let Joined::Waiting { .. } = joined {
+        tokio::time::sleep(ASK_AGAIN).await;
+        joined = go_on(app).await?;
+    }
+    Ok(joined)
+}
+
+/// Goes on with an enrolment that was begun and not answered, or waits for its confirmation.
+///
+/// # Errors
+/// None was begun; else as [`join`].
+pub async fn go_on(app: &App) -> anyhow::Result<Joined> {
+    let mut keys = app.keys()?;
+    let pending = keys.enrolment.as_ref().context("no enrolment was begun")?;
+    let code = pending.code.clone();
+    let comparison = pending.comparison_number()?;
     let request = wire::EnrollRequest {
         secret: code.secret.to_vec().into(),
         signing_request: pending.tls_key.request_der()?.into(),
@@ -35,15 +92,20 @@ pub async fn join(app: &App, code: &str) -> anyhow::Result<String> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let tls = ClientTls::enrolling(code.root_hash, sync::clock())?;
-    let address = code
-        .addresses
-        .first()
-        .context("the code names no address")?;
-    let channel = sync::connect(address, &tls).await?;
+    let channel = sync::connect_any(app, &code.addresses, &tls).await?;
     let mut client = EnrolmentClient::new(channel);
     let answer = tokio::time::timeout(ANSWER_WITHIN, client.enroll(request))
         .await??
         .into_inner();
+    // The figures are reckoned here: the hub's own word for them would prove nothing.
+    anyhow::ensure!(
+        answer.comparison_number == comparison,
+        "somebody stands between this computer and the hub: the figures differ \
+         核对数字不一致,请停止登记并联系中心"
+    );
+    if answer.waiting_for_confirmation {
+        return Ok(Joined::Waiting { comparison });
+    }
     let own = Own {
         node: NodeId::from_slice(&answer.node_id)
             .ok()
@@ -53,7 +115,6 @@ pub async fn join(app: &App, code: &str) -> anyhow::Result<String> {
             .ok()
             .context("the hub gave no office")?,
     };
-    let comparison = answer.comparison_number.clone();
     let hub_key = answer
         .hub_verifying_key
         .as_ref()
@@ -64,16 +125,21 @@ pub async fn join(app: &App, code: &str) -> anyhow::Result<String> {
     app.store
         .write::<_, anyhow::Error>(move |tx| rewrite::adopt_identity(tx, own))
         .await?;
+    let (office, hub) = (answer.office_name.clone(), answer.hub_name.clone());
     keys.complete_enrolment(EnrolmentAnswer {
         node: own.node.bytes(),
         epoch: own.epoch,
         office_name: answer.office_name,
         hub_name: answer.hub_name,
-        hub_addresses: code.addresses.clone(),
+        hub_addresses: code.addresses,
         hub_key: transport::sign::VerifyingKey(hub_key),
         root_pem: answer.root_certificate,
         chain_pem: answer.certificate_chain,
     })?;
     keys.save(&app.keys_path())?;
-    Ok(comparison)
+    Ok(Joined::Enrolled {
+        comparison,
+        office,
+        hub,
+    })
 }

@@ -69,6 +69,27 @@ pub async fn connect(address: &str, tls: &ClientTls) -> anyhow::Result<Channel> 
     Ok(endpoint.connect_with_connector(connector).await?)
 }
 
+/// A channel to the first address that answers: those that somebody named, else those of the code.
+///
+/// # Errors
+/// As [`connect`], of the last address.
+pub async fn connect_any(
+    app: &App,
+    of_code: &[String],
+    tls: &ClientTls,
+) -> anyhow::Result<Channel> {
+    let named = &app.hub_addresses;
+    let addresses = if named.is_empty() { of_code } else { named };
+    let mut last = anyhow::anyhow!("the hub's address is not known 未设置中心地址");
+    for address in addresses {
+        match connect(address, tls).await {
+            Ok(channel) => return Ok(channel),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
 /// A session under way.
 #[derive(Debug)]
 pub struct Session {
@@ -93,9 +114,7 @@ impl Session {
         keys.enrolled()?;
         let identity = keys.identity.context("not enrolled")?;
         let tls = ClientTls::enrolled(&identity, clock())?;
-        let override_address = std::env::var("LIANXIN_HUB").ok();
-        let address = override_address.as_ref().or(identity.hub_addresses.first());
-        let channel = connect(address.context("the hub's address is not known")?, &tls).await?;
+        let channel = connect_any(app, &identity.hub_addresses, &tls).await?;
         let client = SyncClient::new(channel)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);

@@ -28,6 +28,9 @@ pub async fn serve(app: App, listener: tokio::net::TcpListener) -> std::io::Resu
 /// The store's own.
 pub async fn status(app: &App) -> anyhow::Result<Value> {
     let own = app.own;
+    // What the clerk reads out while an operator must confirm this machine.
+    let pending = app.keys()?.enrolment;
+    let comparison = pending.and_then(|pending| pending.comparison_number().ok());
     app.store
         .read::<_, anyhow::Error>(move |tx| {
             let number = |name: &str| -> anyhow::Result<Option<u64>> {
@@ -55,6 +58,7 @@ pub async fn status(app: &App) -> anyhow::Result<Value> {
             }
             Ok(json!({
                 "digests": digests,
+                "comparison_number": comparison,
                 "enrolled": own != crate::app::Own::default(),
                 "node": own.node.to_string(),
                 "epoch": own.epoch,

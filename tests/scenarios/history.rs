@@ -3,7 +3,7 @@
 
 use tests::harness::wait_for;
 
-use crate::support::{Stage, enter, expect_names, names_at, names_at_hub};
+use crate::support::{Stage, computer, enter, expect_names, names_at, names_at_hub};
 
 #[test]
 fn a_rolled_back_store_gets_its_own_lost_changes_back_and_goes_on() -> anyhow::Result<()> {
@@ -157,12 +157,7 @@ fn of_two_copies_one_goes_on_and_the_others_changes_are_kept_until_a_person_name
 fn what_was_entered_before_the_node_was_enrolled_is_the_offices() -> anyhow::Result<()> {
     let stage = Stage::with_offices(1)?;
     let city = &stage.city;
-    let data = city.folder.join("early").to_string_lossy().into_owned();
-    let early = |args: &[&str]| {
-        let mut all = args.to_vec();
-        all.extend(["--data", &data, "--json"]);
-        city.programs.run("lianxin-node", &all)
-    };
+    let early = computer(city, "early");
     early(&["init"])?.done()?;
     let made = early(&["add", "person", "name=戊一"])?.done()?.json();
     let id = made["id"].as_str().unwrap_or_default().to_owned();

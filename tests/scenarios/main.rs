@@ -8,6 +8,7 @@
 
 mod arrows;
 mod crash;
+mod enrolment;
 mod faults;
 mod history;
 mod restore;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tests::harness::City;
+use tests::harness::{City, Reply};
 
 /// A city of its own for one scenario.
 pub(crate) struct Stage {
@@ -25,6 +25,16 @@ impl Stage {
             city,
             _folder: folder,
         })
+    }
+}
+
+/// Another computer: runs the node's commands on a data folder of its own.
+pub(crate) fn computer(city: &City, name: &str) -> impl Fn(&[&str]) -> anyhow::Result<Reply> {
+    let data = city.folder.join(name).to_string_lossy().into_owned();
+    move |args: &[&str]| {
+        let mut all = args.to_vec();
+        all.extend(["--data", &data, "--json"]);
+        city.programs.run("lianxin-node", &all)
     }
 }
 

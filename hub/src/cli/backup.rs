@@ -90,8 +90,8 @@ pub(super) enum Recovery {
     End,
 }
 
-pub(super) async fn recovery(app: &App, command: &Recovery) -> anyhow::Result<Value> {
-    if matches!(command, Recovery::End) {
+pub(super) async fn recovery(app: &App, command: Option<&Recovery>) -> anyhow::Result<Value> {
+    if matches!(command, Some(Recovery::End)) {
         app.store
             .write::<_, HubError>(|tx| Ok(recovery::end(tx)?))
             .await?;

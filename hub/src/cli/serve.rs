@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use transport::lock::ServeLock;
 
+use super::enrolment;
 use crate::app::App;
 use crate::error::HubError;
 use crate::rpc::{self, Shared};
@@ -39,6 +40,7 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
     let web = listener.local_addr()?;
     let page = crate::web::serve(app.clone(), listener, until(stopped.clone()));
     let (ready, is_ready) = oneshot::channel();
+    let noting = app.clone();
     let nodes = rpc::serve(
         Shared::new(app, commits),
         rpc,
@@ -51,6 +53,7 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
     };
     let announce = async {
         if let Ok(rpc) = is_ready.await {
+            note_port(&noting, rpc.port()).await;
             console::answer::ready(&format!("ready rpc={rpc} web={web}"));
         }
         // A watcher's stream stays open: what is under way gets a moment, then the program ends.
@@ -118,6 +121,17 @@ fn poll_commits(database: &std::path::Path, seen: &watch::Sender<u64>) {
             last = version;
             seen.send_modify(|count| *count += 1);
         }
+    }
+}
+
+/// Keeps the port for the codes that are made from now on.
+async fn note_port(app: &App, port: u16) {
+    let noted = app
+        .store
+        .write::<_, HubError>(move |tx| Ok(tx.set_setting(enrolment::PORT, &port.to_be_bytes())?))
+        .await;
+    if let Err(error) = noted {
+        tracing::warn!(%error, "the port cannot be noted");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Organisations, offices, enrolment codes.
+//! Organisations and offices.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,6 @@ use domain::record::RecordKey;
 use exchange::{CellKind, Column, ExchangeError, Importer, Limits, Outcome, RowOutcome};
 use serde_json::{Value, json};
 use store::Tx;
-use store::hub::Code;
-use transport::code::{EnrolmentCode, expiry, generate_secret, secret_hash};
 use transport::revoked::Entry;
 
 use super::desk::{self, applied, organisation_named};
@@ -348,35 +346,4 @@ pub(super) async fn office(app: &App, command: &Office, actor: &str) -> anyhow::
             Ok(json!({"revoked": revoked.len()}))
         }
     }
-}
-
-/// Makes an enrolment code.
-pub(super) async fn code(
-    app: &App,
-    office_code: &str,
-    days: u32,
-    addresses: &[String],
-) -> anyhow::Result<Value> {
-    let office = organisation_named(app, office_code).await?;
-    let now_ms = system::now_ms();
-    let secret = generate_secret()?;
-    let code = EnrolmentCode {
-        addresses: addresses.to_vec(),
-        root_hash: app.identity.root_hash(),
-        office: office.bytes(),
-        office_code: office_code.to_owned(),
-        secret,
-        expires_unix_s: expiry(now_ms.cast_signed(), days)?,
-    };
-    let kept = Code {
-        secret_hash: secret_hash(&secret),
-        office,
-        expires_at: u64::from(code.expires_unix_s) * 1_000,
-        keys_hash: None,
-        node: None,
-    };
-    app.store
-        .write::<_, HubError>(move |tx| Ok(tx.insert_code(&kept, now_ms)?))
-        .await?;
-    Ok(json!({"code": code.text()?, "office": office.to_string()}))
 }

@@ -1,4 +1,4 @@
-//! `serve` and `sync`.
+//! `join`, `serve` and `sync`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use transport::TransportError;
 use transport::lock::ServeLock;
 
 use crate::app::App;
+use crate::enrol::{self, Joined};
 use crate::{sync, system, web};
 
 /// How long `sync --wait` waits for the serving process.
@@ -27,6 +28,39 @@ pub(super) async fn serve(app: App, address: SocketAddr) -> anyhow::Result<()> {
     }
     syncing.abort();
     Ok(())
+}
+
+/// Enrols the node with a code.
+pub(super) async fn join(app: &App, code: &str, is_waiting: bool) -> anyhow::Result<Value> {
+    let joined = if is_waiting {
+        enrol::join_and_wait(app, code, |comparison| {
+            console::answer::note(&format!(
+                "核对数字 {comparison}:请告知中心,等待确认……\n\
+                 comparison number {comparison}: tell it to the hub; waiting for the confirmation"
+            ));
+        })
+        .await?
+    } else {
+        enrol::join(app, code).await?
+    };
+    match joined {
+        Joined::Enrolled {
+            comparison,
+            office,
+            hub,
+        } => Ok(json!({
+            "state": "enrolled",
+            "comparison_number": comparison,
+            "office": office,
+            "hub": hub,
+        })),
+        Joined::Waiting { comparison } => Ok(json!({
+            "state": "waits_for_confirmation",
+            "comparison_number": comparison,
+            "next": "tell the number to the hub's operator; then run the same command again, or \
+                     `serve` 请把核对数字告知中心,确认后重新执行本命令或启动 serve",
+        })),
+    }
 }
 
 /// Syncs once, or asks the serving process to.

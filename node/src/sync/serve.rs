@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::{Session, note_success};
 use crate::app::App;
+use crate::enrol::{self, Joined};
 use crate::system;
 
 /// How often the database is asked whether anybody has written.
@@ -36,6 +37,7 @@ pub async fn run(app: App) {
 
 async fn session(app: &App, commits: &mut watch::Receiver<u64>) -> anyhow::Result<()> {
     let mut current = app.clone();
+    go_on_enrolling(&current).await?;
     current.own = App::open(&app.folder)?.own;
     let mut session = Session::open(&current).await?;
     let watch = wire::WatchRequest {
@@ -58,6 +60,22 @@ async fn session(app: &App, commits: &mut watch::Receiver<u64>) -> anyhow::Resul
             () = tokio::time::sleep(IDLE) => {}
         }
     }
+}
+
+/// Goes on with an enrolment that was begun: its answer was lost, or an operator had to confirm it.
+/// A machine that has an identity keeps it; there a person says `join` again.
+async fn go_on_enrolling(app: &App) -> anyhow::Result<()> {
+    let keys = app.keys()?;
+    if keys.enrolment.is_none() || keys.identity.is_some() {
+        return Ok(());
+    }
+    match enrol::go_on(app).await? {
+        Joined::Enrolled { office, .. } => tracing::info!(office, "the node has joined"),
+        Joined::Waiting { .. } => {
+            anyhow::bail!("an operator of the hub must confirm this computer first");
+        }
+    }
+    Ok(())
 }
 
 async fn note_link(app: &App, state: &'static str) {

@@ -39,6 +39,11 @@ pub fn ready(text: &str) {
     println!("{text}");
 }
 
+/// Tells a person at the terminal what the command waits for; beside the answer, not in it.
+pub fn note(text: &str) {
+    eprintln!("{text}");
+}
+
 /// Prints why a command failed: in Chinese where there is a text for a clerk, and in English.
 pub fn failure(is_json: bool, zh: Option<&str>, error: &str) {
     if is_json {

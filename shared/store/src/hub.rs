@@ -1,12 +1,14 @@
 //! What only the hub keeps: machines and codes, the journals' bytes, feeds, outcomes.
 
 mod apply;
+mod codes;
 mod facts;
 mod feeds;
 mod journals;
 mod nodes;
 mod recovery;
 
+pub use codes::{Bound, Code};
 pub use feeds::{CITY, Entry, Head, Page};
 pub use journals::{Batch, Journal};
-pub use nodes::{Code, Node};
+pub use nodes::Node;

@@ -27,13 +27,16 @@ CREATE TABLE code (
     office        BLOB NOT NULL,
     made_at       INTEGER NOT NULL,
     expires_at    INTEGER NOT NULL,
+    -- Whether an operator must compare the six figures before the node gets a certificate.
     must_confirm  INTEGER NOT NULL,
     confirmed_at  INTEGER,
-    comparison    TEXT,
-    -- What was answered: the same code with the same keys is answered alike.
+    rejected_at   INTEGER,
+    -- The keys that it is bound to: the same code with the same keys is answered alike.
     keys_hash     BLOB,
-    node          BLOB,
-    certificate   TEXT
+    -- The six figures of these keys, and the machine that has them.
+    comparison    TEXT,
+    machine       TEXT,
+    node          BLOB
 ) STRICT, WITHOUT ROWID;
 
 -- One row per journal that the hub knows: (node, epoch), the hub's own among them.

@@ -1,4 +1,4 @@
-//! The machines that speak for offices, and the codes with which they enrolled.
+//! The machines that speak for offices.
 
 use domain::id::{NodeId, OfficeId};
 use rusqlite::{OptionalExtension as _, Row, params};
@@ -27,21 +27,6 @@ pub struct Node {
     pub waiting: u64,
     /// The hub's clock minus its own, at the last greeting (milliseconds).
     pub offset_ms: i64,
-}
-
-/// An enrolment code, by the hash of its secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Code {
-    /// The hash of the one-time secret.
-    pub secret_hash: [u8; 32],
-    /// The office that it enrols.
-    pub office: OfficeId,
-    /// When it ends (milliseconds since 1970).
-    pub expires_at: u64,
-    /// The hash of the keys that it was answered for, if it was used.
-    pub keys_hash: Option<[u8; 32]>,
-    /// The node that it made, if it was used.
-    pub node: Option<NodeId>,
 }
 
 impl Tx<'_> {
@@ -117,55 +102,6 @@ impl Tx<'_> {
             Ok(NodeId::new(row.get(0)?))
         })?;
         Ok(ids.collect::<Result<_, _>>()?)
-    }
-
-    /// Notes a new code.
-    pub fn insert_code(&self, code: &Code, now_ms: u64) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO code (secret_hash, office, made_at, expires_at, must_confirm)
-                 VALUES (?1, ?2, ?3, ?4, 0)",
-            )?
-            .execute(params![
-                code.secret_hash,
-                code.office.bytes(),
-                now_ms.cast_signed(),
-                code.expires_at.cast_signed()
-            ])?;
-        Ok(())
-    }
-
-    /// A code by the hash of its secret.
-    pub fn code(&self, secret_hash: &[u8; 32]) -> Result<Option<Code>, StoreError> {
-        Ok(self
-            .connection
-            .prepare_cached(
-                "SELECT secret_hash, office, expires_at, keys_hash, node FROM code
-                 WHERE secret_hash = ?1",
-            )?
-            .query_row([secret_hash], |row| {
-                Ok(Code {
-                    secret_hash: row.get(0)?,
-                    office: OfficeId::new(row.get(1)?),
-                    expires_at: row.get::<_, i64>(2)?.cast_unsigned(),
-                    keys_hash: row.get(3)?,
-                    node: row.get::<_, Option<[u8; 16]>>(4)?.map(NodeId::new),
-                })
-            })
-            .optional()?)
-    }
-
-    /// Notes for which keys a code was answered, and with which node.
-    pub fn use_code(
-        &self,
-        secret_hash: &[u8; 32],
-        keys_hash: &[u8; 32],
-        node: NodeId,
-    ) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("UPDATE code SET keys_hash = ?2, node = ?3 WHERE secret_hash = ?1")?
-            .execute(params![secret_hash, keys_hash, node.bytes()])?;
-        Ok(())
     }
 }
 
