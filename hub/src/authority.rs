@@ -532,6 +532,7 @@ impl Round<'_> {
             }
             let hash = record
                 .text(person::ID_NUMBER)
+                .filter(|_| record.is_alive())
                 .map(|number| self.app.identity.claim_hash(number.as_bytes()));
             self.tx.put_claim(record.key, hash)?;
         }

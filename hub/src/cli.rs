@@ -5,6 +5,7 @@ mod desk;
 mod enrolment;
 mod look;
 mod machines;
+mod merge;
 mod people;
 mod serve;
 mod setup;
@@ -95,6 +96,23 @@ enum Command {
         #[command(subcommand)]
         command: Option<look::Quarantine>,
     },
+    /// Says that OTHER is the same as KEPT: both stay, and OTHER stands for KEPT from now on.
+    Merge {
+        /// The record that is kept.
+        kept: String,
+        /// The record that is merged into it.
+        other: String,
+        /// A field that the kept record takes from the other; what it lacks it takes anyway.
+        #[arg(long)]
+        take: Vec<String>,
+    },
+    /// Takes the last merge of a record back.
+    Unmerge {
+        /// Either of the two.
+        id: String,
+    },
+    /// Persons that stand twice in one office, members that are held twice.
+    Duplicates,
     /// Every change about a record.
     History {
         /// Its id.
@@ -261,6 +279,11 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
             Command::Quarantine { command } => {
                 look::quarantine(&app, command.as_ref(), actor).await?
             }
+            Command::Merge { kept, other, take } => {
+                merge::merge(&app, (kept, other), take, actor).await?
+            }
+            Command::Unmerge { id } => merge::unmerge(&app, id, actor).await?,
+            Command::Duplicates => merge::duplicates(&app).await?,
             Command::History { id } => look::history(&app, id).await?,
             Command::Explain { id } => look::explain(&app, id).await?,
             Command::Export { kind, file } => look::export(&app, kind, file).await?,

@@ -5,8 +5,9 @@ use domain::change::{Body, Change, FieldChange, Header, Verb};
 use domain::clock::Timestamp;
 use domain::decide::{self, Incoming, Verdict};
 use domain::id::{DESK, RecordId};
+use domain::kind::Class;
 use domain::kinds::{self, step};
-use domain::record::RecordKey;
+use domain::record::{Record, RecordKey};
 use store::Tx;
 
 use crate::app::App;
@@ -28,10 +29,7 @@ pub fn edit(
     actor: &str,
     now_ms: u64,
 ) -> Result<Verdict, HubError> {
-    if crate::recovery::is_recovering(tx)? {
-        let why = "the hub was restored and still waits for its nodes: see recovery status";
-        return Err(proto::status::CallRefused::NotAllowed(why).into());
-    }
+    refuse_while_recovering(tx)?;
     let shown = tx.record(key)?;
     let mut values = match (verb, &shown) {
         (Verb::Set, Some(shown)) => shown.with_whole_groups(values),
@@ -52,10 +50,24 @@ pub fn edit(
     };
     let class = shown.as_ref().map(|record| record.class);
     let declared = kinds::by_number(key.kind).map(|kind| kind.class);
-    let header = Header {
+    let class = class.or(declared).unwrap_or(Class::Shared);
+    let header = header((key, verb), class, actor, now_ms);
+    decide_own(tx, app, header, body, now_ms)
+}
+
+fn refuse_while_recovering(tx: Tx<'_>) -> Result<(), HubError> {
+    if crate::recovery::is_recovering(tx)? {
+        let why = "the hub was restored and still waits for its nodes: see recovery status";
+        return Err(proto::status::CallRefused::NotAllowed(why).into());
+    }
+    Ok(())
+}
+
+fn header((key, verb): (RecordKey, Verb), class: Class, actor: &str, now_ms: u64) -> Header {
+    Header {
         record: key.id,
         kind: key.kind,
-        class: class.or(declared).unwrap_or(domain::kind::Class::Shared),
+        class,
         verb,
         timestamp: Timestamp::at(now_ms),
         actor: actor.to_owned(),
@@ -63,7 +75,28 @@ pub fn edit(
         tenure: None,
         clock_suspect: false,
         replaces: None,
+    }
+}
+
+/// Says that a record is another's twin, or that it is not after all.
+///
+/// # Errors
+/// As [`edit`].
+pub fn merge(
+    tx: Tx<'_>,
+    app: &App,
+    (twin, verb): (&Record, Verb),
+    fields: Vec<FieldChange>,
+    actor: &str,
+    now_ms: u64,
+) -> Result<Verdict, HubError> {
+    refuse_while_recovering(tx)?;
+    let body = Body {
+        fields,
+        seen_revision: twin.revision,
+        life_base: Some(twin.life_version.change),
     };
+    let header = header((twin.key, verb), twin.class, actor, now_ms);
     decide_own(tx, app, header, body, now_ms)
 }
 

@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
 mod import;
+mod merge;
 mod people;
 mod quarantine;
 mod records;
@@ -160,6 +161,23 @@ enum Command {
         #[arg(long)]
         keep: String,
     },
+    /// Says that OTHER is the same as KEPT: both stay, and OTHER stands for KEPT from now on.
+    Merge {
+        /// The record that is kept.
+        kept: String,
+        /// The record that is merged into it.
+        other: String,
+        /// A field that the kept record takes from the other; what it lacks it takes anyway.
+        #[arg(long)]
+        take: Vec<String>,
+    },
+    /// Takes the last merge of a record back.
+    Unmerge {
+        /// Either of the two.
+        id: String,
+    },
+    /// Records that may be the same.
+    Duplicates,
     /// Own changes that were set aside.
     Quarantine {
         #[command(subcommand)]
@@ -283,6 +301,9 @@ async fn answer(app: &App, cli: &Cli, actor: &str) -> anyhow::Result<serde_json:
         Command::Quarantine { command } => {
             quarantine::quarantine(app, command.as_ref(), actor).await
         }
+        Command::Merge { kept, other, take } => merge::merge(app, (kept, other), take, actor).await,
+        Command::Unmerge { id } => merge::unmerge(app, id, actor).await,
+        Command::Duplicates => merge::duplicates(app).await,
         Command::Explain { id } => quarantine::explain(app, id).await,
         Command::Status => crate::web::status(app).await,
         Command::Verify => verify::verify(app).await,

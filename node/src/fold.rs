@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use domain::change::Change;
+use domain::change::{Change, Verb};
 use domain::decide::change_of_bytes;
 use domain::digest::Digest;
 use domain::id::ChangeId;
-use domain::kinds::{set_aside, step};
+use domain::kinds::set_aside;
 use domain::record::{Record, RecordKey};
 use domain::replay::{replay, stands_on};
 use proto::convert::FeedRow;
@@ -206,9 +206,7 @@ pub fn take_answer(
 ) -> anyhow::Result<()> {
     let (sequence, mut digest) = tx.feed_read(feed)?;
     for entry in tx.pending_through(own.epoch, decided_through)? {
-        // What a step has done stands in its subject's row, not in its own: it waits for the page
-        // that brings both, so that nobody acts on the state before it.
-        if not_applied.contains(&entry.sequence) || entry.key.kind == step::KIND_NUMBER {
+        if not_applied.contains(&entry.sequence) {
             continue;
         }
         let key = entry.key;
@@ -217,6 +215,11 @@ pub fn take_answer(
             continue;
         };
         let change = read(own, &entry)?;
+        // What these have done stands in other rows too: they wait for the page that brings all, so
+        // that nobody acts on the state before.
+        if matches!(change.header.verb, Verb::Step | Verb::Merge | Verb::Unmerge) {
+            continue;
+        }
         let is_next = first == Some((entry.epoch, entry.sequence));
         if !is_next || !stands_on(confirmed.as_ref(), &change) {
             continue;

@@ -135,6 +135,26 @@ pub fn append(
     Ok(after)
 }
 
+/// Says that a record is another's twin, or that it is not after all.
+///
+/// # Errors
+/// The store's own.
+pub fn merge(
+    tx: Tx<'_>,
+    own: Own,
+    (twin, verb): (Record, Verb),
+    fields: Vec<FieldChange>,
+    actor: &str,
+) -> anyhow::Result<Record> {
+    let header = header(twin.key, verb, Some(&twin), tick(tx)?, actor);
+    let body = Body {
+        fields,
+        seen_revision: twin.revision,
+        life_base: Some(twin.life_version.change),
+    };
+    append(tx, own, header, body, Some(twin))
+}
+
 /// The end of the journal: place and chain.
 ///
 /// # Errors

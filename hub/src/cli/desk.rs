@@ -172,14 +172,16 @@ pub(super) async fn list(
     limit: usize,
 ) -> anyhow::Result<Value> {
     let kind = kind_named(kind)?;
-    let mut filters = vec![Filter::Alive];
-    if let Some(office) = office {
-        filters.push(Filter::Office(organisation_named(app, office).await?));
-    }
-    for (number, value) in read_values(app, kind, conditions).await? {
-        filters.push(Filter::Is(number, value));
-    }
-    let read = move |tx: Tx<'_>| Ok(tx.list(kind, &filters, None, limit)?);
+    let office = match office {
+        Some(office) => Some(Filter::Office(organisation_named(app, office).await?)),
+        None => None,
+    };
+    let wanted = read_values(app, kind, conditions).await?;
+    let read = move |tx: Tx<'_>| {
+        let mut filters = tx.conditions(kind, wanted)?;
+        filters.extend(office);
+        Ok(tx.list(kind, &filters, None, limit)?)
+    };
     let records = app.store.read::<_, HubError>(read).await?;
     Ok(records.iter().map(record_json).collect())
 }

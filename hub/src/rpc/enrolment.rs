@@ -45,7 +45,7 @@ enum Answered {
     /// An operator must compare the six figures first.
     Waiting,
     /// The code's node, made now or before, with its organisation.
-    Enrolled(Node, Record),
+    Enrolled(Box<(Node, Record)>),
 }
 
 #[tonic::async_trait]
@@ -74,7 +74,8 @@ impl Enrolment for EnrolmentService {
                 clock: now_ms,
                 ..wire::EnrollResponse::default()
             },
-            Answered::Enrolled(node, office) => {
+            Answered::Enrolled(enrolled) => {
+                let (node, office) = *enrolled;
                 self.certify(&node, &office, &bound, &signing_request)?
             }
         };
@@ -201,13 +202,13 @@ fn enroll(tx: store::Tx<'_>, applicant: Applicant, now_ms: u64) -> Result<Answer
         let node = tx
             .node(id)?
             .ok_or(CallRefused::BadCode("its node is gone"))?;
-        return Ok(Answered::Enrolled(node, office));
+        return Ok(Answered::Enrolled(Box::new((node, office))));
     }
     if code.must_confirm && code.confirmed_at.is_none() {
         return Ok(Answered::Waiting);
     }
     let node = make_node(tx, applicant, code.office, now_ms)?;
-    Ok(Answered::Enrolled(node, office))
+    Ok(Answered::Enrolled(Box::new((node, office))))
 }
 
 fn make_node(

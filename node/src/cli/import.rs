@@ -104,7 +104,7 @@ impl Records for Snapshot<'_> {
         kind: &'static Kind,
         after: Option<RecordId>,
     ) -> Result<Vec<Record>, StoreError> {
-        self.0.list(kind, &[Filter::Alive], after, PORTION)
+        self.0.list(kind, &Filter::counting(kind), after, PORTION)
     }
 
     fn record(&self, key: RecordKey) -> Result<Option<Record>, StoreError> {

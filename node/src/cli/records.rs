@@ -248,10 +248,8 @@ pub(super) async fn list(
     let (conditions, search) = (conditions.to_vec(), search.map(str::to_owned));
     app.store
         .read::<_, anyhow::Error>(move |tx| {
-            let mut filters = vec![Filter::Alive];
-            for (number, value) in read_values(tx, kind, &conditions)? {
-                filters.push(Filter::Is(number, value));
-            }
+            let wanted = read_values(tx, kind, &conditions)?;
+            let mut filters = tx.conditions(kind, wanted)?;
             if let (Some(text), Some(title)) = (search, kind.title_field) {
                 filters.push(Filter::Contains(title, text));
             }

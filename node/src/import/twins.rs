@@ -35,10 +35,8 @@ pub(super) fn find(
     }
     let values = if is_role { of_person } else { of_role };
     if let Some(number) = value(values, person::ID_NUMBER) {
-        let same = [
-            Filter::Is(person::ID_NUMBER, number.to_vec()),
-            Filter::Alive,
-        ];
+        let mut same = Filter::counting(&person::KIND);
+        same.push(Filter::Is(person::ID_NUMBER, number.to_vec()));
         let Some(known) = tx.list(&person::KIND, &same, None, 1)?.pop() else {
             return Ok(Found::Nobody);
         };
@@ -50,7 +48,8 @@ pub(super) fn find(
     let Some(name) = value(values, person::NAME) else {
         return Ok(Found::Nobody);
     };
-    let same = [Filter::Is(person::NAME, name.to_vec()), Filter::Alive];
+    let mut same = Filter::counting(&person::KIND);
+    same.push(Filter::Is(person::NAME, name.to_vec()));
     let alike = tx
         .list(&person::KIND, &same, None, SAME_NAME_MAX)?
         .into_iter()
@@ -72,10 +71,8 @@ fn value(values: &Values, number: u16) -> Option<&[u8]> {
 }
 
 fn has_role(tx: Tx<'_>, target: &Target, person: &Record) -> Result<bool, StoreError> {
-    let roles = [
-        Filter::Is(target.person_field, person.key.id.bytes().to_vec()),
-        Filter::Alive,
-    ];
+    let of_person = (target.person_field, person.key.id.bytes().to_vec());
+    let roles = tx.conditions(target.role, vec![of_person])?;
     Ok(tx.count(target.role, &roles)? > 0)
 }
 

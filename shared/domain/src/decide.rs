@@ -10,6 +10,7 @@ mod effect;
 mod held;
 mod item;
 mod life;
+mod merge;
 mod rewritten;
 mod set;
 mod settle;
@@ -17,6 +18,8 @@ mod step;
 mod transfer;
 mod unit;
 
+pub use merge::merge_fields;
+pub(crate) use merge::of_merged;
 pub use rewritten::replaced;
 pub use step::HUB_RECORDER;
 pub use transfer::chase_is_due;
@@ -29,7 +32,7 @@ use crate::record::RecordKey;
 use crate::world::{Mover, Need, Outcome, Waiting, World};
 
 pub use step::local_refusal;
-pub use unit::{pack_unit, unpack_unit};
+pub use unit::{pack_unit, unpack_unit, unpack_values};
 
 /// A change with what the hub knows of its arrival.
 #[derive(Debug, Clone, Copy)]
@@ -232,7 +235,8 @@ fn attempt(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict, Stop> 
         Verb::Set => set::set(world, incoming, kind),
         Verb::Delete | Verb::Restore => life::change_life(world, incoming),
         Verb::Step => step::step(world, incoming),
-        Verb::Merge | Verb::Unmerge => Err(Stop::Refused("verb_not_taken")),
+        Verb::Merge => merge::merge(world, incoming, kind),
+        Verb::Unmerge => merge::unmerge(world, incoming, kind),
     }
 }
 

@@ -53,6 +53,7 @@ pub mod codes;
 pub mod conflict;
 pub mod letter;
 pub mod member;
+pub mod merge;
 pub mod organisation;
 pub mod participation;
 pub mod person;
@@ -97,6 +98,7 @@ pub const ALL: &[&Kind] = &[
     &conflict::KIND,
     &set_aside::KIND,
     &stub::KIND,
+    &merge::KIND,
 ];
 
 /// The kind with this number; a hub keeps kinds that it does not know without one.
@@ -105,6 +107,17 @@ pub fn by_number(number: u16) -> Option<&'static Kind> {
         .ok()
         .and_then(|i| ALL.get(i))
         .copied()
+}
+
+/// The field in which a record of this kind says what it was merged into; none for kinds whose
+/// records are never merged.
+pub const fn merged_into(kind: u16) -> Option<u16> {
+    match kind {
+        person::KIND_NUMBER => Some(person::MERGED_INTO),
+        member::KIND_NUMBER => Some(member::MERGED_INTO),
+        volunteer::KIND_NUMBER => Some(volunteer::MERGED_INTO),
+        _ => None,
+    }
 }
 
 /// The kind that a person names: by its word on the command line, or in Chinese or English.

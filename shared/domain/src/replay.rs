@@ -39,7 +39,14 @@ pub fn replay(record: Option<Record>, change: &Change, office: OfficeId) -> Opti
         }
         Verb::Create | Verb::Set | Verb::Step | Verb::Merge | Verb::Unmerge => {}
     }
-    for field in &change.body.fields {
+    let is_merge = matches!(change.header.verb, Verb::Merge | Verb::Unmerge);
+    // What the other record takes is the other record's.
+    let own: Vec<_> = if is_merge {
+        crate::decide::of_merged(change).collect()
+    } else {
+        change.body.fields.iter().collect()
+    };
+    for field in own {
         record.set(field.number, field.value.clone(), version);
     }
     record.revision += 1;

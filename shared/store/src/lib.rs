@@ -9,9 +9,10 @@
 
 pub mod error;
 pub mod hub;
+pub mod merged;
 pub mod node;
 pub mod open;
-pub mod pack;
+mod pack;
 pub mod records;
 pub mod schema;
 pub mod writer;

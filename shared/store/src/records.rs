@@ -27,12 +27,23 @@ pub struct Tx<'c> {
 pub enum Filter {
     /// The field's canonical bytes are these (none: it has no value).
     Is(u16, Vec<u8>),
+    /// The field's canonical bytes are one of these.
+    OneOf(u16, Vec<Vec<u8>>),
     /// The field's text contains this.
     Contains(u16, String),
     /// The record belongs to this office.
     Office(RecordId),
     /// The record lives.
     Alive,
+}
+
+impl Filter {
+    /// The conditions of a record that counts: it lives, and stands for itself.
+    pub fn counting(kind: &Kind) -> Vec<Self> {
+        let mut filters = vec![Self::Alive];
+        filters.extend(kinds::merged_into(kind.number).map(|field| Self::Is(field, Vec::new())));
+        filters
+    }
 }
 
 impl<'c> Tx<'c> {
@@ -309,7 +320,9 @@ fn conditions(kind: &'static Kind, filters: &[Filter]) -> (String, Vec<Value>) {
     for filter in filters {
         let mark = values.len() + 3;
         let field = match filter {
-            Filter::Is(number, _) | Filter::Contains(number, _) => kind.field(*number),
+            Filter::Is(number, _) | Filter::OneOf(number, _) | Filter::Contains(number, _) => {
+                kind.field(*number)
+            }
             Filter::Office(_) | Filter::Alive => None,
         };
         match (filter, field) {
@@ -318,7 +331,9 @@ fn conditions(kind: &'static Kind, filters: &[Filter]) -> (String, Vec<Value>) {
                 sql.push_str(&format!(" AND office = ?{mark}"));
                 values.push(Value::Blob(office.bytes().to_vec()));
             }
-            (Filter::Is(..) | Filter::Contains(..), None) => sql.push_str(" AND 0"),
+            (Filter::Is(..) | Filter::OneOf(..) | Filter::Contains(..), None) => {
+                sql.push_str(" AND 0");
+            }
             (Filter::Is(_, bytes), Some(field)) if bytes.is_empty() => {
                 sql.push_str(&format!(" AND \"{}\" IS NULL", field.name));
             }
@@ -326,6 +341,18 @@ fn conditions(kind: &'static Kind, filters: &[Filter]) -> (String, Vec<Value>) {
                 sql.push_str(&format!(" AND \"{}\" = ?{mark}", field.name));
                 let value = to_column(field, bytes);
                 values.push(value.unwrap_or_else(|| Value::Blob(bytes.clone())));
+            }
+            (Filter::OneOf(_, all), Some(field)) => {
+                let marks: Vec<_> = (mark..mark + all.len()).map(|n| format!("?{n}")).collect();
+                sql.push_str(&format!(
+                    " AND \"{}\" IN ({})",
+                    field.name,
+                    marks.join(", ")
+                ));
+                for bytes in all {
+                    let value = to_column(field, bytes);
+                    values.push(value.unwrap_or_else(|| Value::Blob(bytes.clone())));
+                }
             }
             (Filter::Contains(_, text), Some(field)) => {
                 sql.push_str(&format!(" AND instr(\"{}\", ?{mark}) > 0", field.name));

@@ -96,6 +96,7 @@ pub(super) fn check_scope(
     record: &Record,
     incoming: &Incoming<'_>,
 ) -> Result<(), Stop> {
+    super::merge::check_not_merged(record)?;
     if record.office == incoming.office || incoming.office == DESK {
         return Ok(());
     }

@@ -48,6 +48,9 @@ pub(super) fn step(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict
         return Ok(Verdict::Applied);
     }
     check_references(world, incoming, Some(&step::KIND))?;
+    if let Some(subject) = &subject {
+        super::merge::check_not_merged(subject)?;
+    }
     match (kind, &subject) {
         (conflict::KIND_NUMBER, Some(item)) => settle::settle(world, incoming, &taken, item),
         (set_aside::KIND_NUMBER, Some(note)) => {

@@ -82,6 +82,11 @@ pub fn unpack_unit(kind: Option<&Kind>, name: u16, bytes: &[u8]) -> Option<Vec<(
     if kind.is_none_or(|kind| kind.group_of(name).is_empty()) {
         return Some(vec![(name, bytes.to_vec())]);
     }
+    unpack_values(bytes)
+}
+
+/// Reads what [`pack_unit`] writes; none where the bytes are no packed values.
+pub fn unpack_values(bytes: &[u8]) -> Option<Vec<(u16, Vec<u8>)>> {
     let mut rest = bytes;
     let mut values = Vec::new();
     while !rest.is_empty() {

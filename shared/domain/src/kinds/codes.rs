@@ -85,6 +85,7 @@ lists! {
         "whole_organisation", "整建制转接", "Whole organisation";
         "revocation", "撤销", "Revocation";
         "merge", "合并重复登记", "Merge of members";
+        "unmerge", "撤销合并", "Merge taken back";
         "death", "去世", "Death";
         "left", "出党", "Left";
         "removed", "除名", "Removed";
@@ -170,6 +171,11 @@ lists! {
         "loser", "改用另一内容", "Take the other";
         "value", "另行填写", "Take another value";
         "both", "两者并存", "Keep both";
+    }
+    /// Whether a merge stands.
+    MERGE_STATE = "merge_state" {
+        "merged", "已合并", "Merged";
+        "undone", "已撤销", "Taken back";
     }
     /// State of a change that was set aside.
     SET_ASIDE_STATE = "set_aside_state" {

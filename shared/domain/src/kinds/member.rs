@@ -4,7 +4,7 @@
 //! values: most members are registered long after they were admitted. The branch changes only by a
 //! transfer (`domain.md` 1.8, invariant 6; `MEM-007`).
 
-use super::{DAY, DAY_OR_MONTH, REF_ORGANISATION, REF_PERSON, REF_TRANSFER, codes};
+use super::{DAY, DAY_OR_MONTH, REF_MEMBER, REF_ORGANISATION, REF_PERSON, REF_TRANSFER, codes};
 use crate::checks::code_lists;
 use crate::kind::{Class, Kind, Winner};
 use crate::machines::member_status;
@@ -74,6 +74,7 @@ fields! {
     OPEN_CASE = 32, "open_case", "在办转接", "Open transfer", REF_TRANSFER
         => .by_steps().internal();
     BRANCH_TEXT = 33, "branch_text", "支部原文", "Branch in the table's words", Text(200);
+    MERGED_INTO = 34, "merged_into", "已并入", "Merged into", REF_MEMBER => .by_steps().internal();
 }
 
 /// The declaration.
@@ -104,5 +105,5 @@ pub const KIND: Kind = Kind {
     machine: Some(&member_status::MACHINE),
     state_field: Some(STATUS),
     title_field: None,
-    indexed: &[PERSON, BRANCH, STATUS],
+    indexed: &[PERSON, BRANCH, STATUS, MERGED_INTO],
 };

@@ -5,7 +5,7 @@
 //! the better source wins (`domain.md` 10). The birth date of the personnel file may differ from
 //! that of the ID card and stands by itself.
 
-use super::{DAY_OR_MONTH, codes};
+use super::{DAY_OR_MONTH, REF_PERSON, codes};
 use crate::checks::code_lists;
 use crate::kind::{Class, Kind, Winner};
 
@@ -63,6 +63,7 @@ fields! {
     ABROAD = 25, "abroad", "是否出国(境)", "Abroad", Boolean
         => .personal().or(&["出国(境)", "是否出国出境"]);
     REMARKS = 26, "remarks", "备注", "Remarks", Text(1000) => .personal().or(&["说明"]);
+    MERGED_INTO = 27, "merged_into", "已并入", "Merged into", REF_PERSON => .by_steps().internal();
 }
 
 /// The declaration.
@@ -88,5 +89,5 @@ pub const KIND: Kind = Kind {
     machine: None,
     state_field: None,
     title_field: Some(NAME),
-    indexed: &[NAME, ID_NUMBER, PHONE],
+    indexed: &[NAME, ID_NUMBER, PHONE, MERGED_INTO],
 };

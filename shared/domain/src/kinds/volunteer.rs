@@ -4,7 +4,7 @@
 //! Under 14 years the guardian's consent is a condition (`VOL-006`); a withdrawn consent wins over
 //! everything (`domain.md` 10).
 
-use super::{DAY, REF_MEMBER, REF_PERSON, REF_TEAM, codes};
+use super::{DAY, REF_MEMBER, REF_PERSON, REF_TEAM, REF_VOLUNTEER, codes};
 use crate::kind::{Class, Kind, Winner};
 
 /// The kind's number for ever.
@@ -35,6 +35,8 @@ fields! {
     STATE = 18, "state", "志愿者状态", "State", Code(&codes::VOLUNTEER_STATE);
     ENDED_DATE = 19, "ended_date", "退出日期", "Left", DAY;
     REMARKS = 20, "remarks", "志愿者备注", "Volunteer remarks", Text(1000) => .personal();
+    MERGED_INTO = 21, "merged_into", "已并入", "Merged into", REF_VOLUNTEER
+        => .by_steps().internal();
 }
 
 /// The declaration.
@@ -49,5 +51,5 @@ pub const KIND: Kind = Kind {
     machine: None,
     state_field: None,
     title_field: None,
-    indexed: &[PERSON, NUMBER, TEAM],
+    indexed: &[PERSON, NUMBER, TEAM, MERGED_INTO],
 };

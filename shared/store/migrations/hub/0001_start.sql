@@ -145,15 +145,6 @@ CREATE TABLE claim (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX claim_record ON claim (record);
 
--- Records that were merged into others.
-CREATE TABLE alias (
-    kind   INTEGER NOT NULL,
-    id     BLOB NOT NULL,
-    target BLOB NOT NULL,
-    at     INTEGER NOT NULL,
-    PRIMARY KEY (kind, id)
-) STRICT, WITHOUT ROWID;
-
 -- Ids that must never live again.
 CREATE TABLE purged (
     id BLOB PRIMARY KEY CHECK (length(id) = 16)

@@ -109,6 +109,30 @@ fn read_outcome(state: u8, target: &[u8]) -> Result<Outcome, StoreError> {
 }
 
 impl Tx<'_> {
+    /// The records of a kind that claim the same natural key, group by group.
+    pub fn same_claims(&self, kind: u16) -> Result<Vec<Vec<RecordId>>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT hash, record FROM claim
+             WHERE kind = ?1 AND hash IN
+                 (SELECT hash FROM claim WHERE kind = ?1 GROUP BY hash HAVING count(*) > 1)
+             ORDER BY hash, record",
+        )?;
+        let rows = statement.query_map([kind], |row| {
+            Ok((row.get::<_, [u8; 32]>(0)?, RecordId::new(row.get(1)?)))
+        })?;
+        let mut groups: Vec<Vec<RecordId>> = Vec::new();
+        let mut last = None;
+        for row in rows {
+            let (hash, record) = row?;
+            match groups.last_mut() {
+                Some(group) if last == Some(hash) => group.push(record),
+                _ => groups.push(vec![record]),
+            }
+            last = Some(hash);
+        }
+        Ok(groups)
+    }
+
     /// Keeps the keyed hash of a record's natural key, or that it has none.
     pub fn put_claim(&self, key: RecordKey, hash: Option<[u8; 32]>) -> Result<(), StoreError> {
         self.connection

@@ -1,0 +1,200 @@
+//! Merging records and taking it back (`sync.md` 6).
+
+use super::hub::{EAST, Hub, WEST};
+use super::*;
+use crate::kinds::{merge, tenure};
+
+fn person_at(hub: &mut Hub, office: OfficeId, number: u8, fields: &[(u16, &[u8])]) -> RecordId {
+    let id = RecordId::new([number; 16]);
+    let made = hub.send(office, person::KIND_NUMBER, id, Verb::Create, fields);
+    assert_eq!(made, Verdict::Applied);
+    id
+}
+
+fn twins(hub: &mut Hub) -> (RecordId, RecordId) {
+    let kept: &[(u16, &[u8])] = &[(person::NAME, "林一".as_bytes()), (person::PHONE, b"11")];
+    let other: &[(u16, &[u8])] = &[
+        (person::NAME, "林壹".as_bytes()),
+        (person::PHONE, b"22"),
+        (person::REMARKS, b"twin"),
+    ];
+    (
+        person_at(hub, EAST, 50, kept),
+        person_at(hub, EAST, 51, other),
+    )
+}
+
+/// The change with which an office merges `other` into `kept`.
+fn merging(
+    hub: &mut Hub,
+    office: OfficeId,
+    kind: u16,
+    (kept, other): (RecordId, RecordId),
+    wanted: &[u16],
+) -> Change {
+    let mut change = hub.change(office, kind, other, Verb::Merge, &[]);
+    let (kept, other) = (hub.get(kind, kept), hub.get(kind, other));
+    let declared = kinds::by_number(kind).expect("a kind");
+    change.body.fields = merge_fields(declared, kept, other, wanted).expect("mergeable");
+    change
+}
+
+fn unmerge(hub: &mut Hub, office: OfficeId, kind: u16, merged: RecordId) -> Verdict {
+    let field = kinds::merged_into(kind).expect("mergeable");
+    hub.send(office, kind, merged, Verb::Unmerge, &[(field, b"")])
+}
+
+#[test]
+fn the_kept_record_takes_what_it_lacks_and_what_was_chosen_and_both_rows_stay() {
+    let mut hub = Hub::new();
+    let (kept, other) = twins(&mut hub);
+    let kind = person::KIND_NUMBER;
+    let change = merging(&mut hub, EAST, kind, (kept, other), &[person::PHONE]);
+    assert_eq!(hub.take(EAST, &change), Verdict::Applied);
+    let (one, two) = (hub.get(kind, kept), hub.get(kind, other));
+    assert_eq!(one.text(person::NAME), Some("林一"));
+    assert_eq!(one.text(person::PHONE), Some("22"));
+    assert_eq!(one.text(person::REMARKS), Some("twin"));
+    assert_eq!(two.text(person::PHONE), Some("22"));
+    assert_eq!(two.reference(person::MERGED_INTO), Some(kept));
+    assert_eq!(unmerge(&mut hub, EAST, kind, other), Verdict::Applied);
+    let (one, two) = (hub.get(kind, kept), hub.get(kind, other));
+    assert_eq!(one.text(person::PHONE), Some("11"));
+    assert_eq!(one.text(person::REMARKS), None);
+    assert_eq!(two.value(person::MERGED_INTO), None);
+    let states: Vec<_> = hub
+        .records
+        .values()
+        .filter_map(|r| r.text(merge::STATE))
+        .collect();
+    assert!(states.contains(&"undone"));
+}
+
+#[test]
+fn what_was_changed_since_the_merge_stays_when_it_is_taken_back() {
+    let mut hub = Hub::new();
+    let (kept, other) = twins(&mut hub);
+    let kind = person::KIND_NUMBER;
+    let change = merging(&mut hub, EAST, kind, (kept, other), &[person::PHONE]);
+    hub.take(EAST, &change);
+    hub.send(EAST, kind, kept, Verb::Set, &[(person::PHONE, b"33")]);
+    assert_eq!(unmerge(&mut hub, EAST, kind, other), Verdict::Applied);
+    assert_eq!(hub.get(kind, kept).text(person::PHONE), Some("33"));
+}
+
+#[test]
+fn a_value_that_the_merger_had_not_seen_stays() {
+    let mut hub = Hub::new();
+    let (kept, other) = twins(&mut hub);
+    let kind = person::KIND_NUMBER;
+    let change = merging(&mut hub, EAST, kind, (kept, other), &[person::PHONE]);
+    hub.send(DESK, kind, kept, Verb::Set, &[(person::PHONE, b"99")]);
+    assert_eq!(hub.take(EAST, &change), Verdict::Applied);
+    assert_eq!(hub.get(kind, kept).text(person::PHONE), Some("99"));
+    assert_eq!(hub.get(kind, other).text(person::PHONE), Some("22"));
+}
+
+#[test]
+fn merges_from_two_sides_meet_without_a_circle_and_a_repeat_changes_nothing() {
+    let mut hub = Hub::new();
+    let (kept, other) = twins(&mut hub);
+    let kind = person::KIND_NUMBER;
+    let one = merging(&mut hub, EAST, kind, (kept, other), &[]);
+    let two = merging(&mut hub, EAST, kind, (other, kept), &[]);
+    assert_eq!(hub.take(EAST, &one), Verdict::Applied);
+    assert_eq!(hub.take(EAST, &two), Verdict::Merged);
+    assert_eq!(hub.get(kind, kept).value(person::MERGED_INTO), None);
+    let third: &[(u16, &[u8])] = &[(person::NAME, "林三".as_bytes())];
+    let third = person_at(&mut hub, EAST, 52, third);
+    // What is merged stands for what it was merged into.
+    let on_twin = merging(&mut hub, EAST, kind, (third, other), &[]);
+    assert_eq!(hub.take(EAST, &on_twin), Verdict::Applied);
+    assert_eq!(
+        hub.get(kind, kept).reference(person::MERGED_INTO),
+        Some(third)
+    );
+    assert_eq!(
+        hub.get(kind, other).reference(person::MERGED_INTO),
+        Some(kept)
+    );
+    let early = unmerge(&mut hub, EAST, kind, other);
+    assert_eq!(early, Verdict::SetAside("merged_further"));
+}
+
+#[test]
+fn an_edit_of_a_merged_record_is_set_aside_and_kept() {
+    let mut hub = Hub::new();
+    let (kept, other) = twins(&mut hub);
+    let kind = person::KIND_NUMBER;
+    let late = hub.change(EAST, kind, other, Verb::Set, &[(person::PHONE, b"44")]);
+    let change = merging(&mut hub, EAST, kind, (kept, other), &[]);
+    hub.take(EAST, &change);
+    assert_eq!(hub.take(EAST, &late), Verdict::SetAside("merged"));
+    assert_eq!(hub.get(kind, other).text(person::PHONE), Some("22"));
+}
+
+#[test]
+fn an_office_merges_only_its_own_and_nobody_merges_persons_of_two_offices() {
+    let mut hub = Hub::new();
+    let kind = person::KIND_NUMBER;
+    let (kept, _) = twins(&mut hub);
+    let far: &[(u16, &[u8])] = &[(person::NAME, "林一".as_bytes())];
+    let far = person_at(&mut hub, WEST, 53, far);
+    for (office, wanted) in [
+        (EAST, "not_yours"),
+        (WEST, "not_yours"),
+        (DESK, "offices_differ"),
+    ] {
+        let change = merging(&mut hub, office, kind, (kept, far), &[]);
+        assert_eq!(hub.take(office, &change), Verdict::SetAside(wanted));
+    }
+    let change = hub.change(EAST, organisation::KIND_NUMBER, EAST, Verb::Merge, &[]);
+    assert_eq!(hub.take(EAST, &change), Verdict::SetAside("hub_only"));
+}
+
+#[test]
+fn of_two_held_members_the_desk_keeps_one_tenure_open_and_can_take_it_back() {
+    let mut hub = Hub::new();
+    let kind = member::KIND_NUMBER;
+    let (kept, other) = (hub.register(EAST, 10), hub.register(WEST, 20));
+    let own = merging(&mut hub, WEST, kind, (kept, other), &[]);
+    assert_eq!(hub.take(WEST, &own), Verdict::SetAside("not_yours"));
+    let change = merging(&mut hub, DESK, kind, (kept, other), &[]);
+    assert_eq!(hub.take(DESK, &change), Verdict::Applied);
+    assert_eq!((hub.open_tenures(kept), hub.open_tenures(other)), (1, 0));
+    assert_eq!(hub.get(kind, other).value(member::HOLDER), None);
+    let start = hub.start(WEST, EAST, other, RecordId::new([77; 16]));
+    assert!(matches!(start, Verdict::SetAside(_)), "{start:?}");
+    assert_eq!(unmerge(&mut hub, DESK, kind, other), Verdict::Applied);
+    assert_eq!((hub.open_tenures(kept), hub.open_tenures(other)), (1, 1));
+    assert_eq!(hub.get(kind, other).reference(member::HOLDER), Some(WEST));
+    let of_other = hub.records.values().filter(|record| {
+        record.key.kind == tenure::KIND_NUMBER && record.reference(tenure::MEMBER) == Some(other)
+    });
+    assert_eq!(
+        of_other.count(),
+        2,
+        "nothing is opened again, a further one is"
+    );
+}
+
+#[test]
+fn two_held_members_of_one_office_are_the_desks_to_merge() {
+    let mut hub = Hub::new();
+    let kind = member::KIND_NUMBER;
+    let (kept, other) = (hub.register(EAST, 10), hub.register(EAST, 20));
+    let change = merging(&mut hub, EAST, kind, (kept, other), &[]);
+    assert_eq!(hub.take(EAST, &change), Verdict::SetAside("desk_only"));
+    assert_eq!((hub.open_tenures(kept), hub.open_tenures(other)), (1, 1));
+}
+
+#[test]
+fn a_member_with_an_open_transfer_is_not_merged_away() {
+    let mut hub = Hub::new();
+    let kind = member::KIND_NUMBER;
+    let (kept, other) = (hub.register(EAST, 10), hub.register(EAST, 20));
+    let case = RecordId::new([70; 16]);
+    assert_eq!(hub.start(EAST, WEST, other, case), Verdict::Applied);
+    let change = merging(&mut hub, DESK, kind, (kept, other), &[]);
+    assert_eq!(hub.take(DESK, &change), Verdict::SetAside("TRF-001"));
+}
