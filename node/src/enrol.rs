@@ -11,7 +11,7 @@ use transport::keys::EnrolmentAnswer;
 use transport::tls::ClientTls;
 
 use crate::app::{App, Own};
-use crate::{rewrite, sync, system};
+use crate::{clock, rewrite, sync, system};
 
 /// How long the hub may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -121,9 +121,13 @@ pub async fn go_on(app: &App) -> anyhow::Result<Joined> {
         .try_into()
         .ok()
         .context("no hub key")?;
+    let hub_ms = answer.clock;
     // The journal first: were the keys first and the power cut then, it would never be renamed.
     app.store
-        .write::<_, anyhow::Error>(move |tx| rewrite::adopt_identity(tx, own))
+        .write::<_, anyhow::Error>(move |tx| {
+            clock::begin_epoch(tx, hub_ms)?;
+            rewrite::adopt_identity(tx, own)
+        })
         .await?;
     let (office, hub) = (answer.office_name.clone(), answer.hub_name.clone());
     keys.complete_enrolment(EnrolmentAnswer {

@@ -2,22 +2,20 @@
 
 use anyhow::Context as _;
 use domain::change::{Believed, Body, FieldChange, Hash, Header, Verb, chain_next, chain_start};
-use domain::clock::Timestamp;
 use domain::id::{ChangeId, RecordId};
 use domain::kind::Class;
 use domain::kinds::{self, member, step};
+use domain::limits;
 use domain::record::{Record, RecordKey};
 use domain::replay::replay;
 use store::Tx;
 use store::node::Entry;
 
 use crate::app::Own;
-use crate::system;
+use crate::{clock, system};
 
 /// Fields by number, canonical bytes.
 pub type Values = Vec<(u16, Vec<u8>)>;
-
-const CLOCK: &str = "clock";
 
 /// Writes one change; the record as the office sees it now.
 ///
@@ -39,10 +37,19 @@ pub fn write(
         Some(shown) => shown.with_whole_groups(values),
         None => values,
     };
+    if let (Verb::Delete, Some(shown)) = (verb, &shown)
+        && shown.fields.len() <= limits::CHANGE_FIELDS_MAX
+    {
+        // A deletion says of every field which version was shown to whoever deletes.
+        values = shown
+            .fields
+            .keys()
+            .map(|number| (*number, Vec::new()))
+            .collect();
+    }
     values.sort_by_key(|(number, _)| *number);
     values.dedup_by_key(|(number, _)| *number);
-    let timestamp = tick(tx)?;
-    let header = header(key, verb, shown.as_ref(), timestamp, actor);
+    let header = header(tx, (key, verb), shown.as_ref(), actor)?;
     let body = Body {
         fields: values
             .into_iter()
@@ -59,12 +66,12 @@ pub fn write(
 }
 
 fn header(
-    key: RecordKey,
-    verb: Verb,
+    tx: Tx<'_>,
+    (key, verb): (RecordKey, Verb),
     shown: Option<&Record>,
-    timestamp: Timestamp,
     actor: &str,
-) -> Header {
+) -> anyhow::Result<Header> {
+    let (timestamp, clock_suspect) = clock::tick(tx)?;
     let declared = kinds::by_number(key.kind).map(|kind| kind.class);
     let believed = |record: &Record| {
         Some(Believed {
@@ -73,7 +80,7 @@ fn header(
         })
     };
     let is_member = key.kind == member::KIND_NUMBER;
-    Header {
+    Ok(Header {
         record: key.id,
         kind: key.kind,
         class: shown
@@ -85,9 +92,9 @@ fn header(
         actor: actor.to_owned(),
         group: None,
         tenure: shown.filter(|_| is_member).and_then(believed),
-        clock_suspect: false,
+        clock_suspect,
         replaces: None,
-    }
+    })
 }
 
 /// Appends a change to the journal and applies it to its row.
@@ -146,7 +153,7 @@ pub fn merge(
     fields: Vec<FieldChange>,
     actor: &str,
 ) -> anyhow::Result<Record> {
-    let header = header(twin.key, verb, Some(&twin), tick(tx)?, actor);
+    let header = header(tx, (twin.key, verb), Some(&twin), actor)?;
     let body = Body {
         fields,
         seen_revision: twin.revision,
@@ -164,15 +171,6 @@ pub fn head(tx: Tx<'_>, own: Own) -> anyhow::Result<(u64, Hash)> {
         || (0, chain_start(own.node, own.epoch)),
         |entry| (entry.sequence, entry.chain),
     ))
-}
-
-/// The next timestamp of the office's hybrid clock.
-fn tick(tx: Tx<'_>) -> anyhow::Result<Timestamp> {
-    let kept = tx.setting(CLOCK)?.and_then(|bytes| bytes.try_into().ok());
-    let last = Timestamp::from_bits(kept.map_or(0, u64::from_be_bytes));
-    let next = last.next(system::now_ms());
-    tx.set_setting(CLOCK, &next.bits().to_be_bytes())?;
-    Ok(next)
 }
 
 /// Takes a step on a record.

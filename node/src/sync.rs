@@ -21,7 +21,7 @@ use transport::tls::ClientTls;
 pub use serve::run;
 
 use crate::app::{App, Own};
-use crate::{journal, rewrite, system};
+use crate::{clock as hybrid, journal, rewrite, system};
 
 /// How long a connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -170,7 +170,7 @@ impl Session {
                     }
                 }
                 wire::Standing::Rewound | wire::Standing::Forked => {
-                    self.go_on_in(answer.offered_epoch).await?;
+                    self.go_on_in(answer.offered_epoch, answer.clock).await?;
                 }
                 wire::Standing::Cloned => {
                     self.is_copy = true;
@@ -226,6 +226,7 @@ impl Session {
                 if !known.is_empty() && known != incarnation {
                     report::read_anew(tx, &["city", &feed])?;
                 }
+                hybrid::note_greeting(tx)?;
                 tx.set_setting("nonce_confirmed", &proposed)?;
                 tx.set_setting("nonce_proposed", &[])?;
                 Ok(tx.set_setting("incarnation", &incarnation)?)
@@ -258,7 +259,7 @@ impl Session {
 
     /// Goes on in another epoch: this store was rewound or copied. Its own lost changes come back
     /// as rows; what it entered since is written anew by [`Self::carry_over`].
-    async fn go_on_in(&mut self, epoch: u32) -> anyhow::Result<()> {
+    async fn go_on_in(&mut self, epoch: u32, hub_ms: u64) -> anyhow::Result<()> {
         tracing::warn!(
             epoch,
             "this store is older than the hub's journal of it: a new epoch"
@@ -275,6 +276,7 @@ impl Session {
             .store
             .write::<_, anyhow::Error>(move |tx| {
                 own.keep(tx)?;
+                hybrid::begin_epoch(tx, hub_ms)?;
                 Ok(tx.set_setting("nonce_confirmed", &[])?)
             })
             .await

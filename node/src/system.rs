@@ -19,6 +19,18 @@ pub fn now_ms() -> u64 {
     wall.saturating_add_signed(offset)
 }
 
+/// Milliseconds since the machine started, and which start that was; none where the system does not
+/// tell. Sleep counts.
+pub fn uptime() -> Option<(u64, [u8; 16])> {
+    let text = std::fs::read_to_string("/proc/uptime").ok()?;
+    let (seconds, rest) = text.split_whitespace().next()?.split_once('.')?;
+    let hundredths: u64 = rest.get(..2)?.parse().ok()?;
+    let ms = seconds.parse::<u64>().ok()? * 1000 + hundredths * 10;
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let boot = domain::id::RecordId::parse(boot.trim()).ok()?;
+    Some((ms, boot.bytes()))
+}
+
 /// Sixteen random bytes.
 ///
 /// # Errors

@@ -215,6 +215,40 @@ fn an_office_whose_clock_is_years_off_works_and_never_wins_by_its_clock() -> any
 }
 
 #[test]
+fn a_clock_that_jumped_between_two_greetings_wins_nothing_though_it_is_right_again()
+-> anyhow::Result<()> {
+    let mut stage = Stage::with_offices(1)?;
+    let city = &mut stage.city;
+    let id = enter(city, 0, "跳钟")?;
+    city.node(0, &["set", &id, "post=原值"])?.done()?;
+    city.settle_down(0)?;
+    city.kill_office(0)?;
+    let data = city.office(0)?.data.clone();
+    let set = |offset: i64, value: &str| {
+        let all = ["set", &id, value, "--data", &data, "--json"];
+        city.programs.run_at(offset, "lianxin-node", &all)
+    };
+    city.hub(&["set", &format!("person/{id}"), "post=中心"])?
+        .done()?;
+    set(YEARS_S, "post=社区")?.done()?;
+    city.node(0, &["sync"])?.done()?;
+    city.node(0, &["sync"])?.done()?;
+    assert_eq!(city.hub(&["get", &id])?.done()?.json()["post"], "中心");
+    let items = city.hub(&["conflicts"])?.done()?.json();
+    assert_eq!(items[0]["reason"], "suspect_clock", "{items}");
+    // The greeting has measured the clock: from now on it counts again.
+    city.hub(&["settle", &text(&items[0]["id"]), "--keep", "winner"])?
+        .done()?;
+    city.node(0, &["sync"])?.done()?;
+    city.hub(&["set", &format!("person/{id}"), "post=中心二"])?
+        .done()?;
+    set(0, "post=社区二")?.done()?;
+    city.node(0, &["sync"])?.done()?;
+    assert_eq!(city.hub(&["get", &id])?.done()?.json()["post"], "社区二");
+    Ok(())
+}
+
+#[test]
 fn a_revoked_office_is_told_so_and_keeps_what_it_has() -> anyhow::Result<()> {
     let mut stage = Stage::with_offices(2)?;
     let city = &mut stage.city;

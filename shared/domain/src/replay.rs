@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::change::{Change, Verb};
+use crate::change::{Change, FieldChange, Verb};
 use crate::id::OfficeId;
 use crate::record::{Life, Record, RecordKey, Version};
 
@@ -39,18 +39,21 @@ pub fn replay(record: Option<Record>, change: &Change, office: OfficeId) -> Opti
         }
         Verb::Create | Verb::Set | Verb::Step | Verb::Merge | Verb::Unmerge => {}
     }
-    let is_merge = matches!(change.header.verb, Verb::Merge | Verb::Unmerge);
-    // What the other record takes is the other record's.
-    let own: Vec<_> = if is_merge {
-        crate::decide::of_merged(change).collect()
-    } else {
-        change.body.fields.iter().collect()
-    };
-    for field in own {
+    for field in set_by(change) {
         record.set(field.number, field.value.clone(), version);
     }
     record.revision += 1;
     Some(record)
+}
+
+/// The fields of the change's own record that it sets: a merge names also what the other record takes,
+/// and a deletion names what its writer saw.
+fn set_by(change: &Change) -> Vec<&FieldChange> {
+    match change.header.verb {
+        Verb::Merge | Verb::Unmerge => crate::decide::of_merged(change).collect(),
+        Verb::Delete | Verb::Restore => Vec::new(),
+        Verb::Create | Verb::Set | Verb::Step => change.body.fields.iter().collect(),
+    }
 }
 
 /// Whether a change stands on exactly this state: every base is the present version.

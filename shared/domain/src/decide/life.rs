@@ -1,11 +1,11 @@
 //! Deletions and restorations: life is a field with version and base (rule 5).
 
-use super::set::check_scope;
+use super::set::{check_scope, is_current};
 use super::{Incoming, Stop, Verdict, item};
 use crate::change::Verb;
 use crate::id::DESK;
 use crate::kind::Class;
-use crate::record::Life;
+use crate::record::{Life, Record};
 use crate::world::{Mover, Outcome, World};
 
 /// Ends a record's life, or brings it back.
@@ -32,9 +32,9 @@ pub(super) fn change_life(world: &mut World, incoming: &Incoming<'_>) -> Result<
         return Ok(Verdict::Merged);
     }
     let body = &incoming.change.body;
-    let has_unseen = body.life_base != Some(record.life_version.change)
-        || (wanted == Life::Deleted && body.seen_revision < record.revision);
-    if has_unseen {
+    let is_seen = body.life_base == Some(record.life_version.change)
+        && (wanted == Life::Alive || is_seen(world, &record, incoming)?);
+    if !is_seen {
         item::delete_requested(world, incoming, &record);
         world.put(record, Mover::Foreign);
         return Ok(Verdict::Lost);
@@ -45,4 +45,24 @@ pub(super) fn change_life(world: &mut World, incoming: &Incoming<'_>) -> Result<
     after.revision += 1;
     world.put(after, Mover::Own(incoming.change.id));
     Ok(Verdict::Applied)
+}
+
+/// Whether whoever deletes has seen every value as it is now: field by field where the change names
+/// them, else by the revision. A revision alone is no proof where own changes came between.
+fn is_seen(world: &World, record: &Record, incoming: &Incoming<'_>) -> Result<bool, Stop> {
+    let body = &incoming.change.body;
+    if body.fields.is_empty() {
+        return Ok(body.seen_revision >= record.revision);
+    }
+    for number in record.fields.keys() {
+        let named = body.fields.iter().find(|field| field.number == *number);
+        let is_current = match named {
+            Some(named) => is_current(world, record, *number, named.base)?,
+            None => false,
+        };
+        if !is_current {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

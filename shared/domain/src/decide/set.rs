@@ -269,6 +269,19 @@ fn based(
     Ok(Based::Elsewhere)
 }
 
+/// Whether a base is the field's present version, through what became of it.
+pub(super) fn is_current(
+    world: &World,
+    record: &Record,
+    number: u16,
+    base: Option<ChangeId>,
+) -> Result<bool, Need> {
+    Ok(matches!(
+        based(world, record, number, base)?,
+        Based::Current
+    ))
+}
+
 fn on_set_aside(world: &World, note: RecordId) -> Result<Based, Need> {
     let key = RecordKey {
         kind: set_aside::KIND_NUMBER,

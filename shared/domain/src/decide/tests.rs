@@ -101,6 +101,49 @@ fn rule_4_an_edit_on_a_loser_replaces_it_in_the_same_item() {
 }
 
 #[test]
+fn rule_5_a_deletion_does_not_pass_over_an_edit_that_an_own_one_hides() {
+    let mut hub = Hub::new();
+    let id = someone(&mut hub);
+    let kind = person::KIND_NUMBER;
+    let own = hub.change(EAST, kind, id, Verb::Set, &[(person::PHONE, b"22")]);
+    let mut delete = hub.change(EAST, kind, id, Verb::Delete, &[]);
+    // The office counts its own edit; the hub counts the desk's instead.
+    delete.body.seen_revision += 1;
+    let shown = hub.get(kind, id).clone();
+    delete.body.fields = shown
+        .fields
+        .iter()
+        .map(|(number, field)| crate::change::FieldChange {
+            number: *number,
+            value: Vec::new(),
+            base: Some(field.version.change),
+        })
+        .collect();
+    for field in &mut delete.body.fields {
+        if field.number == person::PHONE {
+            field.base = Some(own.id);
+        }
+    }
+    let mut seen = delete.clone();
+    hub.now += 60_000;
+    hub.send(DESK, kind, id, Verb::Set, &[(person::PHONE, b"33")]);
+    hub.take(EAST, &own);
+    assert_eq!(hub.get(kind, id).revision, delete.body.seen_revision);
+    assert_eq!(hub.take(EAST, &delete), Verdict::Lost);
+    assert!(hub.get(kind, id).is_alive());
+    // Whoever has seen the value that stands may delete.
+    seen.id.sequence += 100;
+    let current = hub.get(kind, id).version(person::PHONE);
+    for field in &mut seen.body.fields {
+        if field.number == person::PHONE {
+            field.base = current;
+        }
+    }
+    assert_eq!(hub.take(EAST, &seen), Verdict::Applied);
+    assert!(!hub.get(kind, id).is_alive());
+}
+
+#[test]
 fn a_settled_loser_comes_back_and_edits_on_it_count_as_on_the_restored_value() {
     let mut hub = Hub::new();
     let id = someone(&mut hub);

@@ -75,7 +75,7 @@ fn kinds_have_rising_numbers_and_names_of_their_own() {
         }
     }
     assert_eq!(
-        (by_number(0), by_number(16), by_name("none")),
+        (by_number(0), by_number(17), by_name("none")),
         (None, None, None)
     );
 }

@@ -1,5 +1,7 @@
 //! Merging records and taking it back (`sync.md` 6).
 
+#![allow(clippy::expect_used, reason = "a test that is wrong should stop")]
+
 use super::hub::{EAST, Hub, WEST};
 use super::*;
 use crate::kinds::{merge, tenure};
