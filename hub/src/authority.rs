@@ -18,6 +18,8 @@ use crate::{greet, recovery};
 
 /// Stored changes that are decided at once: more than the longest group has.
 const STORED_PORTION: usize = 512;
+/// Changes in a batch of which the hub looks whether they alone moved the feed: a clerk's save.
+const LOOKED_AT_MAX: usize = 32;
 /// Rounds of deciding what has waited before the rest is left to the next batch.
 const WAITING_ROUNDS_MAX: usize = 1_000;
 
@@ -49,6 +51,8 @@ pub struct Taken {
     pub is_out_of_place: bool,
     /// What was not plainly applied, by place.
     pub verdicts: Vec<(u64, Verdict)>,
+    /// From where to where this batch moved the office's feed, if nothing else did.
+    pub feed: Option<(u64, u64)>,
 }
 
 /// Takes a batch in the caller's transaction.
@@ -78,6 +82,7 @@ pub fn take_batch(
             journal,
             is_out_of_place,
             verdicts: Vec::new(),
+            feed: None,
         });
     }
     // The signature fits and the chain does not: the sender's history is another than the hub's.
@@ -85,6 +90,7 @@ pub fn take_batch(
         return Err(proto::status::CallRefused::HelloFirst.into());
     }
     let undecided = undecided(tx, node, &journal, pushed, now_ms)?;
+    let from = feed_head(tx, node.office)?;
     tx.append_batch(
         node.id,
         pushed.epoch,
@@ -107,6 +113,7 @@ pub fn take_batch(
             journal,
             is_out_of_place: false,
             verdicts: Vec::new(),
+            feed: None,
         });
     }
     let mut round = Round {
@@ -119,15 +126,32 @@ pub fn take_batch(
     journal.decided_through += decided.len() as u64;
     tx.put_journal(&journal)?;
     round.finish(writes, Vec::new())?;
-    let verdicts = decided
+    let verdicts: Vec<_> = decided
         .into_iter()
         .filter(|(_, verdict)| *verdict != Verdict::Applied)
         .collect();
+    let is_small = pushed.changes.len() <= LOOKED_AT_MAX && verdicts.is_empty();
+    let feed = if is_small {
+        let to = feed_head(tx, node.office)?;
+        (!tx.moved_by_others(&feed_name(node.office), from)?).then_some((from, to))
+    } else {
+        None
+    };
     Ok(Taken {
         journal,
         is_out_of_place: false,
         verdicts,
+        feed,
     })
+}
+
+fn feed_name(office: OfficeId) -> String {
+    format!("office/{office}")
+}
+
+fn feed_head(tx: Tx<'_>, office: OfficeId) -> Result<u64, StoreError> {
+    let heads = tx.heads(&[feed_name(office)])?;
+    Ok(heads.first().map_or(0, |head| head.sequence))
 }
 
 /// Decides the next portion of what is stored and undecided of a journal; how many changes that was.

@@ -101,6 +101,9 @@ pub struct Session {
     hub_key: transport::sign::VerifyingKey,
     feeds: Vec<String>,
     received: u64,
+    /// The place up to which this session knows all that moved the office's feed: what it read, and
+    /// what its own plainly applied changes moved since; none where that is not known.
+    reached: Option<u64>,
     is_copy: bool,
 }
 
@@ -127,6 +130,7 @@ impl Session {
             hub_key: identity.hub_key,
             feeds: Vec::new(),
             received: 0,
+            reached: None,
             is_copy: false,
         };
         if let Err(error) = session.greet().await {
@@ -395,6 +399,21 @@ impl Session {
             sent: pushed?,
             received,
         })
+    }
+}
+
+impl Session {
+    /// Sends what waits; whether that is all there was to do: the hub took it plainly, and nothing
+    /// else has moved what this office reads. The proof can wait for a quiet moment.
+    ///
+    /// # Errors
+    /// As [`Self::exchange`].
+    pub async fn send(&mut self) -> anyhow::Result<bool> {
+        self.carry_over().await?;
+        self.push_all().await?;
+        let waits = |tx: store::Tx<'_>| Ok(tx.pending_count()?);
+        let waiting = self.app.store.read::<_, anyhow::Error>(waits).await?;
+        Ok(self.reached.is_some() && waiting == 0)
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod arrows;
 mod crash;
+mod disk;
 mod enrolment;
 mod faults;
 mod history;

@@ -230,3 +230,41 @@ fn steps_that_follow_each_other_at_once_find_the_state_that_the_one_before_made(
     city.prove_equality()?;
     Ok(())
 }
+
+#[test]
+fn one_changed_field_moves_less_than_a_kilobyte_and_no_row_comes_back() -> anyhow::Result<()> {
+    let stage = Stage::with_offices(1)?;
+    let city = &stage.city;
+    let id = enter(city, 0, "字节")?;
+    city.prove_equality()?;
+    let received = || -> anyhow::Result<Value> {
+        let office = city.office(0)?.code;
+        let machines = city.hub(&["office", "machines", office])?.done()?.json();
+        Ok(machines[0]["decided_through"].clone())
+    };
+    let quiet = |line: &tests::harness::Line| {
+        wait_for("the line is quiet", 30, || {
+            let now = line.carried();
+            std::thread::sleep(std::time::Duration::from_millis(700));
+            Ok((line.carried() == now).then_some(()))
+        })
+    };
+    let mut moved = Vec::new();
+    for number in 0..5 {
+        let (line, post) = (&city.office(0)?.line, format!("post=网格员{number}"));
+        quiet(line)?;
+        let (carried, before) = (line.carried(), received()?);
+        city.node(0, &["set", &id, &post])?.done()?;
+        let decided = || Ok((received()? != before).then_some(()));
+        wait_for("the change is decided", 30, decided)?;
+        quiet(line)?;
+        moved.push(line.carried() - carried);
+    }
+    let median = {
+        moved.sort_unstable();
+        moved[2]
+    };
+    eprintln!("bytes on the line for one changed field, TLS and all: {moved:?}");
+    assert!(median < 1_024, "{moved:?}");
+    Ok(())
+}

@@ -4,10 +4,12 @@
 //! Only processes that the harness started are ended, by their id; dropping a program ends it.
 
 mod city;
+mod disk;
 mod line;
 mod program;
 
 pub use city::{City, OFFICES, STREET};
+pub use disk::SmallDisk;
 pub use line::Line;
 pub use program::{Program, Programs, Reply};
 

@@ -48,6 +48,9 @@ pub(super) fn stream(
             .filter(|cursor| allowed.contains(&cursor.feed))
         {
             let mut after = cursor.sequence;
+            if cursor.proven && stands_at(&app, cursor).await {
+                continue;
+            }
             loop {
                 let (app_here, node_here, feed) = (app.clone(), node.clone(), cursor.feed.clone());
                 let place = (asked.epoch, asked.folded_through, after);
@@ -64,6 +67,16 @@ pub(super) fn stream(
         }
     });
     ReceiverStream::new(stream)
+}
+
+/// Whether a feed still stands where the reader is; a store that cannot tell reads a page.
+async fn stands_at(app: &App, cursor: &wire::Cursor) -> bool {
+    let (feed, at) = ([cursor.feed.clone()], cursor.sequence);
+    let heads = app
+        .store
+        .read::<_, HubError>(move |tx| Ok(tx.heads(&feed)?))
+        .await;
+    heads.is_ok_and(|heads| heads.iter().all(|head| head.sequence == at))
 }
 
 fn page(

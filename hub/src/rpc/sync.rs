@@ -150,6 +150,8 @@ impl Sync for SyncService {
             verdicts: taken.verdicts.into_iter().map(verdict).collect(),
             limits: Some(limits_now()),
             out_of_place: taken.is_out_of_place,
+            feed_from: taken.feed.map_or(0, |(from, _)| from),
+            feed_to: taken.feed.map_or(0, |(_, to)| to),
         }))
     }
 

@@ -29,18 +29,37 @@ impl Session {
     /// Reads all feeds to their heads.
     pub(super) async fn pull_all(&mut self) -> anyhow::Result<u64> {
         let (own, feeds) = (self.own, self.feeds.clone());
+        let incarnation = self.incarnation.clone();
         let (cursors, folded_through) = self
             .app
             .store
             .read::<_, anyhow::Error>(move |tx| {
+                let kept = tx.certificates()?;
+                let is_clean = tx.pending_count()? == 0;
                 let mut cursors = Vec::new();
                 for feed in feeds {
-                    let (sequence, _) = tx.feed_read(&feed)?;
-                    cursors.push(wire::Cursor { feed, sequence });
+                    let (sequence, digest) = tx.feed_read(&feed)?;
+                    let proven = is_clean
+                        && kept.iter().any(|kept| {
+                            kept.feed == feed
+                                && kept.sequence == sequence
+                                && kept.digest == digest
+                                && kept.incarnation == incarnation
+                        });
+                    cursors.push(wire::Cursor {
+                        feed,
+                        sequence,
+                        proven,
+                    });
                 }
                 Ok((cursors, fold::folded_through(tx, own)?))
             })
             .await?;
+        let office = self.app.office_feed();
+        let skipped = cursors
+            .iter()
+            .find(|cursor| cursor.proven && cursor.feed == office)
+            .map(|cursor| cursor.sequence);
         let request = wire::PullRequest {
             incarnation: self.incarnation.clone(),
             epoch: own.epoch,
@@ -75,6 +94,8 @@ impl Session {
                 });
             }
         }
+        let at = heads.iter().find(|reached| reached.feed == office);
+        self.reached = at.map(|reached| reached.sequence).or(skipped);
         for reached in heads {
             self.compare(reached).await?;
         }

@@ -72,6 +72,8 @@ impl Session {
             return self.find_place(received, answer.out_of_place).await;
         }
         self.received = received.sequence;
+        let (from, to) = (answer.feed_from, answer.feed_to);
+        self.reached = self.reached.filter(|at| *at == from && to > 0).map(|_| to);
         let not_applied: BTreeSet<u64> = answer.verdicts.iter().map(|v| v.sequence).collect();
         let (own, feed, decided) = (self.own, self.app.office_feed(), answer.decided_through);
         // Of changes decided before this batch the verdicts are not listed here: they come as rows.

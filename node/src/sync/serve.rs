@@ -4,9 +4,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use domain::limits;
 use proto::wire::sync as wire;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::{Session, note_success};
 use crate::app::App;
@@ -15,6 +17,11 @@ use crate::system;
 
 /// How often the database is asked whether anybody has written.
 const COMMIT_POLL: Duration = Duration::from_millis(100);
+/// After a save that the hub took plainly, node and hub prove that they are equal after so long: one
+/// proof for many saves.
+const PROOF_AFTER: Duration = Duration::from_secs(5);
+/// The part of the journal's mark that tells that somebody asked for a session.
+const WANTED: u64 = 1000;
 /// With nothing to do, a session looks again after so long.
 const IDLE: Duration = Duration::from_mins(1);
 
@@ -45,19 +52,56 @@ async fn session(app: &App, commits: &mut watch::Receiver<u64>) -> anyhow::Resul
     };
     let mut heads = session.client.watch(watch).await?.into_inner();
     note_link(&current, "up").await;
+    let mut proof_due = None;
+    let mut wanted = *commits.borrow_and_update() % WANTED;
+    session.exchange().await?;
+    note_success(&current).await?;
     loop {
-        commits.mark_unchanged();
-        let summary = session.exchange().await?;
+        let due = async {
+            match proof_due {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let is_saved = tokio::select! {
+            changed = commits.changed() => {
+                changed?;
+                let before = std::mem::replace(&mut wanted, *commits.borrow_and_update() % WANTED);
+                before == wanted
+            }
+            grown = grown(&current, session.reached, &mut heads) => {
+                grown?;
+                false
+            }
+            () = due => false,
+            () = tokio::time::sleep(IDLE) => false,
+        };
+        if is_saved && session.send().await? {
+            proof_due = proof_due.or(Some(Instant::now() + PROOF_AFTER));
+        } else {
+            proof_due = None;
+            session.exchange().await?;
+        }
         note_success(&current).await?;
-        if summary.sent + summary.received > 0 {
+    }
+}
+
+/// Waits until a feed has grown beyond what was read of it: the hub tells of own changes too.
+async fn grown(
+    app: &App,
+    reached: Option<u64>,
+    heads: &mut tonic::Streaming<wire::FeedHead>,
+) -> anyhow::Result<()> {
+    loop {
+        let head = heads.message().await?;
+        let head = head.context("the hub ended the session")?;
+        let known = reached.filter(|_| head.feed == app.office_feed());
+        if known.is_some_and(|known| head.sequence <= known) {
             continue;
         }
-        tokio::select! {
-            changed = commits.changed() => changed?,
-            head = heads.message() => {
-                anyhow::ensure!(head?.is_some(), "the hub ended the session");
-            }
-            () = tokio::time::sleep(IDLE) => {}
+        let read = move |tx: store::Tx<'_>| Ok(tx.feed_read(&head.feed)?.0 < head.sequence);
+        if app.store.read::<_, anyhow::Error>(read).await? {
+            return Ok(());
         }
     }
 }

@@ -462,6 +462,13 @@ pub struct PushResponse {
     /// Set where the batch does not follow on what the hub has: send from received.sequence + 1.
     #[prost(bool, tag = "6")]
     pub out_of_place: bool,
+    /// The office's feed stood at feed_from before this batch and stands at feed_to after it, and nothing
+    /// but plainly applied changes of this batch moved it: a node that has read it to feed_from need not
+    /// pull. Both 0 where something else moved it, or where the hub did not look.
+    #[prost(uint64, tag = "7")]
+    pub feed_from: u64,
+    #[prost(uint64, tag = "8")]
+    pub feed_to: u64,
 }
 /// The hub's answer to one change that was not plainly applied.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -481,6 +488,10 @@ pub struct Cursor {
     pub feed: ::prost::alloc::string::String,
     #[prost(uint64, tag = "2")]
     pub sequence: u64,
+    /// The node holds the hub's signed digest of this very place, and nothing of it is pending: while the
+    /// feed stands there, no page of it is sent.
+    #[prost(bool, tag = "3")]
+    pub proven: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PullRequest {

@@ -224,6 +224,29 @@ impl City {
         copy_folder(Path::new(copy), Path::new(data))
     }
 
+    /// Moves the hub's data folder, which nobody serves, to another place.
+    ///
+    /// # Errors
+    /// Where it cannot be copied.
+    pub fn move_hub(&mut self, to: &Path) -> anyhow::Result<()> {
+        copy_folder(Path::new(&self.hub_data), to)?;
+        std::fs::remove_dir_all(&self.hub_data)?;
+        self.hub_data = to.to_string_lossy().into_owned();
+        Ok(())
+    }
+
+    /// Moves an office's data folder, which nobody serves, to another place.
+    ///
+    /// # Errors
+    /// Where it cannot be copied.
+    pub fn move_office(&mut self, office: usize, to: &Path) -> anyhow::Result<()> {
+        let place = self.offices.get_mut(office).context("no such office")?;
+        copy_folder(Path::new(&place.data), to)?;
+        std::fs::remove_dir_all(&place.data)?;
+        place.data = to.to_string_lossy().into_owned();
+        Ok(())
+    }
+
     /// Runs a command of the hub, with its data folder and `--json`.
     ///
     /// # Errors

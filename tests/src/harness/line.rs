@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A relay from its own port to the hub's; cut, it refuses and drops everything.
@@ -11,6 +11,7 @@ pub struct Line {
     address: SocketAddr,
     is_up: Arc<AtomicBool>,
     open: Arc<Mutex<Vec<TcpStream>>>,
+    carried: Arc<AtomicU64>,
 }
 
 impl Line {
@@ -24,12 +25,14 @@ impl Line {
             address: listener.local_addr()?,
             is_up: Arc::new(AtomicBool::new(true)),
             open: Arc::default(),
+            carried: Arc::default(),
         };
         let (is_up, open) = (Arc::clone(&line.is_up), Arc::clone(&line.open));
+        let carried = Arc::clone(&line.carried);
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
                 if is_up.load(Ordering::SeqCst) {
-                    relay(near, hub, &open);
+                    relay(near, hub, &open, &carried);
                 } else {
                     drop(near.shutdown(Shutdown::Both));
                 }
@@ -41,6 +44,11 @@ impl Line {
     /// Where the node finds the hub through this line.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Bytes that it has carried both ways so far, TLS and all.
+    pub fn carried(&self) -> u64 {
+        self.carried.load(Ordering::SeqCst)
     }
 
     /// Cuts the line: open connections break, new ones are refused.
@@ -59,7 +67,7 @@ impl Line {
     }
 }
 
-fn relay(near: TcpStream, hub: SocketAddr, open: &Mutex<Vec<TcpStream>>) {
+fn relay(near: TcpStream, hub: SocketAddr, open: &Mutex<Vec<TcpStream>>, carried: &Arc<AtomicU64>) {
     let Ok(far) = TcpStream::connect(hub) else {
         return;
     };
@@ -72,17 +80,19 @@ fn relay(near: TcpStream, hub: SocketAddr, open: &Mutex<Vec<TcpStream>>) {
     }
     drop(kept);
     if let (Ok(near_in), Ok(far_in)) = (near.try_clone(), far.try_clone()) {
-        std::thread::spawn(move || pump(near_in, far));
-        std::thread::spawn(move || pump(far_in, near));
+        let (up, down) = (Arc::clone(carried), Arc::clone(carried));
+        std::thread::spawn(move || pump(near_in, far, &up));
+        std::thread::spawn(move || pump(far_in, near, &down));
     }
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream) {
+fn pump(mut from: TcpStream, mut to: TcpStream, carried: &AtomicU64) {
     let mut buffer = [0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         let Some(bytes) = buffer.get(..length) else {
             break;
         };
+        carried.fetch_add(length as u64, Ordering::SeqCst);
         if to.write_all(bytes).is_err() {
             break;
         }

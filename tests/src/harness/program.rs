@@ -24,6 +24,14 @@ pub struct Reply {
 }
 
 impl Reply {
+    fn of(output: &std::process::Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// The answer as JSON; null where it is none.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(self.out.trim()).unwrap_or(serde_json::Value::Null)
@@ -102,11 +110,23 @@ impl Programs {
             .stdin(Stdio::null())
             .output()
             .with_context(|| format!("{program} cannot be started"))?;
-        Ok(Reply {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        Ok(Reply::of(&output))
+    }
+
+    /// The same where no file may grow beyond so many bytes: every write past them fails.
+    ///
+    /// # Errors
+    /// Where the program cannot be started.
+    pub fn run_cramped(&self, bytes: u64, program: &str, args: &[&str]) -> anyhow::Result<Reply> {
+        let script = "trap '' XFSZ; limit=$1; shift; exec prlimit --fsize=$limit \"$@\"";
+        let output = Command::new("sh")
+            .args(["-c", script, "cramped", &bytes.to_string()])
+            .arg(self.folder.join(program))
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("{program} cannot be started"))?;
+        Ok(Reply::of(&output))
     }
 
     /// Starts a command and does not wait for it.

@@ -110,6 +110,18 @@ impl Tx<'_> {
             .collect()
     }
 
+    /// Whether anything but its own node's plainly applied changes has moved a feed after a place.
+    pub fn moved_by_others(&self, feed: &str, after: u64) -> Result<bool, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM feed_entry
+                 WHERE feed = ?1 AND sequence > ?2
+                     AND (foreign_sequence > ?2 OR own_node IS NULL OR left_reason IS NOT NULL))",
+            )?
+            .query_row(params![feed, after.cast_signed()], |row| row.get(0))?)
+    }
+
     /// The digest that is kept of a feed.
     pub fn feed_digest(&self, feed: &str) -> Result<Digest, StoreError> {
         Ok(self.read_feed(feed)?.digest)
