@@ -182,7 +182,7 @@ fn apply_register(tx: store::Tx<'_>, folder: &Path) -> Result<(), StoreError> {
                 tx.revoke_node(NodeId::new(node), at.cast_unsigned())?;
             }
             Entry::UsedCode(hash) => tx.drop_code(&hash)?,
-            Entry::Purged(_) => {}
+            Entry::Purged(_) | Entry::Leased { .. } => {}
         }
     }
     Ok(())
