@@ -103,7 +103,7 @@ pub struct Session {
     feeds: Vec<String>,
     received: u64,
     is_copy: bool,
-    numbers_asked: Option<tokio::time::Instant>,
+    numbers_asked: Option<leases::Asked>,
 }
 
 impl Session {

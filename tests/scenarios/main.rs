@@ -11,6 +11,7 @@ mod crash;
 mod enrolment;
 mod faults;
 mod history;
+mod leases;
 mod people;
 mod restore;
 mod rules;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use domain::checks::date::china_date_of;
+use domain::id::RecordId;
 use domain::lease::{Block, years_needed};
 use domain::limits;
 use proto::convert;
@@ -17,7 +18,7 @@ use super::Session;
 use crate::app::Own;
 use crate::{letters, system};
 
-/// In a session the hub is asked for numbers at most so often.
+/// In a session the hub is asked for the same numbers at most so often.
 const ASK_AGAIN: Duration = Duration::from_mins(1);
 
 /// The blocks that a greeting names: those of the present epoch, and those of a former identity that
@@ -63,26 +64,34 @@ pub(super) fn take_in(
     Ok(())
 }
 
+/// What a session has asked for: when, and of which issuers and years few numbers were left.
+pub(super) type Asked = (Instant, Vec<(RecordId, u16)>);
+
 impl Session {
-    /// Greets again where few numbers are left, the year is another, or the office has become an issuer.
+    /// Greets again where few numbers are left, the year is another, or an organisation of the office has
+    /// become an issuer; not for the same again within a minute, should the hub not lease.
     pub(super) async fn ask_for_numbers(&mut self) -> anyhow::Result<()> {
-        let is_recent = self
-            .numbers_asked
-            .is_some_and(|at| at.elapsed() < ASK_AGAIN);
         let (own, marks) = (self.own, self.app.marks_path());
-        let is_low = self
+        let low = self
             .app
             .store
             .read::<_, anyhow::Error>(move |tx| {
                 let years = years_needed(china_date_of(system::now_ms().cast_signed()));
-                let left = letters::left(tx, own, &marks)?;
-                Ok(left.iter().any(|(_, year, left)| {
-                    years.contains(year) && *left < limits::LETTER_BLOCK_LOW
-                }))
+                let mut low = Vec::new();
+                for (issuer, year, left) in letters::left(tx, own, &marks)? {
+                    if years.contains(&year) && left < limits::LETTER_BLOCK_LOW {
+                        low.push((issuer.key.id, year));
+                    }
+                }
+                Ok(low)
             })
             .await?;
-        if is_low && !is_recent {
-            self.numbers_asked = Some(Instant::now());
+        let is_asked = self
+            .numbers_asked
+            .as_ref()
+            .is_some_and(|(at, asked)| *asked == low && at.elapsed() < ASK_AGAIN);
+        if !low.is_empty() && !is_asked {
+            self.numbers_asked = Some((Instant::now(), low));
             self.greet().await?;
         }
         Ok(())
