@@ -114,9 +114,9 @@ fn of_year(
             "state": "unknown",
             "void_from": first,
             "void_to": end - 1,
-            "reason": "before_restore",
-            "reason_zh": "中心恢复备份之前已分配,不再使用",
-            "reason_en": "leased before the hub was restored, not used again",
+            "reason": "books_lost",
+            "reason_zh": "已分配但记录丢失(中心恢复备份或断电),不再分配",
+            "reason_en": "leased, and lost to the books (restore, power cut): not leased again",
         }));
     }
     Ok(rows)
