@@ -26,6 +26,10 @@ use crate::desk::Values;
 use crate::error::HubError;
 use crate::recovery;
 
+/// Set while a restored hub's register is not the one from before.
+const REGISTER_LOST: &str = "register_lost";
+/// Numbers of an issuer that may have been leased unseen since a backup.
+const UNKNOWN_NUMBERS: u32 = 10 * limits::LETTER_BLOCK;
 /// Letters read at once.
 const PORTION: usize = 5_000;
 
@@ -301,6 +305,48 @@ pub fn void_number(
     })?;
     round.finish(world.into_writes(), Vec::new())?;
     Ok(voided)
+}
+
+/// A restored hub has no register from before.
+///
+/// # Errors
+/// The store's own.
+pub fn note_register_lost(tx: Tx<'_>) -> Result<(), StoreError> {
+    tx.set_setting(REGISTER_LOST, b"1")
+}
+
+/// A person ends a recovery without some nodes. Where the register is lost too, nothing tells what was
+/// leased to them since the backup: new blocks lie far behind it.
+///
+/// # Errors
+/// The store's own; a register that cannot be written.
+pub fn skip_unheard(tx: Tx<'_>, app: &App, now_ms: u64) -> Result<(), HubError> {
+    let is_lost = tx
+        .setting(REGISTER_LOST)?
+        .is_some_and(|lost| !lost.is_empty());
+    if !is_lost || !recovery::is_recovering(tx)? || tx.unreported()?.is_empty() {
+        return Ok(());
+    }
+    let today = china_date_of(now_ms.cast_signed());
+    for issuer in tx.list(&organisation::KIND, &[], None, usize::MAX)? {
+        if !can_issue(&issuer) {
+            continue;
+        }
+        let booked = tx.leases_of(issuer.key.id)?;
+        for year in years_needed(today) {
+            let of_year = booked.iter().filter(|b| b.block.year == year);
+            let end = of_year.map(|b| b.block.end).max().unwrap_or(1) + UNKNOWN_NUMBERS;
+            let block = Block {
+                issuer: issuer.key.id,
+                year,
+                first: end,
+                end,
+                next: end,
+            };
+            note_leased(app, &block, now_ms)?;
+        }
+    }
+    Ok(tx.set_setting(REGISTER_LOST, &[])?)
 }
 
 /// What contradicts the invariants of [`domain::lease`] in the books: nothing, or a bug.

@@ -372,6 +372,40 @@ fn a_hub_restored_from_an_old_backup_leases_no_number_twice() -> anyhow::Result<
 }
 
 #[test]
+fn a_hub_that_lost_its_register_too_leases_far_behind_what_it_cannot_know() -> anyhow::Result<()> {
+    let mut stage = Stage::with_offices(2)?;
+    let city = &mut stage.city;
+    let cases = cases(city, 2)?;
+    city.prove_equality()?;
+    let backup = city.folder.join("hub.backup");
+    let backup = backup.to_string_lossy().into_owned();
+    city.hub(&["backup", &backup])?.done()?;
+    make_issuer(city, EAST)?;
+    let year = this_year(city)?;
+    city.settle_down(1)?;
+    city.kill_office(0)?;
+    assert_eq!(approve(city, &cases[0])?, number(year, 1));
+    city.kill_hub()?;
+    std::fs::remove_file(city.folder.join("hub").join("register.txt"))?;
+    city.hub(&["restore", &backup])?.done()?;
+    city.start_hub()?;
+    // The other office tells who may issue; the one with the numbers is not heard.
+    wait_for("the other office is heard", 60, || {
+        let status = city.hub(&["recovery", "status"])?.done()?.json();
+        Ok((status["not_heard"].as_array().map(Vec::len) == Some(1)).then_some(()))
+    })?;
+    city.hub(&["recovery", "end"])?.done()?;
+    assert_eq!(approve_at_desk(city, &cases[1], EAST)?, number(year, 1001));
+    city.start_office(0)?;
+    city.prove_equality()?;
+    let own = block(city, year, 1)?;
+    assert_eq!((&own["state"], &own["next"]), (&"leased".into(), &2.into()));
+    let wanted = [1, 1001].map(|serial| (number(year, serial), "ISSUED".to_owned()));
+    assert_eq!(letters(city)?, wanted);
+    Ok(())
+}
+
+#[test]
 fn a_new_year_brings_new_numbers_and_voids_the_rest_of_the_old() -> anyhow::Result<()> {
     let mut stage = Stage::with_offices(2)?;
     let city = &mut stage.city;

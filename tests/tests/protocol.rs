@@ -175,6 +175,11 @@ const NUMBERS: &[Row] = &[
         Ok("a_hub_restored_from_an_old_backup_leases_no_number_twice"),
     ),
     Row(
+        "a restored hub without its register and without a node leases far behind",
+        "hub restore, recovery end",
+        Ok("a_hub_that_lost_its_register_too_leases_far_behind_what_it_cannot_know"),
+    ),
+    Row(
         "a new year begins a new block",
         "clock",
         Ok("a_new_year_brings_new_numbers_and_voids_the_rest_of_the_old"),
