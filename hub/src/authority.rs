@@ -476,6 +476,7 @@ impl Round<'_> {
         for _ in 0..WAITING_ROUNDS_MAX {
             self.tx.apply(&writes, self.now_ms)?;
             self.write_claims(&writes)?;
+            crate::leases::book_letters(self.tx, &writes)?;
             self.append_own(&std::mem::take(&mut desk), &writes.hub_changes)?;
             let mut waiting = Vec::new();
             for key in &writes.created {

@@ -174,15 +174,19 @@ pub fn restore(
 
 /// Revocations and used codes that the backup does not know of stay.
 fn apply_register(tx: store::Tx<'_>, folder: &Path) -> Result<(), StoreError> {
-    let register = AppendOnlyRegister::open(&app::register_path(folder))
-        .map_err(|error| StoreError::Disk(error.to_string()))?;
+    let path = app::register_path(folder);
+    if !path.exists() {
+        crate::leases::note_register_lost(tx)?;
+    }
+    let register =
+        AppendOnlyRegister::open(&path).map_err(|error| StoreError::Disk(error.to_string()))?;
     for (entry, at) in register.entries() {
         match entry {
             Entry::RevokedNode(node) => {
                 tx.revoke_node(NodeId::new(node), at.cast_unsigned())?;
             }
             Entry::UsedCode(hash) => tx.drop_code(&hash)?,
-            Entry::Purged(_) => {}
+            Entry::Purged(_) | Entry::Leased { .. } => {}
         }
     }
     Ok(())

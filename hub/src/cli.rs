@@ -3,6 +3,7 @@
 mod backup;
 mod desk;
 mod enrolment;
+mod leases;
 mod look;
 mod machines;
 mod merge;
@@ -181,6 +182,9 @@ enum Command {
     /// Transfers of organisation relations.
     #[command(subcommand)]
     Transfer(people::Transfer),
+    /// Letter numbers: who holds which, and what became of them.
+    #[command(subcommand)]
+    Lease(leases::Lease),
     /// Writes a backup while work goes on.
     Backup {
         /// The file.
@@ -261,6 +265,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
                 values,
             } => people::step(&app, id, (event, organisation), values, actor).await?,
             Command::Tick => serde_json::json!({"steps": crate::rules::tick(&app).await?}),
+            Command::Lease(lease) => leases::lease(&app, lease, actor).await?,
             Command::Backup { file, protected } => backup::backup(&app, file, protected)?,
             Command::Recovery { command } => backup::recovery(&app, command.as_ref()).await?,
             Command::Serve { rpc, web } => {

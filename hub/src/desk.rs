@@ -13,6 +13,7 @@ use store::Tx;
 use crate::app::App;
 use crate::authority::Round;
 use crate::error::HubError;
+use crate::leases;
 
 /// Fields by number, canonical bytes.
 pub type Values = Vec<(u16, Vec<u8>)>;
@@ -122,7 +123,15 @@ pub fn step(
         (step::DATE, date.into_bytes()),
         (step::RECORDER, actor.as_bytes().to_vec()),
     ];
-    values.extend(args);
+    let of_step = (subject, event);
+    values.extend(leases::with_number(
+        tx,
+        app,
+        of_step,
+        organisation,
+        args,
+        now_ms,
+    )?);
     let id = crate::system::new_record_id()
         .map_err(|error| store::StoreError::Disk(error.to_string()))?;
     let key = RecordKey {

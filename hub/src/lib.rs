@@ -10,6 +10,7 @@ pub mod config;
 pub mod desk;
 pub mod error;
 pub mod greet;
+pub mod leases;
 pub mod recovery;
 pub mod rpc;
 pub mod rules;

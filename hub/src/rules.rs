@@ -12,7 +12,7 @@ use store::{Filter, StoreError, Tx};
 use crate::app::App;
 use crate::authority::Round;
 use crate::error::HubError;
-use crate::{desk, recovery, system};
+use crate::{desk, leases, recovery, system};
 
 /// Cases and notes that one tick looks at.
 const DUE_MAX: usize = 10_000;
@@ -29,6 +29,7 @@ pub async fn tick(app: &App) -> Result<u64, HubError> {
                 return Ok(0);
             }
             let now_ms = system::now_ms();
+            leases::void_revoked(tx, now_ms)?;
             let mut taken = 0;
             for subject in in_transit(tx)? {
                 taken += u64::from(take_due(tx, &own, &subject, now_ms)?);

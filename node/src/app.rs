@@ -10,6 +10,7 @@ use transport::keys::NodeKeys;
 
 const DATABASE: &str = "node.sqlite";
 const KEYS: &str = "node-keys.toml";
+const MARKS: &str = "node-letter-numbers.txt";
 
 /// Everything that the node's parts share.
 #[derive(Debug, Clone)]
@@ -127,6 +128,11 @@ impl App {
     /// Where the key file lies.
     pub fn keys_path(&self) -> PathBuf {
         self.folder.join(KEYS)
+    }
+
+    /// Where the next letter numbers are written down, beside the keys.
+    pub fn marks_path(&self) -> PathBuf {
+        self.folder.join(MARKS)
     }
 
     /// Where the database lies.

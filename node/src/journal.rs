@@ -190,10 +190,13 @@ pub fn take_step(
         (step::SUBJECT_KIND, subject.kind.to_string().into_bytes()),
         (step::SUBJECT, subject.id.bytes().to_vec()),
         (step::EVENT, event.as_bytes().to_vec()),
-        (step::ORGANISATION, own.office.bytes().to_vec()),
         (step::DATE, date.into_bytes()),
         (step::RECORDER, actor.as_bytes().to_vec()),
     ];
+    // An organisation of the office that it works for, if one is named.
+    if args.iter().all(|(number, _)| *number != step::ORGANISATION) {
+        values.push((step::ORGANISATION, own.office.bytes().to_vec()));
+    }
     values.extend(args);
     let key = RecordKey {
         kind: step::KIND_NUMBER,

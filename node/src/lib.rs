@@ -10,6 +10,7 @@ pub mod enrol;
 pub mod fold;
 pub mod import;
 pub mod journal;
+pub mod letters;
 pub mod rewrite;
 pub mod sync;
 pub mod system;

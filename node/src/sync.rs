@@ -1,6 +1,7 @@
 //! The node's side of a session: greet, push, pull, prove. Every step is a function of the database:
 //! cut anywhere, the next session goes on from what was committed.
 
+mod leases;
 mod pull;
 mod push;
 mod report;
@@ -105,6 +106,7 @@ pub struct Session {
     /// what its own plainly applied changes moved since; none where that is not known.
     reached: Option<u64>,
     is_copy: bool,
+    numbers_asked: Option<leases::Asked>,
 }
 
 impl Session {
@@ -132,6 +134,7 @@ impl Session {
             received: 0,
             reached: None,
             is_copy: false,
+            numbers_asked: None,
         };
         if let Err(error) = session.greet().await {
             // An expired certificate may still ask for its successor, and for nothing else.
@@ -192,6 +195,7 @@ impl Session {
         presented: Option<wire::Head>,
     ) -> anyhow::Result<wire::HelloResponse> {
         let (own, proposed) = (self.own, system::random_16()?);
+        let marks = self.app.marks_path();
         let mut hello = self
             .app
             .store
@@ -213,14 +217,16 @@ impl Session {
                     proposed_nonce: proposed.into(),
                     incarnation: tx.setting("incarnation")?.unwrap_or_default().into(),
                     waiting: tx.pending_count()?,
+                    leases: leases::said(tx, own, &marks)?,
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                     ..wire::HelloRequest::default()
                 })
             })
             .await?;
         hello.clock = system::now_ms();
-        let proposed = hello.proposed_nonce.clone();
+        let (proposed, told) = (hello.proposed_nonce.clone(), hello.leases.clone());
         let answer = self.client.hello(hello).await?.into_inner();
+        let answered = answer.clone();
         let incarnation = answer.incarnation.clone();
         let feed = self.app.office_feed();
         self.app
@@ -231,6 +237,7 @@ impl Session {
                     report::read_anew(tx, &["city", &feed])?;
                 }
                 hybrid::note_greeting(tx)?;
+                leases::take_in(tx, own, told, &answered)?;
                 tx.set_setting("nonce_confirmed", &proposed)?;
                 tx.set_setting("nonce_proposed", &[])?;
                 Ok(tx.set_setting("incarnation", &incarnation)?)
@@ -388,6 +395,7 @@ impl Session {
     pub async fn exchange(&mut self) -> anyhow::Result<Summary> {
         // Another process may have written under a former epoch until just now.
         self.carry_over().await?;
+        self.ask_for_numbers().await?;
         let pushed = self.push_all().await;
         anyhow::ensure!(
             !self.is_copy,

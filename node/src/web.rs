@@ -7,6 +7,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::letters;
 
 /// Serves the page until the process ends.
 ///
@@ -27,7 +28,7 @@ pub async fn serve(app: App, listener: tokio::net::TcpListener) -> std::io::Resu
 /// # Errors
 /// The store's own.
 pub async fn status(app: &App) -> anyhow::Result<Value> {
-    let own = app.own;
+    let (own, marks) = (app.own, app.marks_path());
     // What the clerk reads out while an operator must confirm this machine.
     let pending = app.keys()?.enrolment;
     let comparison = pending.and_then(|pending| pending.comparison_number().ok());
@@ -66,10 +67,29 @@ pub async fn status(app: &App) -> anyhow::Result<Value> {
                 "waiting": tx.pending_count()?,
                 "last_success_ms": number("last_success")?,
                 "link": String::from_utf8_lossy(&link),
+                "letter_numbers": numbers_left(tx, own, &marks)?,
                 "certificates": certificates,
             }))
         })
         .await
+}
+
+/// Letter numbers left here without a line, by issuer and year.
+fn numbers_left(
+    tx: store::Tx<'_>,
+    own: crate::app::Own,
+    marks: &std::path::Path,
+) -> anyhow::Result<Vec<Value>> {
+    let left = letters::left(tx, own, marks)?;
+    let line = |(issuer, year, left): &(domain::record::Record, u16, u32)| {
+        json!({
+            "issuer": letters::name_of(issuer),
+            "issuer_id": issuer.key.id.to_string(),
+            "year": year,
+            "left": left,
+        })
+    };
+    Ok(left.iter().map(line).collect())
 }
 
 async fn status_json(State(app): State<App>) -> Json<Value> {

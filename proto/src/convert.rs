@@ -2,11 +2,13 @@
 //! fault has its own name.
 
 mod change;
+mod lease;
 mod pack;
 mod row;
 
 pub use change::{batch_signature_text, decided_signature_text, decode_change, encode_change};
 pub use change::{change_ref, read_change_ref};
+pub use lease::{decode_leases, encode_lease};
 pub use pack::{decode_batch, decode_rows, encode_batch, encode_rows};
 pub use row::{FeedRow, LeaveReason, decode_row, encode_row};
 

@@ -44,15 +44,7 @@ fn a_step_that_came_too_late_comes_back_with_its_reason_and_is_decided_by_a_pers
     city.office(0)?.line.cut();
     city.node(0, &["transfer", "step", &case, "withdraw"])?
         .done()?;
-    let approve = [
-        "step",
-        &case,
-        "approve",
-        "--as",
-        STREET,
-        "letter_number=示范-7",
-        "valid_days=30",
-    ];
+    let approve = ["step", &case, "approve", "--as", STREET, "valid_days=30"];
     city.hub(&approve)?.done()?;
     city.office(0)?.line.restore();
     let note = wait_for("the refusal at the office", 60, || {

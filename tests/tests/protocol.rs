@@ -148,6 +148,54 @@ const RESTORES: &[Row] = &[
     ),
 ];
 
+const NUMBERS: &[Row] = &[
+    Row(
+        "numbers are given out offline, one after another",
+        "node transfer step approve",
+        Ok("numbers_are_given_without_a_line_and_follow_one_another"),
+    ),
+    Row(
+        "blocks of two machines and of the desk never overlap",
+        "node join, hub transfer step approve",
+        Ok("two_machines_of_one_issuer_and_the_desk_never_give_the_same_number"),
+    ),
+    Row(
+        "an older database: the mark beside the keys counts, the rest is void",
+        "node backup, restore; hub lease void",
+        Ok("a_database_put_back_from_a_backup_gives_no_number_twice_and_the_rest_is_void"),
+    ),
+    Row(
+        "a number seen twice is set aside with a task",
+        "node folder copied",
+        Ok("a_number_that_a_copied_folder_gives_a_second_time_is_set_aside_with_a_task"),
+    ),
+    Row(
+        "a restored hub leases no number twice",
+        "hub restore",
+        Ok("a_hub_restored_from_an_old_backup_leases_no_number_twice"),
+    ),
+    Row(
+        "a restored hub without its register and without a node leases far behind",
+        "hub restore, recovery end",
+        Ok("a_hub_that_lost_its_register_too_leases_far_behind_what_it_cannot_know"),
+    ),
+    Row(
+        "a new year begins a new block",
+        "clock",
+        Ok("a_new_year_brings_new_numbers_and_voids_the_rest_of_the_old"),
+    ),
+    Row(
+        "a revoked office's rest is void",
+        "hub office revoke",
+        Ok("the_rest_of_a_revoked_offices_numbers_is_void"),
+    ),
+    Row(
+        "a refused step voids the number that it gave out",
+        "(decision)",
+        Ok("a_refusal_voids_the_number_of_a_letter_that_was_printed_before_the_verdict"),
+    ),
+];
+
 #[test]
 fn the_table_of_the_protocol_is_current_and_its_tests_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -156,6 +204,7 @@ fn the_table_of_the_protocol_is_current_and_its_tests_exist() {
     for (title, rows) in [
         ("Rules of merging", RULES),
         ("Restore, rewind, clone", RESTORES),
+        ("Letter numbers", NUMBERS),
     ] {
         write!(
             table,

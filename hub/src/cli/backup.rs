@@ -10,7 +10,7 @@ use super::machines::decide_kept;
 use crate::app::App;
 use crate::backup::{self, Protection};
 use crate::error::HubError;
-use crate::recovery;
+use crate::{leases, recovery, system};
 
 /// Shortest passphrase that is taken.
 const PASSPHRASE_CHARS_MIN: usize = 12;
@@ -92,8 +92,12 @@ pub(super) enum Recovery {
 
 pub(super) async fn recovery(app: &App, command: Option<&Recovery>) -> anyhow::Result<Value> {
     if matches!(command, Some(Recovery::End)) {
+        let own = app.clone();
         app.store
-            .write::<_, HubError>(|tx| Ok(recovery::end(tx)?))
+            .write::<_, HubError>(move |tx| {
+                leases::skip_unheard(tx, &own, system::now_ms())?;
+                Ok(recovery::end(tx)?)
+            })
             .await?;
         let journals = app
             .store

@@ -333,7 +333,12 @@ pub(super) async fn office(app: &App, command: &Office, actor: &str) -> anyhow::
             let office = organisation_named(app, code).await?;
             let revoked = app
                 .store
-                .write::<_, HubError>(move |tx| Ok(tx.revoke_nodes(office, system::now_ms())?))
+                .write::<_, HubError>(move |tx| {
+                    let now_ms = system::now_ms();
+                    let revoked = tx.revoke_nodes(office, now_ms)?;
+                    crate::leases::void_revoked(tx, now_ms)?;
+                    Ok(revoked)
+                })
                 .await?;
             let mut register = app
                 .register

@@ -23,9 +23,15 @@ pub(super) async fn verify(app: &App) -> anyhow::Result<Value> {
             let journals = check_journals(tx, &mut findings)?;
             let feeds = check_feeds(tx, &mut findings)?;
             let members = check_holders(tx, &mut findings)?;
+            let leases = crate::leases::check(tx, &mut findings)?;
             Ok((
                 findings,
-                json!({"journals": journals, "feeds": feeds, "members": members}),
+                json!({
+                    "journals": journals,
+                    "feeds": feeds,
+                    "members": members,
+                    "leases": leases,
+                }),
             ))
         })
         .await?;

@@ -16,7 +16,7 @@ use super::{Shared, pull};
 use crate::authority::{self, Pushed};
 use crate::error::HubError;
 use crate::greet::{self, Greeting, Standing};
-use crate::system;
+use crate::{leases, system};
 
 /// Pushes of one node that may be under way at once.
 const PUSHES_IN_FLIGHT: u32 = 4;
@@ -89,15 +89,19 @@ impl Sync for SyncService {
             ),
         };
         let (feeds, waiting) = (feeds_of(&node), hello.waiting);
-        let office = node.office;
-        let (standing, journal, office_name) = self
+        let said = convert::decode_leases(hello.leases).map_err(CallRefused::from)?;
+        let (office, app) = (node.office, self.shared.app.clone());
+        let (standing, journal, office_name, leases) = self
             .shared
             .app
             .store
             .write::<_, HubError>(move |tx| {
                 tx.note_greeting_of(node.id, now_ms, waiting, offset_ms)?;
                 let (standing, journal) = greet::greet(tx, &node, &greeting, now_ms)?;
-                Ok((standing, journal, name_of(tx, office)?))
+                let is_settled = standing == Standing::Agreed;
+                let caller = (&node, greeting.epoch);
+                let leases = leases::greet(tx, &app, caller, said, is_settled, now_ms)?;
+                Ok((standing, journal, name_of(tx, office)?, leases))
             })
             .await?;
         let (standing, offered_epoch) = match standing {
@@ -115,7 +119,7 @@ impl Sync for SyncService {
             offered_epoch,
             clock: now_ms,
             offset_ms,
-            leases: Vec::new(),
+            leases: leases.iter().map(convert::encode_lease).collect(),
             limits: Some(limits_now()),
             renew: peer_renew,
             hub_name: self.shared.app.identity.name().to_owned(),
@@ -298,9 +302,6 @@ fn check_nonces(hello: &wire::HelloRequest) -> Result<(), CallRefused> {
         .map_or(0, |head| head.chain.len());
     if !matches!(acknowledged, 0 | 32) {
         return Err(convert::Invalid::Length("acknowledged.chain").into());
-    }
-    if hello.leases.iter().any(|lease| lease.issuer.len() != 16) {
-        return Err(convert::Invalid::Length("leases.issuer").into());
     }
     Ok(())
 }

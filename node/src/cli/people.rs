@@ -14,8 +14,11 @@ use super::records::{found, organisation_in, read_id, read_values};
 use crate::app::App;
 use crate::journal::Values;
 use crate::journal::{self};
-use crate::{fold, system};
+use crate::{fold, letters, system};
 use console::answer::record_json;
+
+/// What a step is until the hub has decided it.
+const WAITING: &str = "待市里确认 waiting for the city";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Transfer {
@@ -107,7 +110,7 @@ async fn start(
             begin(tx, own, "create", args, &actor)
         })
         .await?;
-    Ok(json!({"id": id.to_string(), "state": "待市里确认 waiting for the city"}))
+    Ok(json!({"id": id.to_string(), "state": WAITING}))
 }
 
 /// A letter from outside: the case begins at the receiver.
@@ -122,7 +125,7 @@ async fn enter_letter(app: &App, values: &[String], actor: &str) -> anyhow::Resu
             begin(tx, own, "enter_letter", args, &actor)
         })
         .await?;
-    Ok(json!({"id": id.to_string(), "state": "待市里确认 waiting for the city"}))
+    Ok(json!({"id": id.to_string(), "state": WAITING}))
 }
 
 fn begin(
@@ -149,7 +152,7 @@ pub(super) async fn step(
     actor: &str,
 ) -> anyhow::Result<Value> {
     let id = read_id(id)?;
-    let own = app.own;
+    let (own, marks) = (app.own, app.marks_path());
     let (event, values, actor) = (event.to_owned(), values.to_vec(), actor.to_owned());
     let taken = app
         .store
@@ -170,10 +173,18 @@ pub(super) async fn step(
                 None => bail!("no such record 没有这条记录"),
             };
             let args = read_values(tx, &step::KIND, &values)?;
-            journal::take_step(tx, own, key, &event, args, &actor)
+            let args = letters::complete(tx, own, &marks, (key, &event), args)?;
+            let number = args.iter().find(|(n, _)| *n == step::LETTER_NUMBER);
+            let number = number.map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+            let taken = journal::take_step(tx, own, key, &event, args, &actor)?;
+            Ok((taken, number))
         })
         .await?;
-    Ok(json!({"step": taken.to_string(), "state": "待市里确认 waiting for the city"}))
+    let mut answer = json!({"step": taken.0.to_string(), "state": WAITING});
+    if let (Some(map), Some(number)) = (answer.as_object_mut(), taken.1) {
+        map.insert("letter_number".to_owned(), number.into());
+    }
+    Ok(answer)
 }
 
 /// The events of own steps on a record that the hub has not decided.
@@ -252,5 +263,5 @@ pub(super) async fn settle(app: &App, id: &str, keep: &str, actor: &str) -> anyh
             journal::take_step(tx, own, item.key, "settle", args, &actor)
         })
         .await?;
-    Ok(json!({"step": taken.to_string(), "state": "待市里确认 waiting for the city"}))
+    Ok(json!({"step": taken.to_string(), "state": WAITING}))
 }

@@ -337,7 +337,8 @@ pub struct HelloRequest {
     /// The newest of the node's places that the hub has acknowledged.
     #[prost(message, optional, tag = "6")]
     pub acknowledged: ::core::option::Option<Head>,
-    /// Blocks of letter numbers that the node holds.
+    /// Blocks of letter numbers that the node holds, those of a former epoch or identity too until the
+    /// hub has taken them back. At most 256, none longer than 100 numbers.
     #[prost(message, repeated, tag = "7")]
     pub leases: ::prost::alloc::vec::Vec<Lease>,
     /// The newest generation of kinds and fields that the node knows.
@@ -353,7 +354,7 @@ pub struct HelloRequest {
     #[prost(uint64, tag = "11")]
     pub waiting: u64,
 }
-/// A block of letter numbers: \[first, end) of a year, of which next is the first unused.
+/// A block of an issuer's letter numbers: \[first, end) of a year, of which next is the first unused.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Lease {
     #[prost(uint32, tag = "1")]
@@ -387,7 +388,8 @@ pub struct HelloResponse {
     pub clock: u64,
     #[prost(sint64, tag = "7")]
     pub offset_ms: i64,
-    /// Blocks of letter numbers granted.
+    /// The blocks from which numbers may be given out in this epoch, where the standing is agreed: one
+    /// that was told and is not among them is not the node's any more. Else nothing is said of them.
     #[prost(message, repeated, tag = "8")]
     pub leases: ::prost::alloc::vec::Vec<Lease>,
     #[prost(message, optional, tag = "9")]

@@ -10,6 +10,7 @@
 //! - [`credit_code`]: unified social credit codes (统一社会信用代码), GB 32100-2015.
 //! - [`area_code`]: twelve-digit codes of communities (统计用区划代码), GB/T 2260 and below.
 //! - [`date`]: dates of China, of day or month precision, working days, validity of letters.
+//! - [`letter_number`]: numbers of letters of introduction, year and serial.
 //! - [`numerals`]: capital and small Chinese numerals for letters.
 //! - [`name`]: names of persons, their form for comparing and for masked display.
 //! - [`phone`]: telephone numbers of mainland China.
@@ -21,6 +22,7 @@ pub mod code_lists;
 pub mod credit_code;
 pub mod date;
 pub mod id_number;
+pub mod letter_number;
 pub mod name;
 pub mod numerals;
 pub mod phone;

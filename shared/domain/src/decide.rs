@@ -23,6 +23,7 @@ pub(crate) use merge::of_merged;
 pub use rewritten::replaced;
 pub use step::HUB_RECORDER;
 pub use transfer::chase_is_due;
+pub use transfer::letters::void_number;
 
 use crate::change::{Change, Verb};
 use crate::id::{ChangeId, DESK, OfficeId, RecordId, derived_id};
@@ -31,7 +32,7 @@ use crate::kinds::{self, set_aside, step as step_kind};
 use crate::record::RecordKey;
 use crate::world::{Mover, Need, Outcome, Waiting, World};
 
-pub use step::local_refusal;
+pub use step::{local_refusal, office_of};
 pub use unit::{pack_unit, unpack_unit, unpack_values};
 
 /// A change with what the hub knows of its arrival.
@@ -203,6 +204,7 @@ fn decide_in_draft(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict
         Err(Stop::Refused(reason)) => {
             world.discard();
             put_aside(world, incoming, reason, None)?;
+            transfer::letters::void_refused(world, incoming, reason)?;
             Ok(Verdict::SetAside(reason))
         }
         Err(Stop::WaitsFor(key)) => {

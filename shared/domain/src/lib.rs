@@ -17,6 +17,7 @@ pub mod digest;
 pub mod id;
 pub mod kind;
 pub mod kinds;
+pub mod lease;
 pub mod limits;
 pub mod machine;
 pub mod machines;

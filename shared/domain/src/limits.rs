@@ -40,8 +40,13 @@ pub const WAITING_MS_MAX: u64 = 30 * 24 * 3600 * 1000;
 pub const TOMBSTONE_MS_MIN: u64 = 400 * 24 * 3600 * 1000;
 /// How long a letter may be valid (days; `domain.md` 1.8, invariant 5).
 pub const LETTER_DAYS_MAX: i64 = 90;
-/// Letter numbers leased to a node at once.
+/// Letter numbers leased to a node at once: months of an office's letters, and few enough that the
+/// rest of a voided block is no great gap.
 pub const LETTER_BLOCK: u32 = 100;
+/// With fewer numbers of the year left, another block is leased: enough for weeks without a line.
+pub const LETTER_BLOCK_LOW: u32 = 30;
+/// Blocks that a node names in one greeting: more than it ever holds.
+pub const LEASES_MAX: usize = 256;
 /// The first wait after a failed attempt to reach the hub (milliseconds).
 pub const RETRY_MS_MIN: u64 = 500;
 /// The longest wait between attempts (milliseconds).

@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::{Body, Header};
+use crate::checks::letter_number::LetterNumber;
 use crate::id::{ChangeId, OfficeId, RecordId};
+use crate::lease::Booked;
 use crate::record::{Record, RecordKey};
 
 /// A fact that a decision lacks.
@@ -21,6 +23,8 @@ pub enum Need {
     OpenItems(RecordId),
     /// The steps that were applied to a record.
     StepsOf(RecordId),
+    /// The block in which an issuer's letter number lies, if it is leased.
+    Block(RecordId, LetterNumber),
 }
 
 /// The answer to a [`Need`].
@@ -34,6 +38,8 @@ pub enum Fact {
     OpenItems(RecordId, Vec<Record>),
     /// To [`Need::StepsOf`].
     StepsOf(RecordId, Vec<Record>),
+    /// To [`Need::Block`].
+    Block(RecordId, LetterNumber, Option<Booked>),
 }
 
 /// What became of a change's field that was not plainly applied; kept for ever.
@@ -156,6 +162,7 @@ fn together(before: Option<Mover>, now: Mover) -> Mover {
 pub struct World {
     records: BTreeMap<RecordKey, Option<Record>>,
     outcomes: BTreeMap<(ChangeId, u16), Option<Outcome>>,
+    blocks: BTreeMap<(RecordId, LetterNumber), Option<Booked>>,
     items: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     steps: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     made_items: BTreeMap<RecordId, BTreeSet<RecordKey>>,
@@ -173,6 +180,7 @@ impl World {
         Self {
             records: BTreeMap::new(),
             outcomes: BTreeMap::new(),
+            blocks: BTreeMap::new(),
             items: BTreeMap::new(),
             steps: BTreeMap::new(),
             made_items: BTreeMap::new(),
@@ -193,6 +201,9 @@ impl World {
             }
             Fact::Outcome(change, field, outcome) => {
                 self.outcomes.entry((change, field)).or_insert(outcome);
+            }
+            Fact::Block(issuer, number, booked) => {
+                self.blocks.entry((issuer, number)).or_insert(booked);
             }
             Fact::OpenItems(subject, items) => {
                 let keys = self.remember(items);
@@ -268,6 +279,18 @@ impl World {
             .get(&(change, field))
             .copied()
             .ok_or(Need::Outcome(change, field))
+    }
+
+    /// The block in which an issuer's number lies, if it is leased.
+    pub(crate) fn block(
+        &self,
+        issuer: RecordId,
+        number: LetterNumber,
+    ) -> Result<Option<Booked>, Need> {
+        self.blocks
+            .get(&(issuer, number))
+            .copied()
+            .ok_or(Need::Block(issuer, number))
     }
 
     /// The conflict items about a record that were open when this transaction began, or were opened

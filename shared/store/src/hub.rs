@@ -5,6 +5,7 @@ mod codes;
 mod facts;
 mod feeds;
 mod journals;
+mod leases;
 mod nodes;
 mod recovery;
 

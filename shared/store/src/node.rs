@@ -1,5 +1,9 @@
 //! What only a node keeps: its journal, what is pending, how far it has read.
 
+mod leases;
+
+pub use leases::Leased;
+
 use domain::change::{Hash, RawChange};
 use domain::digest::{Digest, RowHash};
 use domain::record::{Record, RecordKey};

@@ -104,6 +104,20 @@ impl<'c> Tx<'c> {
         Ok(None)
     }
 
+    /// The organisation that is an office, and those that name it as theirs.
+    pub fn organisations_of(&self, office: RecordId) -> Result<Vec<Record>, StoreError> {
+        let named = [
+            Filter::Is(organisation::NODE_OFFICE, office.bytes().to_vec()),
+            Filter::Alive,
+        ];
+        let mut all = self.list(&organisation::KIND, &named, None, usize::MAX)?;
+        if all.iter().all(|record| record.key.id != office) {
+            let kind = organisation::KIND_NUMBER;
+            all.extend(self.record(RecordKey { kind, id: office })?);
+        }
+        Ok(all)
+    }
+
     /// Records of a kind that meet every condition, by id, after a given one.
     pub fn list(
         &self,

@@ -1,14 +1,15 @@
 //! The append-only register: what a restore of the database must never undo.
 //!
-//! Revoked nodes, used enrolment codes and purged record ids stand in the database too; but a
-//! database restored from a backup would forget the newest of them. This file is not part of what a
-//! restore replaces, and both count.
+//! Revoked nodes, used enrolment codes, purged record ids and the ends of leased letter numbers stand
+//! in the database too; but a database restored from a backup would forget the newest of them. This
+//! file is not part of what a restore replaces, and both count.
 //!
 //! ```text
 //! lianxin-register 1
 //! revoked-node <32 hex> <unix ms> <check>
 //! used-code <64 hex> <unix ms> <check>
 //! purged <32 hex> <unix ms> <check>
+//! leased <issuer 32 hex><year 4 hex><end 8 hex> <unix ms> <check>
 //! ```
 //!
 //! `check` is the first four bytes of the BLAKE3 of what stands before it, in hex. A line without
@@ -38,6 +39,15 @@ pub enum Entry {
     UsedCode([u8; 32]),
     /// A record that was erased for good; its id is never taken again.
     Purged([u8; 16]),
+    /// Letter numbers of an issuer's year below this were leased; they are never leased again.
+    Leased {
+        /// The issuer.
+        issuer: [u8; 16],
+        /// The year.
+        year: u16,
+        /// The first number behind the block.
+        end: u32,
+    },
 }
 
 /// The register, loaded. Memory: about 60 bytes for each entry.
@@ -125,6 +135,19 @@ impl AppendOnlyRegister {
         self.entries.contains_key(&Entry::Purged(*record))
     }
 
+    /// The first letter number of an issuer's year that was never leased; 1 where none was.
+    pub fn leased_end(&self, issuer: &[u8; 16], year: u16) -> u32 {
+        let ends = self.entries.keys().filter_map(|entry| match entry {
+            Entry::Leased {
+                issuer: of,
+                year: in_year,
+                end,
+            } => ((of, *in_year) == (issuer, year)).then_some(*end),
+            Entry::RevokedNode(_) | Entry::UsedCode(_) | Entry::Purged(_) => None,
+        });
+        ends.max().unwrap_or(1)
+    }
+
     /// All entries with their times (milliseconds since 1970), in no order; after a restore the hub
     /// compares them with its database.
     pub fn entries(&self) -> impl Iterator<Item = (Entry, i64)> + '_ {
@@ -192,12 +215,16 @@ impl AppendOnlyRegister {
 }
 
 fn line(entry: Entry, unix_ms: i64) -> String {
-    let (word, id) = match &entry {
-        Entry::RevokedNode(node) => ("revoked-node", &node[..]),
-        Entry::UsedCode(hash) => ("used-code", &hash[..]),
-        Entry::Purged(record) => ("purged", &record[..]),
+    let (word, id) = match entry {
+        Entry::RevokedNode(node) => ("revoked-node", HEXLOWER.encode(&node)),
+        Entry::UsedCode(hash) => ("used-code", HEXLOWER.encode(&hash)),
+        Entry::Purged(record) => ("purged", HEXLOWER.encode(&record)),
+        Entry::Leased { issuer, year, end } => {
+            let issuer = HEXLOWER.encode(&issuer);
+            ("leased", format!("{issuer}{year:04x}{end:08x}"))
+        }
     };
-    let body = format!("{word} {} {unix_ms}", HEXLOWER.encode(id));
+    let body = format!("{word} {id} {unix_ms}");
     format!("{body} {}\n", check(&body))
 }
 
@@ -212,6 +239,16 @@ fn parse_line(text: &str) -> Option<(Entry, i64)> {
         "revoked-node" => Entry::RevokedNode(hex_array(id)?),
         "used-code" => Entry::UsedCode(hex_array(id)?),
         "purged" => Entry::Purged(hex_array(id)?),
+        "leased" => {
+            let (issuer, rest) = id.split_at_checked(32)?;
+            let (year, end) = rest.split_at_checked(4)?;
+            let end = Some(end).filter(|end| end.len() == 8)?;
+            Entry::Leased {
+                issuer: hex_array(issuer)?,
+                year: u16::from_str_radix(year, 16).ok()?,
+                end: u32::from_str_radix(end, 16).ok()?,
+            }
+        }
         _ => return None,
     };
     Some((entry, at.parse().ok()?))
@@ -241,6 +278,27 @@ mod tests {
         assert_eq!(again.code_used_at(&[2; 32]), Some(11));
         assert!(again.is_purged(&[3; 16]) && !again.is_purged(&[1; 16]));
         assert_eq!(again.entries().count(), 3);
+    }
+
+    #[test]
+    fn the_greatest_end_of_leased_numbers_survives() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("register");
+        let mut register = AppendOnlyRegister::open(&path).unwrap();
+        let leased = |issuer, year, end| Entry::Leased { issuer, year, end };
+        for (issuer, year, end) in [
+            ([1; 16], 2026, 201),
+            ([1; 16], 2026, 101),
+            ([1; 16], 2027, 11),
+            ([2; 16], 2026, u32::MAX),
+        ] {
+            register.append(leased(issuer, year, end), 10).unwrap();
+        }
+        let again = AppendOnlyRegister::open(&path).unwrap();
+        assert_eq!(again.leased_end(&[1; 16], 2026), 201);
+        assert_eq!(again.leased_end(&[1; 16], 2027), 11);
+        assert_eq!(again.leased_end(&[2; 16], 2026), u32::MAX);
+        assert_eq!(again.leased_end(&[2; 16], 2027), 1);
     }
 
     #[test]

@@ -36,7 +36,7 @@ struct Cases<'d, 'c> {
 /// The arguments that issue a letter.
 fn letter(number: usize) -> [String; 2] {
     [
-        format!("letter_number=示范-{number:04}"),
+        format!("letter_number=示范-2026-{number:04}"),
         "valid_days=60".to_owned(),
     ]
 }

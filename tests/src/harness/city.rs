@@ -152,6 +152,14 @@ impl City {
     /// # Errors
     /// Where it does not come up.
     pub fn start_hub(&mut self) -> anyhow::Result<()> {
+        self.start_hub_at(0)
+    }
+
+    /// The same, with its clock so many seconds ahead (or behind).
+    ///
+    /// # Errors
+    /// Where it does not come up.
+    pub fn start_hub_at(&mut self, offset_s: i64) -> anyhow::Result<()> {
         let rpc = self.rpc.to_string();
         let serve = [
             "serve",
@@ -162,9 +170,10 @@ impl City {
             "--web",
             "127.0.0.1:0",
         ];
+        let log = self.folder.join("hub.log");
         let hub = self
             .programs
-            .serve("lianxin-hub", &serve, &self.folder.join("hub.log"))?;
+            .serve_at(offset_s, "lianxin-hub", &serve, &log)?;
         self.rpc = hub.address("rpc")?;
         self.hub = Some(hub);
         Ok(())
@@ -183,11 +192,22 @@ impl City {
     /// # Errors
     /// Where it does not come up.
     pub fn start_office(&mut self, office: usize) -> anyhow::Result<()> {
+        self.start_office_at(0, office)
+    }
+
+    /// The same, with its clock so many seconds ahead (or behind).
+    ///
+    /// # Errors
+    /// Where it does not come up.
+    pub fn start_office_at(&mut self, offset_s: i64, office: usize) -> anyhow::Result<()> {
         let code = self.office(office)?.code;
         let log = self.folder.join(format!("{code}.log"));
         let place = self.offices.get_mut(office).context("no such office")?;
         let serve = ["serve", "--data", &place.data, "--web", "127.0.0.1:0"];
-        place.serving = Some(self.programs.serve("lianxin-node", &serve, &log)?);
+        place.serving = Some(
+            self.programs
+                .serve_at(offset_s, "lianxin-node", &serve, &log)?,
+        );
         Ok(())
     }
 
@@ -270,10 +290,29 @@ impl City {
     /// # Errors
     /// Where the program cannot be started.
     pub fn node(&self, office: usize, args: &[&str]) -> anyhow::Result<Reply> {
-        let office = self.office(office)?;
+        self.node_at(0, office, args)
+    }
+
+    /// The same, with the command's clock so many seconds ahead (or behind).
+    ///
+    /// # Errors
+    /// Where the program cannot be started.
+    pub fn node_at(&self, offset_s: i64, office: usize, args: &[&str]) -> anyhow::Result<Reply> {
+        self.machine_at(offset_s, &self.office(office)?.data, args)
+    }
+
+    /// Runs a command of a node in another data folder: a copy, or a second machine of an office.
+    ///
+    /// # Errors
+    /// Where the program cannot be started.
+    pub fn machine(&self, data: &str, args: &[&str]) -> anyhow::Result<Reply> {
+        self.machine_at(0, data, args)
+    }
+
+    fn machine_at(&self, offset_s: i64, data: &str, args: &[&str]) -> anyhow::Result<Reply> {
         let mut all = args.to_vec();
-        all.extend(["--data", &office.data, "--json"]);
-        self.programs.run("lianxin-node", &all)
+        all.extend(["--data", data, "--json"]);
+        self.programs.run_at(offset_s, "lianxin-node", &all)
     }
 
     /// An office by its place.

@@ -148,12 +148,27 @@ impl Programs {
     /// # Errors
     /// Where it ends before it is ready.
     pub fn serve(&self, program: &str, args: &[&str], log: &Path) -> anyhow::Result<Program> {
+        self.serve_at(0, program, args, log)
+    }
+
+    /// The same, with the program's clock so many seconds ahead (or behind).
+    ///
+    /// # Errors
+    /// Where it ends before it is ready.
+    pub fn serve_at(
+        &self,
+        offset_s: i64,
+        program: &str,
+        args: &[&str],
+        log: &Path,
+    ) -> anyhow::Result<Program> {
         let errors = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(log)?;
         let mut child = Command::new(self.folder.join(program))
             .args(args)
+            .env("LIANXIN_CLOCK_OFFSET_S", offset_s.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(errors)

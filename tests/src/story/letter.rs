@@ -12,13 +12,7 @@ fn member_at(city: &City, office: usize, place: usize) -> anyhow::Result<String>
 }
 
 /// Starts a transfer and brings it to the issued letter.
-fn start_and_issue(
-    city: &City,
-    from: usize,
-    to: usize,
-    member: &str,
-    number: &str,
-) -> anyhow::Result<String> {
+fn start_and_issue(city: &City, from: usize, to: usize, member: &str) -> anyhow::Result<String> {
     let (receiver, receiver_name) = (city.office(to)?.code, city.office(to)?.name);
     let unit = format!("to_unit={receiver_name}党委第一支部");
     let args = [
@@ -42,7 +36,6 @@ fn start_and_issue(
     city.node(from, &["transfer", "step", &case, "approve_branch"])?
         .done()?;
     city.settle_down(from)?;
-    let number = format!("letter_number={number}");
     let step = [
         "transfer",
         "step",
@@ -50,12 +43,12 @@ fn start_and_issue(
         "approve",
         "--as",
         STREET,
-        &number,
         "valid_days=60",
     ];
-    city.hub(&step)?.done()?;
+    let issued = city.hub(&step)?.done()?.json();
     tell(&format!(
-        "case {case}: submitted, approved; the street issues the letter"
+        "case {case}: submitted, approved; the street issues letter {}",
+        issued["letter_number"].as_str().unwrap_or_default()
     ));
     Ok(case)
 }
@@ -85,7 +78,7 @@ pub(super) fn from_issue_to_receipt(city: &City) -> anyhow::Result<()> {
     chapter("A letter goes from issue to receipt");
     let member = member_at(city, 0, 1)?;
     let before = holder(city, &member)?;
-    let case = start_and_issue(city, 0, 1, &member, "示范-2026-0001")?;
+    let case = start_and_issue(city, 0, 1, &member)?;
     wait_for_state(city, 1, &case, "IN_TRANSIT")?;
     tell("the receiver sees the letter; the origin stays responsible");
     city.node(1, &["transfer", "step", &case, "open_check"])?
@@ -114,7 +107,7 @@ pub(super) fn from_issue_to_receipt(city: &City) -> anyhow::Result<()> {
 pub(super) fn race(city: &City) -> anyhow::Result<()> {
     chapter("Two offices race for one member");
     let member = member_at(city, 0, 2)?;
-    let case = start_and_issue(city, 0, 2, &member, "示范-2026-0002")?;
+    let case = start_and_issue(city, 0, 2, &member)?;
     wait_for_state(city, 2, &case, "IN_TRANSIT")?;
     wait_for_state(city, 0, &case, "IN_TRANSIT")?;
     let branch = format!("to_branch={}", city.office(2)?.code);

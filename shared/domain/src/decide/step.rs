@@ -83,7 +83,7 @@ fn acting_organisation(
 }
 
 /// The office whose node works for an organisation: itself, or the one that it names.
-pub(super) fn office_of(organisation: &Record) -> OfficeId {
+pub fn office_of(organisation: &Record) -> OfficeId {
     match organisation.reference(organisation::NODE_OFFICE) {
         Some(office) if organisation.text(organisation::IS_OFFICE) != Some("1") => office,
         _ => organisation.key.id,

@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing, reason = "a test that is wrong should stop")]
 
 mod hub;
+mod letters;
 mod merge;
 
 use proptest::prelude::*;

@@ -2,7 +2,7 @@
 //!
 //! Everything happens in the deciding transaction: at its commit exactly one office holds the member.
 
-mod letters;
+pub(super) mod letters;
 mod moving;
 
 use self::letters::{issue_letter, move_letter, withdraw_snapshot};

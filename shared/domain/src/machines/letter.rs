@@ -13,10 +13,10 @@
 //! 4). A letter moves with its case: only the hub moves it, by the effect of a transfer's step
 //! ([`event_of`]). EXPIRED leads back because a check opened in time may reach the hub late.
 //!
-//! Refusal: `LET-001`.
+//! Refusals: `LET-001`; of numbers `LET-002` to `LET-005`.
 
 use crate::kinds::{letter, step};
-use crate::machine::{Effect, Machine, Transition};
+use crate::machine::{Actor, Effect, Machine, Transition};
 use crate::machines::Sets;
 
 states! {
@@ -57,12 +57,59 @@ pub const MACHINE: Machine = Machine {
     not_allowed_code: "LET-001",
 };
 
-/// The texts of its refusals.
-pub const MESSAGES: &[(&str, &str, &str)] = &[(
-    "LET-001",
-    "介绍信 {no} 当前为“{state}”,不能“{event}”。",
-    "Letter {no} is {state}; “{event}” is not possible.",
-)];
+/// The texts of its refusals, and of those of numbers.
+pub const MESSAGES: &[(&str, &str, &str)] = &[
+    (
+        "LET-001",
+        "介绍信 {no} 当前为“{state}”,不能“{event}”。",
+        "Letter {no} is {state}; “{event}” is not possible.",
+    ),
+    (
+        "LET-002",
+        "介绍信编号 {no} 已用于另一份介绍信,一个编号只能用一次;本次未开具,请核对已打印的纸质介绍信,\
+         换用新编号重新办理。",
+        "Letter number {no} stands on another letter and is used once only; this letter was not \
+         issued. Check the printed letter and approve again with a new number.",
+    ),
+    (
+        "LET-003",
+        "介绍信编号 {no} 已作废,不再使用;本次未开具,请换用新编号重新办理。",
+        "Letter number {no} is void and is not used again; this letter was not issued. Approve \
+         again with a new number.",
+    ),
+    (
+        "LET-004",
+        "“{no}”不是有效的介绍信编号:请按“年份-序号”填写,如 2026-123 或〔2026〕第000123号,\
+         年份不得晚于开具日期;不填则由系统编号。",
+        "“{no}” is no letter number: write year and serial, like 2026-123 or 〔2026〕第000123号, \
+         the year not after the day of issue; left out, the system gives the number.",
+    ),
+    (
+        "LET-005",
+        "介绍信编号 {no} 属于已分配给其他电脑或中心的号段,不能手工使用;请核对纸质介绍信编号,\
+         或不填编号由系统编号。",
+        "Letter number {no} lies in a block leased to another machine or to the desk and cannot \
+         be given by hand. Check the paper's number, or leave it out.",
+    ),
+];
+
+/// Whether an actor gives a letter its number with this event of its case.
+pub fn is_issued_by(event: &str, actor: Actor) -> bool {
+    crate::machines::transfer::MACHINE
+        .transitions
+        .iter()
+        .filter(|arrow| arrow.event == event && arrow.by.contains(&actor))
+        .any(|arrow| arrow.effects.contains(&Effect::IssueLetter))
+}
+
+/// Variants of a case that moves without a letter.
+const UNLETTERED: &[&str] = &["internal", "whole_organisation"];
+
+/// Whether a step on a case needs the number of a letter: by its event, and the case's variant.
+pub fn needs_number(event: &str, variant: Option<&str>) -> bool {
+    is_issued_by(event, Actor::Authority)
+        && variant.is_none_or(|variant| !UNLETTERED.contains(&variant))
+}
 
 /// What every step sets: the day.
 pub const SETS_ALWAYS: &[(u16, u16)] = &[(step::DATE, letter::STATE_DATE)];

@@ -150,18 +150,24 @@ CREATE TABLE purged (
     id BLOB PRIMARY KEY CHECK (length(id) = 16)
 ) STRICT, WITHOUT ROWID;
 
--- Blocks of letter numbers: [first, end) of a year, leased to one (node, epoch).
+-- Blocks of letter numbers: [first, end) of a year, leased to one (node, epoch), or to the hub's
+-- own for its desk; never deleted.
 CREATE TABLE lease (
-    issuer  BLOB NOT NULL,
-    year    INTEGER NOT NULL,
-    first   INTEGER NOT NULL,
-    end     INTEGER NOT NULL,
-    next    INTEGER NOT NULL,
-    node    BLOB NOT NULL,
-    epoch   INTEGER NOT NULL,
-    voided  TEXT,
+    issuer    BLOB NOT NULL CHECK (length(issuer) = 16),
+    year      INTEGER NOT NULL,
+    first     INTEGER NOT NULL CHECK (first > 0),
+    end       INTEGER NOT NULL CHECK (end > first),
+    -- The first number that is not given out, as far as the hub knows.
+    next      INTEGER NOT NULL CHECK (next BETWEEN first AND end),
+    node      BLOB NOT NULL CHECK (length(node) = 16),
+    epoch     INTEGER NOT NULL,
+    leased_at INTEGER NOT NULL,
+    -- Why the numbers from next on are void; NULL while they may be given out.
+    voided    TEXT,
+    voided_at INTEGER,
     PRIMARY KEY (issuer, year, first)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX lease_node ON lease (node);
 
 -- The last equality certificate of each feed, with both signatures.
 CREATE TABLE certificate (

@@ -78,13 +78,17 @@ CREATE TABLE refused (
     PRIMARY KEY (epoch, sequence)
 ) STRICT, WITHOUT ROWID;
 
--- Blocks of letter numbers leased to this node's present epoch.
+-- Blocks of letter numbers, each leased to one (node, epoch). What is left of another identity's is
+-- not given out, only told to the hub.
 CREATE TABLE lease (
-    issuer BLOB NOT NULL,
+    issuer BLOB NOT NULL CHECK (length(issuer) = 16),
     year   INTEGER NOT NULL,
     first  INTEGER NOT NULL,
     end    INTEGER NOT NULL,
+    -- The first number that is not given out; the file of marks beside the keys may know a greater.
     next   INTEGER NOT NULL,
+    node   BLOB NOT NULL CHECK (length(node) = 16),
+    epoch  INTEGER NOT NULL,
     PRIMARY KEY (issuer, year, first)
 ) STRICT, WITHOUT ROWID;
 

@@ -33,6 +33,9 @@ impl Tx<'_> {
                 let steps = self.list(&step::KIND, &filters, None, ABOUT_MAX)?;
                 Ok(Fact::StepsOf(subject, steps))
             }
+            Need::Block(issuer, number) => {
+                Ok(Fact::Block(issuer, number, self.lease_at(issuer, number)?))
+            }
         }
     }
 

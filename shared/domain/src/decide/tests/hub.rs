@@ -7,6 +7,7 @@ use crate::change::{Body, FieldChange, Header};
 use crate::clock::Timestamp;
 use crate::id::NodeId;
 use crate::kinds::{conflict, member, organisation, person, step, tenure, transfer};
+use crate::lease::Booked;
 use crate::record::Record;
 use crate::world::{Fact, Writes};
 
@@ -25,6 +26,7 @@ pub(super) struct Hub {
     pub(super) sequences: BTreeMap<OfficeId, u64>,
     pub(super) now: u64,
     pub(super) changes: BTreeMap<ChangeId, (Change, OfficeId)>,
+    pub(super) booked: Vec<Booked>,
 }
 
 impl Hub {
@@ -37,6 +39,7 @@ impl Hub {
             sequences: BTreeMap::new(),
             now: NOW,
             changes: BTreeMap::new(),
+            booked: Vec::new(),
         };
         for (id, name, is_office, admits) in [
             (EAST, "east", "1", "0"),
@@ -181,6 +184,14 @@ impl Hub {
                 Fact::OpenItems(id, about(conflict::KIND_NUMBER, conflict::SUBJECT, id))
             }
             Need::StepsOf(id) => Fact::StepsOf(id, about(step::KIND_NUMBER, step::SUBJECT, id)),
+            Need::Block(issuer, number) => {
+                let holds = |b: &&Booked| {
+                    let block = &b.block;
+                    (block.issuer, block.year) == (issuer, number.year())
+                        && block.holds(number.serial())
+                };
+                Fact::Block(issuer, number, self.booked.iter().find(holds).copied())
+            }
         }
     }
 
