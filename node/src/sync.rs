@@ -395,7 +395,6 @@ impl Session {
     pub async fn exchange(&mut self) -> anyhow::Result<Summary> {
         // Another process may have written under a former epoch until just now.
         self.carry_over().await?;
-        self.ask_for_numbers().await?;
         let pushed = self.push_all().await;
         anyhow::ensure!(
             !self.is_copy,
@@ -403,6 +402,8 @@ impl Session {
              有两台电脑在使用本社区的身份,请联系中心确认以哪台为准"
         );
         let received = self.pull_all().await?;
+        // What was just read may have made an organisation an issuer.
+        self.ask_for_numbers().await?;
         Ok(Summary {
             sent: pushed?,
             received,
@@ -419,6 +420,7 @@ impl Session {
     pub async fn send(&mut self) -> anyhow::Result<bool> {
         self.carry_over().await?;
         self.push_all().await?;
+        self.ask_for_numbers().await?;
         let waits = |tx: store::Tx<'_>| Ok(tx.pending_count()?);
         let waiting = self.app.store.read::<_, anyhow::Error>(waits).await?;
         Ok(self.reached.is_some() && waiting == 0)

@@ -63,47 +63,50 @@ async fn session(app: &App, commits: &mut watch::Receiver<u64>) -> anyhow::Resul
                 None => std::future::pending().await,
             }
         };
-        let is_saved = tokio::select! {
+        // Nothing is awaited in an arm: what an arm has taken is never lost to another.
+        let event = tokio::select! {
             changed = commits.changed() => {
                 changed?;
                 let before = std::mem::replace(&mut wanted, *commits.borrow_and_update() % WANTED);
-                before == wanted
+                if before == wanted { Event::Saved } else { Event::Due }
             }
-            grown = grown(&current, session.reached, &mut heads) => {
-                grown?;
-                false
-            }
-            () = due => false,
-            () = tokio::time::sleep(IDLE) => false,
+            head = heads.message() => Event::Head(head?.context("the hub ended the session")?),
+            () = due => Event::Due,
+            () = tokio::time::sleep(IDLE) => Event::Due,
         };
-        if is_saved && session.send().await? {
-            proof_due = proof_due.or(Some(Instant::now() + PROOF_AFTER));
-        } else {
-            proof_due = None;
-            session.exchange().await?;
+        match event {
+            Event::Head(head) if !has_grown(&current, session.reached, &head).await? => continue,
+            Event::Saved if session.send().await? => {
+                proof_due = proof_due.or(Some(Instant::now() + PROOF_AFTER));
+            }
+            Event::Saved | Event::Head(_) | Event::Due => {
+                proof_due = None;
+                session.exchange().await?;
+            }
         }
         note_success(&current).await?;
     }
 }
 
-/// Waits until a feed has grown beyond what was read of it: the hub tells of own changes too.
-async fn grown(
-    app: &App,
-    reached: Option<u64>,
-    heads: &mut tonic::Streaming<wire::FeedHead>,
-) -> anyhow::Result<()> {
-    loop {
-        let head = heads.message().await?;
-        let head = head.context("the hub ended the session")?;
-        let known = reached.filter(|_| head.feed == app.office_feed());
-        if known.is_some_and(|known| head.sequence <= known) {
-            continue;
-        }
-        let read = move |tx: store::Tx<'_>| Ok(tx.feed_read(&head.feed)?.0 < head.sequence);
-        if app.store.read::<_, anyhow::Error>(read).await? {
-            return Ok(());
-        }
+/// What a session waits for.
+enum Event {
+    /// Something was saved here.
+    Saved,
+    /// The hub says where a feed is.
+    Head(wire::FeedHead),
+    /// Somebody asked for it, a proof is due, or it was quiet for long.
+    Due,
+}
+
+/// Whether a feed has grown beyond what this session knows of it: the hub tells of own changes too.
+async fn has_grown(app: &App, reached: Option<u64>, head: &wire::FeedHead) -> anyhow::Result<bool> {
+    let known = reached.filter(|_| head.feed == app.office_feed());
+    if known.is_some_and(|known| head.sequence <= known) {
+        return Ok(false);
     }
+    let (feed, sequence) = (head.feed.clone(), head.sequence);
+    let read = move |tx: store::Tx<'_>| Ok(tx.feed_read(&feed)?.0 < sequence);
+    app.store.read::<_, anyhow::Error>(read).await
 }
 
 /// Goes on with an enrolment that was begun: its answer was lost, or an operator had to confirm it.
