@@ -57,7 +57,7 @@ fn one_case_with_everything_that_may_cross_it() {
             cases,
             is_whole: true,
         },
-        100_097,
+        150_907,
     );
 }
 
@@ -81,6 +81,6 @@ fn a_member_who_moves_on() {
             cases,
             is_whole: false,
         },
-        29_997,
+        89_303,
     );
 }

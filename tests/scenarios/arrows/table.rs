@@ -49,12 +49,6 @@ const OPEN_FROM: &[(&str, &str, &str, &str)] = &[
         "whole organisations do not move yet",
     ),
     (
-        "transfer",
-        "DISPUTED",
-        "revoke",
-        "a disputed acceptance is revoked in its own case",
-    ),
-    (
         "participation",
         "SUBMITTED",
         "confirm",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::Context as _;
 use tests::harness::City;
 
 use super::{Arrow, Drive, EAST, WEST, Who, new_member, wait_at};
@@ -304,7 +305,34 @@ fn on_paper(cases: &mut Cases<'_, '_>) -> anyhow::Result<()> {
     drive.step(&case, WEST, "confirm_receipt", &[], "CLOSED")
 }
 
+/// The department decides a dispute against the acceptance: the member is back at the origin, and
+/// held once.
+fn a_dispute_takes_the_acceptance_back(cases: &mut Cases<'_, '_>) -> anyhow::Result<()> {
+    let (case, member) = cases.accepted()?;
+    cases
+        .drive
+        .step(&case, EAST, "recall", &["reason=撤回"], "ACCEPTED")?;
+    let open = ["list", "transfer", "--where", "state=DISPUTED"];
+    let disputes = cases.city.hub(&open)?.done()?.json();
+    let dispute = text(&disputes[0]["id"]);
+    cases
+        .drive
+        .step(&dispute, Who::Street, "revoke", &DECISION, "REVOKED")?;
+    assert_eq!(cases.drive.state(&case)?, "REVOKED");
+    wait_at(cases.city, 0, &member)?;
+    let found = cases.city.hub(&["get", &member])?.done()?.json();
+    assert_eq!(found["holder"], found["office"]);
+    let name = format!("member={member}");
+    let tenures = ["list", "tenure", "--where", &name];
+    let tenures = cases.city.hub(&tenures)?.done()?.json();
+    let tenures = tenures.as_array().context("a list of tenures")?;
+    let open = tenures.iter().filter(|t| t["closed"].is_null());
+    assert_eq!((tenures.len(), open.count()), (3, 1));
+    Ok(())
+}
+
 fn after_the_acceptance(cases: &mut Cases<'_, '_>) -> anyhow::Result<()> {
+    a_dispute_takes_the_acceptance_back(cases)?;
     let (case, _) = cases.accepted()?;
     let drive = &mut *cases.drive;
     // A recall that crossed the acceptance leaves it standing, and a dispute is opened.

@@ -373,7 +373,9 @@ fn carry_out_one(
             }
             let how = member_status::tenure_event_of(arrow.event).unwrap_or("left");
             create::close_tenure(world, &subject, None, (how, None), now_ms)?;
-            Ok(subject)
+            // Held by nobody (`domain.md` 1.8, invariant 1); whose care he was in, the tenure says.
+            let nobody = [(member::HOLDER, Vec::new())];
+            Ok(effect::set(world, &subject, &nobody, now_ms))
         }
         Effect::TakeIn if subject.key.kind == member::KIND_NUMBER => {
             if create::open_tenure_of(world, &subject)?.is_some() {
