@@ -5,6 +5,7 @@
 //! entered is discarded: what is not applied is set aside whole, what loses is kept in a conflict
 //! item, what comes too early waits.
 
+mod begin;
 mod create;
 mod effect;
 mod held;
@@ -17,6 +18,7 @@ mod step;
 mod transfer;
 mod unit;
 
+pub use begin::beginning_refusal;
 pub use rewritten::replaced;
 pub use step::HUB_RECORDER;
 pub use transfer::chase_is_due;

@@ -49,6 +49,10 @@ pub struct Facts {
     pub publicity_on: bool,
     /// The activity that a volunteer enrols for is planned or announced.
     pub activity_open: bool,
+    /// The person is a member already.
+    pub is_member: bool,
+    /// The person was a member once, and that membership has ended.
+    pub was_member: bool,
 }
 
 /// Everything that a guard may look at.

@@ -32,7 +32,21 @@ impl Service<'_> {
         ];
         let id = text(&self.city.node(0, &values)?.done()?.json()["id"]);
         self.city.settle_down(0)?;
+        assert_eq!(self.state(&id)?, "ENROLLED");
         Ok(id)
+    }
+
+    fn state(&self, id: &str) -> anyhow::Result<String> {
+        Ok(text(&self.city.hub(&["get", id])?.done()?.json()["state"]))
+    }
+
+    /// Entered afterwards from paper.
+    fn entered(&self, more: &[&str]) -> anyhow::Result<tests::harness::Reply> {
+        let mut all = vec!["add", "participation", &self.volunteer, &self.activity];
+        all.extend(["service_date=2026-11-20", "state=MEASURED"]);
+        all.extend(IN_AND_OUT);
+        all.extend(more);
+        self.city.node(0, &all)
     }
 
     fn measured(&self, drive: &mut Drive<'_>) -> anyhow::Result<String> {
@@ -84,8 +98,41 @@ pub(super) fn drive(city: &City, driven: &mut BTreeSet<Arrow>) -> anyhow::Result
         volunteer: format!("volunteer={volunteer}"),
         activity: format!("activity={activity}"),
     };
+    drive.note("", "enrol", "ENROLLED");
     not_recorded(&service, &mut drive)?;
-    recorded(&service, &mut drive)
+    recorded(&service, &mut drive)?;
+    entered(&service, &mut drive)
+}
+
+/// An entry from paper says why it comes late and who wrote it; two at once are flagged on both.
+fn entered(service: &Service<'_>, drive: &mut Drive<'_>) -> anyhow::Result<()> {
+    let refused = service.entered(&[])?;
+    assert!(refused.out.contains("VOL-011"), "{}", refused.out);
+    let own = service.entered(&["reason=纸质签到", "recorder=志愿者甲"])?;
+    assert!(own.out.contains("VOL-004"), "{}", own.out);
+    let why = ["reason=纸质签到", "approver=负责人"];
+    let one = text(&service.entered(&why)?.done()?.json()["id"]);
+    let other = text(&service.entered(&why)?.done()?.json()["id"]);
+    service.city.settle_down(0)?;
+    assert_eq!(service.state(&one)?, "MEASURED");
+    drive.note("", "enter", "MEASURED");
+    for id in [&one, &other] {
+        let entry = service.city.node(0, &["get", id])?.done()?.json();
+        assert!(entry["overlaps"].is_string(), "{entry}");
+    }
+    // Nobody enrols for what is over.
+    let activity = service.activity.trim_start_matches("activity=");
+    service.city.node(0, &["step", activity, "hold"])?.done()?;
+    service.city.settle_down(0)?;
+    let values = [
+        "add",
+        "participation",
+        &service.volunteer,
+        &service.activity,
+    ];
+    let late = service.city.node(0, &values)?;
+    assert!(late.out.contains("VOL-010"), "{}", late.out);
+    Ok(())
 }
 
 fn not_recorded(service: &Service<'_>, drive: &mut Drive<'_>) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::{Incoming, Stop, Verdict, check_references, create, effect, settle, transfer};
+use super::{Incoming, Stop, Verdict, begin, check_references, create, effect, settle, transfer};
 use crate::checks::date::china_date_of;
 use crate::id::{DESK, OfficeId, RecordId};
 use crate::kind::Kind;
@@ -11,6 +11,7 @@ use crate::kinds::{
     transfer as case, volunteer,
 };
 use crate::machine::{Actor, Effect, Facts, Machine, Refused, Situation, Transition};
+use crate::machines::participation::state::MEASURED;
 use crate::machines::{self, member_status};
 use crate::record::{Life, Record, RecordKey};
 use crate::world::{Mover, Need, World};
@@ -250,7 +251,15 @@ fn facts(world: &World, work: &Work<'_>) -> Result<Facts, Stop> {
     };
     match work.subject.key.kind {
         case::KIND_NUMBER => transfer::facts(world, work, base),
-        participation::KIND_NUMBER => participation_facts(world, work, base),
+        participation::KIND_NUMBER => {
+            let recorder = work.taken.text(step::RECORDER);
+            let facts = participation_facts(world, work.subject, recorder, work.date)?;
+            Ok(Facts {
+                can_admit_members,
+                publicity_on: true,
+                ..facts
+            })
+        }
         activity::KIND_NUMBER => {
             let ended = work.subject.text(activity::HELD_DATE);
             Ok(Facts {
@@ -262,9 +271,13 @@ fn facts(world: &World, work: &Work<'_>) -> Result<Facts, Stop> {
     }
 }
 
-fn participation_facts(world: &World, work: &Work<'_>, base: Facts) -> Result<Facts, Stop> {
-    let subject = work.subject;
-    let recorder = work.taken.text(step::RECORDER);
+/// What the guards of a service entry ask of the hub's records.
+pub(super) fn participation_facts(
+    world: &World,
+    subject: &Record,
+    recorder: Option<&str>,
+    date: Date,
+) -> Result<Facts, Need> {
     let mut recorder_is_subject = false;
     if let Some(id) = subject.reference(participation::VOLUNTEER) {
         let key = RecordKey {
@@ -297,16 +310,16 @@ fn participation_facts(world: &World, work: &Work<'_>, base: Facts) -> Result<Fa
             .is_some_and(machines::activity::is_open_for_enrolment);
     }
     let served = subject.text(participation::SERVICE_DATE);
-    let working_days_since = working_days(served, work.date);
     Ok(Facts {
         recorder_is_subject,
-        working_days_since,
+        working_days_since: working_days(served, date),
         activity_open,
-        ..base
+        ..Facts::default()
     })
 }
 
-fn working_days(since: Option<&str>, to: Date) -> i64 {
+/// Working days from a date to another; none from a day that is not given.
+pub(super) fn working_days(since: Option<&str>, to: Date) -> i64 {
     let calendar = crate::checks::date::WorkCalendar::default();
     since
         .and_then(|text| text.parse::<Date>().ok())
@@ -337,6 +350,9 @@ fn carry_out(
     } else {
         effect::set(world, work.subject, &values, now_ms)
     };
+    if kind.number == participation::KIND_NUMBER && arrow.to == MEASURED {
+        begin::note_service(world, &after, false, (work.date, now_ms))?;
+    }
     let mut after = after;
     for effect in arrow.effects {
         after = carry_out_one(world, *effect, arrow, work, after)?;

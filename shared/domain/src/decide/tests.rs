@@ -2,6 +2,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test that is wrong should stop")]
 
+mod begin;
 mod hub;
 
 use proptest::prelude::*;

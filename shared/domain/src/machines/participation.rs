@@ -19,6 +19,10 @@
 //! hung its days (`VOL-009`). P6 nothing is deleted: VOID and REJECTED keep the entry with its
 //! reason.
 //!
+//! ENROL and ENTER are the creation of the entry itself, whose guards are asked of it
+//! ([`crate::decide::beginning_refusal`]). Presence in two places at once is flagged on both entries
+//! (`overlaps`, `VOL-003`) and refuses nothing.
+//!
 //! `EXPORTED` is a flag (`exported_batch`), not a state: RECORDED stays. The change of a disputed
 //! entry is the step that carries minutes and reason and names the entry; the minutes first
 //! measured stay beside them.
@@ -26,6 +30,7 @@
 use crate::kinds::{participation, step};
 use crate::machine::{Guard, Machine, Situation, Transition};
 use crate::machines::{Sets, date, given, guard};
+use crate::record::Record;
 
 /// Within how many working days after the activity service is recorded (Order 67, art. 11).
 pub const RECORDING_DAYS: i64 = 10;
@@ -195,6 +200,38 @@ const TIMES: &[(u16, u16)] = &[
     (step::BREAK_MINUTES, participation::BREAK_MINUTES),
     (step::MINUTES, participation::MINUTES),
 ];
+
+/// What a new entry says as its first step.
+pub const BEGINS: &[(u16, u16)] = &[
+    (step::RECORDER, participation::RECORDER),
+    (step::REASON, participation::REASON),
+    (step::APPROVER, participation::APPROVER),
+    (step::SIGN_IN, participation::SIGN_IN),
+    (step::SIGN_OUT, participation::SIGN_OUT),
+    (step::BREAK_MINUTES, participation::BREAK_MINUTES),
+    (step::MINUTES, participation::MINUTES),
+];
+
+/// Whether two entries of one volunteer say that he was in two places at once (`VOL-003`).
+pub fn overlap(one: &Record, other: &Record) -> bool {
+    let times = |entry: &Record| {
+        Some((
+            entry.integer(participation::SIGN_IN)?,
+            entry.integer(participation::SIGN_OUT)?,
+        ))
+    };
+    let counts = |entry: &Record| {
+        let state = entry.text(participation::STATE).unwrap_or_default();
+        ![state::REJECTED, state::VOID].contains(&state)
+    };
+    let corrects =
+        |one: &Record, other: &Record| one.reference(participation::CORRECTS) == Some(other.key.id);
+    let (Some((from, to)), Some((since, until))) = (times(one), times(other)) else {
+        return false;
+    };
+    let is_apart = corrects(one, other) || corrects(other, one) || one.key == other.key;
+    !is_apart && counts(one) && counts(other) && from < until && since < to
+}
 
 /// What the events set besides; the flag `late` is the hub's, by [`is_late`].
 pub const SETS: &[Sets] = &[

@@ -197,6 +197,7 @@ impl Hub {
                 Fact::OpenItems(id, about(conflict::KIND_NUMBER, conflict::SUBJECT, id))
             }
             Need::StepsOf(id) => Fact::StepsOf(id, about(step::KIND_NUMBER, step::SUBJECT, id)),
+            Need::Naming(kind, field, id) => Fact::Naming(kind, field, id, about(kind, field, id)),
         }
     }
 

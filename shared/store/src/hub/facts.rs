@@ -33,6 +33,16 @@ impl Tx<'_> {
                 let steps = self.list(&step::KIND, &filters, None, ABOUT_MAX)?;
                 Ok(Fact::StepsOf(subject, steps))
             }
+            Need::Naming(kind, field, id) => {
+                let records = match domain::kinds::by_number(kind) {
+                    Some(kind) => {
+                        let names = [Filter::Is(field, id.bytes().to_vec())];
+                        self.list(kind, &names, None, ABOUT_MAX)?
+                    }
+                    None => Vec::new(),
+                };
+                Ok(Fact::Naming(kind, field, id, records))
+            }
         }
     }
 

@@ -21,6 +21,8 @@ pub(super) const FINE: Facts = Facts {
     working_days_since: 0,
     publicity_on: false,
     activity_open: false,
+    is_member: false,
+    was_member: false,
 };
 
 pub(super) const PLAN: Fields<'_> = &[
