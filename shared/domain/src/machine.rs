@@ -45,8 +45,8 @@ pub struct Facts {
     pub recorder_is_subject: bool,
     /// Working days from the end of the activity to the step.
     pub working_days_since: i64,
-    /// Publicity of volunteer hours is switched on.
-    pub publicity_on: bool,
+    /// Working days for which volunteer hours hang on public notice; 0: publicity is switched off.
+    pub publicity_days: i64,
     /// The activity that a volunteer enrols for is planned or announced.
     pub activity_open: bool,
     /// The person is a member already.

@@ -42,12 +42,6 @@ const OPEN_FROM: &[(&str, &str, &str, &str)] = &[
         "revoke",
         "whole organisations do not move yet",
     ),
-    (
-        "participation",
-        "SUBMITTED",
-        "confirm",
-        "public notice is always on",
-    ),
 ];
 
 /// Fails where an arrow was not driven that is not named as open, and where the committed table is

@@ -130,6 +130,7 @@ pub(super) fn drive(city: &City, driven: &mut BTreeSet<Arrow>) -> anyhow::Result
     the_letter(cases)?;
     at_the_receiver(cases)?;
     on_paper(cases)?;
+    too_late_from_outside(cases)?;
     after_the_acceptance(cases)
 }
 
@@ -253,6 +254,33 @@ fn at_the_receiver(cases: &mut Cases<'_, '_>) -> anyhow::Result<()> {
     drive.step(&case, WEST, "open_check", &[], "RECEIVE_CHECK")?;
     drive.step(&case, WEST, "hold", &hold, "HOLD")?;
     drive.step(&case, Who::Street, "recall", &["reason=撤回"], "RECALLED")
+}
+
+/// A paper letter from outside that comes too late.
+fn too_late_from_outside(cases: &mut Cases<'_, '_>) -> anyhow::Result<()> {
+    let letter = [
+        "transfer",
+        "enter-letter",
+        "name=迟到信",
+        "origin=外市某支部",
+        "letter_number=外-0002",
+        "last_valid_date=2026-01-31",
+    ];
+    let case = text(&cases.city.node(1, &letter)?.done()?.json()["id"]);
+    cases.city.settle_down(1)?;
+    let drive = &mut *cases.drive;
+    let late = drive.take(&case, WEST, "open_check", &[]);
+    assert!(late.is_ok(), "the node sends it, the hub decides");
+    assert_eq!(drive.state(&case)?, "LETTER_ENTERED");
+    let anew = [
+        "reason_code=clerk",
+        "letter_number=外-0003",
+        "last_valid_date=2099-01-31",
+    ];
+    drive.step(&case, WEST, "enter_reissue", &anew, "LETTER_ENTERED")?;
+    let mut expired = REFUSAL;
+    expired[0] = "reason_code=letter_expired";
+    drive.step(&case, WEST, "refuse", &expired, "REFUSED_IN")
 }
 
 fn on_paper(cases: &mut Cases<'_, '_>) -> anyhow::Result<()> {

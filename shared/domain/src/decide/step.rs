@@ -246,7 +246,6 @@ fn facts(world: &World, work: &Work<'_>) -> Result<Facts, Stop> {
     let can_admit_members = work.acting.text(organisation::CAN_ADMIT_MEMBERS) == Some("1");
     let base = Facts {
         can_admit_members,
-        publicity_on: true,
         ..Facts::default()
     };
     match work.subject.key.kind {
@@ -256,7 +255,7 @@ fn facts(world: &World, work: &Work<'_>) -> Result<Facts, Stop> {
             let facts = participation_facts(world, work.subject, recorder, work.date)?;
             Ok(Facts {
                 can_admit_members,
-                publicity_on: true,
+                publicity_days: publicity_days(world, work.subject)?,
                 ..facts
             })
         }
@@ -316,6 +315,30 @@ pub(super) fn participation_facts(
         activity_open,
         ..Facts::default()
     })
+}
+
+/// Levels of organisations that are asked for their setting.
+const LEVELS_MAX: usize = 16;
+
+/// The working days of public notice by the setting of the recording unit, or of the nearest
+/// organisation above it that has one.
+fn publicity_days(world: &World, entry: &Record) -> Result<i64, Need> {
+    let mut at = entry.reference(participation::RECORDING_UNIT);
+    for _ in 0..LEVELS_MAX {
+        let Some(id) = at else { break };
+        let key = RecordKey {
+            kind: organisation::KIND_NUMBER,
+            id,
+        };
+        let Some(unit) = world.record(key)? else {
+            break;
+        };
+        if let Some(days) = unit.integer(organisation::PUBLICITY_DAYS) {
+            return Ok(days);
+        }
+        at = unit.reference(organisation::PARENT);
+    }
+    Ok(machines::participation::PUBLICITY_DAYS)
 }
 
 /// Working days from a date to another; none from a day that is not given.

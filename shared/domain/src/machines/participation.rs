@@ -27,10 +27,15 @@
 //! entry is the step that carries minutes and reason and names the entry; the minutes first
 //! measured stay beside them.
 
+use crate::checks::date::WorkCalendar;
 use crate::kinds::{participation, step};
 use crate::machine::{Guard, Machine, Situation, Transition};
 use crate::machines::{Sets, date, given, guard};
 use crate::record::Record;
+
+/// For how many working days hours hang on public notice where no organisation has a rule of its own
+/// (`domain.md` 5.1: a setting, on by default).
+pub const PUBLICITY_DAYS: i64 = 3;
 
 /// Within how many working days after the activity service is recorded (Order 67, art. 11).
 pub const RECORDING_DAYS: i64 = 10;
@@ -82,7 +87,7 @@ const TRANSITIONS: &[Transition] = arrows! {
     from [ENROLLED] on NO_SHOW by [Owner, Hub] to NO_SHOW;
     from [] on ENTER by [Owner] if [NOT_OWN, REASON, IN_TEN_DAYS, MINUTES_FIT] to MEASURED;
     from [MEASURED] on SUBMIT by [Owner] if [NOT_OWN] to SUBMITTED;
-    from [SUBMITTED] on PUBLICISE by [Owner, Hub] if [PUBLICITY_ON, NOTICE_DATED] to PUBLIC_NOTICE;
+    from [SUBMITTED] on PUBLICISE by [Owner, Hub] if [PUBLICITY_ON, NOTICE_DATED, NOTICE_LONG] to PUBLIC_NOTICE;
     from [SUBMITTED] on CONFIRM by [Owner, Authority]
         if [NOT_OWN, PUBLICITY_OFF, IN_TEN_DAYS] to RECORDED;
     from [PUBLIC_NOTICE] on CONFIRM by [Owner, Authority] if [NOT_OWN, NOTICE_OVER, IN_TEN_DAYS]
@@ -185,6 +190,11 @@ pub const MESSAGES: &[(&str, &str, &str)] = &[
         "VOL-013",
         "当前状态为 {state},不能“{event}”;可执行:{allowed}。",
         "The entry is in state {state}; “{event}” is not possible. Possible: {allowed}.",
+    ),
+    (
+        "VOL-014",
+        "公示期不足:至少须公示 {n} 个工作日,请改公示截止日期。",
+        "The public notice is too short: it hangs at least {n} working days; choose a later last day.",
     ),
 ];
 
@@ -299,16 +309,24 @@ const REASON_NOT_SERVICE: Guard = guard("why it is no service", "VOL-011", |s| {
 });
 
 const PUBLICITY_ON: Guard = guard("public notice is switched on", "VOL-012", |s| {
-    s.facts.publicity_on
+    s.facts.publicity_days > 0
 });
 
 /// P5: with publicity on, SUBMITTED leads to the notice only.
 const PUBLICITY_OFF: Guard = guard("public notice is switched off", "VOL-012", |s| {
-    !s.facts.publicity_on
+    s.facts.publicity_days == 0
 });
 
 const NOTICE_DATED: Guard = guard("the last day of the notice is given", "VOL-011", |s| {
     given(s, step::NOTICE_UNTIL)
+});
+
+/// P5: the notice is to hang at least the days of the setting, the day on which it goes up not
+/// counted.
+const NOTICE_LONG: Guard = guard("the notice hangs long enough", "VOL-014", |s| {
+    let calendar = WorkCalendar::default();
+    date(s.step, step::NOTICE_UNTIL)
+        .is_some_and(|until| calendar.working_days_between(s.date, until) >= s.facts.publicity_days)
 });
 
 /// P5.
