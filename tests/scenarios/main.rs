@@ -10,6 +10,7 @@ mod arrows;
 mod crash;
 mod faults;
 mod history;
+mod late;
 mod restore;
 mod rules;
 mod support;

@@ -17,6 +17,7 @@ mod settle;
 mod step;
 mod transfer;
 mod unit;
+mod urgent;
 
 pub use begin::beginning_refusal;
 pub use rewritten::replaced;
@@ -344,6 +345,14 @@ fn put_aside(
             change,
             set_aside: id,
         });
+    }
+    if reason == crate::machines::member_status::LATE_DECISION {
+        let (task, holder) = urgent::task(world, incoming)?;
+        note.retain(|(number, _)| task.iter().all(|(told, _)| told != number));
+        note.extend(task);
+        if let Some(holder) = holder.filter(|holder| *holder != incoming.office) {
+            world.join(key, holder);
+        }
     }
     note.sort_by_key(|(number, _)| *number);
     effect::create(world, key, incoming.office, &note, incoming.received_ms);

@@ -19,6 +19,8 @@ pub enum Actor {
     Authority,
     /// The hub itself, by rule (delivery, expiry, change of status).
     Hub,
+    /// An office that held the member once and does not now (`sync.md` 5).
+    Former,
 }
 
 /// What a step knows besides the subject and itself; filled in by the hub from its records, and by a

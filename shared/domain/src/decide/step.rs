@@ -7,7 +7,7 @@ use crate::checks::date::china_date_of;
 use crate::id::{DESK, OfficeId, RecordId};
 use crate::kind::Kind;
 use crate::kinds::{
-    self, activity, conflict, member, organisation, participation, person, set_aside, step,
+    self, activity, conflict, member, organisation, participation, person, set_aside, step, tenure,
     transfer as case, volunteer,
 };
 use crate::machine::{Actor, Effect, Facts, Machine, Refused, Situation, Transition};
@@ -178,6 +178,7 @@ fn find_arrow(
     let from = if work.is_new { None } else { state };
     let actors = actors(world, work)?;
     let mut refused = Refused::NotAllowed;
+    let is_former = actors.contains(&Actor::Former);
     for actor in actors {
         let situation = Situation {
             subject: work.subject,
@@ -192,7 +193,9 @@ fn find_arrow(
             Err(other) => refused = other,
         }
     }
-    let code = if kind.number == case::KIND_NUMBER {
+    let code = if is_former && refused == Refused::WrongActor {
+        member_status::LATE_DECISION
+    } else if kind.number == case::KIND_NUMBER {
         machines::transfer::refusal_code(state.unwrap_or_default(), event, refused)
     } else {
         machine.code(refused)
@@ -225,6 +228,8 @@ fn actors(world: &World, work: &Work<'_>) -> Result<Vec<Actor>, Stop> {
         }
     } else if subject.office == office {
         actors.push(Actor::Owner);
+    } else if subject.key.kind == member::KIND_NUMBER && office == work.incoming.office {
+        actors.extend(actor_beside(world, subject, office)?);
     }
     if work.incoming.office == DESK {
         actors.push(Actor::Authority);
@@ -237,6 +242,29 @@ fn actors(world: &World, work: &Work<'_>) -> Result<Vec<Actor>, Stop> {
     } else {
         Ok(actors)
     }
+}
+
+/// In which role an office that does not hold a member may act on the member's status.
+fn actor_beside(world: &World, subject: &Record, office: OfficeId) -> Result<Option<Actor>, Stop> {
+    if let Some(id) = subject.reference(member::OPEN_CASE) {
+        let key = RecordKey {
+            kind: case::KIND_NUMBER,
+            id,
+        };
+        let to = world
+            .record(key)?
+            .and_then(|open| open.reference(case::TO_ORG));
+        if office_of_id(world, to)? == Some(office) {
+            return Ok(Some(Actor::Receiver));
+        }
+    }
+    for number in 1..=subject.integer(member::TENURE_NUMBER).unwrap_or(0) {
+        let held = world.record(create::tenure_key(subject.key.id, number))?;
+        if held.and_then(|held| held.reference(tenure::HOLDER)) == Some(office) {
+            return Ok(Some(Actor::Former));
+        }
+    }
+    Ok(None)
 }
 
 /// The recorder of steps that the hub takes by rule.

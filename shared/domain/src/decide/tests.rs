@@ -4,6 +4,7 @@
 
 mod begin;
 mod hub;
+mod late;
 
 use proptest::prelude::*;
 

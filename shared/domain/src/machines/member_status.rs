@@ -20,7 +20,10 @@
 //! ADMIT and READMIT are the creation of the member's record itself ([`beginning`]); most members
 //! are registered in whatever status they have, long after they were admitted.
 //!
-//! Refusals: `MEM-004`, `MEM-005` of `domain.md`, and `MEM-008` to `MEM-017` for what it leaves
+//! Whoever learns of a death records it: the holder, the desk, the receiver of an open transfer, an
+//! office that held the member once (`domain.md` 10).
+//!
+//! Refusals: `MEM-004`, `MEM-005` of `domain.md`, and `MEM-008` to `MEM-018` for what it leaves
 //! unnamed.
 
 use jiff::civil::Date;
@@ -74,7 +77,7 @@ const TRANSITIONS: &[Transition] = arrows! {
     from [FULL] on LEAVE by [Owner, Authority] if [DECIDED, LEAVE_REASON]
         to LEFT doing [SetStatus, CloseTenure, CloseCase];
     from [PROBATIONARY, PROBATIONARY_EXTENDED, FULL, STOPPED]
-        on RECORD_DEATH by [Owner, Authority, Receiver]
+        on RECORD_DEATH by [Owner, Authority, Receiver, Former]
         to DECEASED doing [SetStatus, CloseTenure, CloseCase];
     from [] on READMIT by [Owner, Authority]
         if [NOT_MEMBER, WAS_MEMBER, DECIDED, NO_CONVERSION, JOINED]
@@ -127,6 +130,10 @@ pub fn contradiction(record: &Record) -> Option<&'static str> {
         .is_some_and(|wanted| wanted != category)
         .then_some("MEM-016")
 }
+
+/// A decision about the Party status by an office that does not hold the member any more: an urgent
+/// task of the present holder and the desk (`sync.md` 5). A death is applied whoever reports it.
+pub const LATE_DECISION: &str = "MEM-018";
 
 /// The category that goes with a status; none where the status says nothing about it.
 pub fn category_of(status: &str) -> Option<&'static str> {
@@ -241,6 +248,12 @@ pub const MESSAGES: &[(&str, &str, &str)] = &[
         "MEM-017",
         "该同志在本单位已登记为党员,不能重复登记。",
         "This person is registered as a member here already.",
+    ),
+    (
+        LATE_DECISION,
+        "该同志的组织关系已转出,此项党籍决定未直接生效,已作为紧急事项交现组织和中心办理。",
+        "The relation has moved on: this decision about the Party status was not applied and lies \
+         before the present holder and the desk as an urgent task.",
     ),
 ];
 
