@@ -6,12 +6,16 @@ use axum::extract::State;
 use axum::response::Html;
 use axum::routing::get;
 use axum::{Json, Router};
-use domain::kinds::organisation;
+use domain::kinds::{organisation, set_aside};
 use domain::record::RecordKey;
 use serde_json::{Value, json};
+use store::Filter;
 
 use crate::app::App;
 use crate::error::HubError;
+
+/// Urgent tasks that are counted; one is too many already.
+const URGENT_MAX: usize = 1_000;
 
 /// Serves the page until `stop` resolves.
 ///
@@ -96,7 +100,16 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
                     "journals": journals,
                 }));
             }
-            Ok(json!({ "incarnation": incarnation, "nodes": offices }))
+            let urgent = [
+                Filter::Is(set_aside::STATE, b"held".to_vec()),
+                Filter::Is(set_aside::URGENT, b"1".to_vec()),
+            ];
+            let urgent = tx.list(&set_aside::KIND, &urgent, None, URGENT_MAX)?;
+            Ok(json!({
+                "incarnation": incarnation,
+                "urgent": urgent.len(),
+                "nodes": offices,
+            }))
         })
         .await
 }
@@ -138,10 +151,11 @@ async fn page(State(app): State<App>) -> Html<String> {
     }
     Html(format!(
         "<!doctype html><html lang=\"zh\"><meta charset=\"utf-8\"><title>连心中心</title>\
-         <h1>连心中心 · {}</h1><table><caption>各社区节点</caption>\
+         <h1>连心中心 · {}</h1><p>紧急事项:{} 件</p><table><caption>各社区节点</caption>\
          <tr><th scope=\"col\">编码<th scope=\"col\">名称<th scope=\"col\">最近联系\
          <th scope=\"col\">待上传<th scope=\"col\">已停用</tr>{rows}</table></html>",
-        escape(app.identity.name())
+        escape(app.identity.name()),
+        status["urgent"]
     ))
 }
 

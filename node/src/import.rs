@@ -28,7 +28,7 @@ use store::{StoreError, Tx};
 
 use crate::app::{App, Own};
 use crate::journal::{self, Values};
-use crate::system;
+use crate::{begin, system};
 
 /// What an import is asked to do.
 #[derive(Debug, Clone)]
@@ -217,7 +217,29 @@ impl Taking<'_, '_> {
         if !problems.is_empty() {
             return Ok(Some(Outcome::ToFix { cells: problems }));
         }
+        // A roster registers members; a row that says it is an admission must name the decision.
+        if let Some((code, zh, en)) = self.beginning_refused(&of_role)? {
+            let reason = Reason::new(format!("{code} {zh}"), format!("{code} {en}"));
+            let cell = self.problem(u16::MAX, "", reason, table);
+            return Ok(Some(Outcome::ToFix { cells: vec![cell] }));
+        }
         self.write(of_person, of_role)
+    }
+
+    fn beginning_refused(
+        &self,
+        of_role: &Values,
+    ) -> Result<Option<(&'static str, String, String)>, ImportError> {
+        let key = RecordKey {
+            kind: self.target.role.number,
+            id: RecordId::new([0; 16]),
+        };
+        Ok(begin::refusal(
+            self.tx,
+            self.own,
+            (self.target.role, key),
+            of_role,
+        )?)
     }
 
     fn write(

@@ -3,6 +3,7 @@
 //! The library beside the program lets tests hold its parts.
 
 pub mod app;
+pub mod begin;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -4,10 +4,15 @@ use axum::extract::State;
 use axum::response::Html;
 use axum::routing::get;
 use axum::{Json, Router};
+use domain::kinds::set_aside;
 use serde_json::{Value, json};
+use store::Filter;
 
 use crate::app::App;
 use crate::letters;
+
+/// Urgent tasks that are counted; one is too many already.
+const URGENT_MAX: usize = 1_000;
 
 /// Serves the page until the process ends.
 ///
@@ -57,6 +62,10 @@ pub async fn status(app: &App) -> anyhow::Result<Value> {
                 let (_, digest) = tx.feed_read(&feed)?;
                 digests.insert(feed, domain::id::hex(&digest.sum()).into());
             }
+            let urgent = [
+                Filter::Is(set_aside::STATE, b"held".to_vec()),
+                Filter::Is(set_aside::URGENT, b"1".to_vec()),
+            ];
             Ok(json!({
                 "digests": digests,
                 "comparison_number": comparison,
@@ -65,6 +74,7 @@ pub async fn status(app: &App) -> anyhow::Result<Value> {
                 "epoch": own.epoch,
                 "office": own.office.to_string(),
                 "waiting": tx.pending_count()?,
+                "urgent": tx.list(&set_aside::KIND, &urgent, None, URGENT_MAX)?.len(),
                 "last_success_ms": number("last_success")?,
                 "link": String::from_utf8_lossy(&link),
                 "letter_numbers": numbers_left(tx, own, &marks)?,
@@ -117,8 +127,8 @@ async fn page(State(app): State<App>) -> Html<String> {
     };
     Html(format!(
         "<!doctype html><html lang=\"zh\"><meta charset=\"utf-8\"><title>连心</title>\
-         <h1>连心 · 社区节点</h1><dl><dt>本机待上传<dd>{} 条<dt>最近成功<dd>{}<dt>线路<dd>{link}</dl>\
+         <h1>连心 · 社区节点</h1><dl><dt>本机待上传<dd>{} 条<dt>紧急事项<dd>{} 件<dt>最近成功<dd>{}<dt>线路<dd>{link}</dl>\
          </html>",
-        status["waiting"], status["last_success_ms"]
+        status["waiting"], status["urgent"], status["last_success_ms"]
     ))
 }

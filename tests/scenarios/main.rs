@@ -12,6 +12,7 @@ mod disk;
 mod enrolment;
 mod faults;
 mod history;
+mod late;
 mod leases;
 mod people;
 mod restore;

@@ -45,6 +45,14 @@ pub(super) enum Quarantine {
         #[arg(long)]
         why: String,
     },
+    /// Says that an urgent task, or what else it asked for, has been dealt with.
+    Done {
+        /// The set-aside record.
+        id: String,
+        /// How.
+        #[arg(long)]
+        why: String,
+    },
     /// Rejects it; it stays readable.
     Reject {
         /// The set-aside record.
@@ -64,6 +72,7 @@ pub(super) async fn quarantine(
         None | Some(Quarantine::List) => desk::open_records(app, "set_aside", "held").await,
         Some(Quarantine::Show { id }) => show(app, id).await,
         Some(Quarantine::Forward { id, why }) => decide(app, (id, "forward"), why, actor).await,
+        Some(Quarantine::Done { id, why }) => decide(app, (id, "fix"), why, actor).await,
         Some(Quarantine::Reject { id, why }) => decide(app, (id, "reject"), why, actor).await,
     }
 }

@@ -13,7 +13,7 @@ use store::{Filter, Tx};
 
 use crate::app::App;
 use crate::journal::{self, Values};
-use crate::{fold, system};
+use crate::{begin, fold, system};
 use console::answer::record_json;
 
 /// The kind that a person names.
@@ -164,6 +164,9 @@ pub(super) fn create(
         kind: kind.number,
         id: system::new_record_id()?,
     };
+    if let Some((code, zh, en)) = begin::refusal(tx, own, (kind, key), &values)? {
+        bail!("{code} {zh} / {en}");
+    }
     journal::write(tx, own, (key, Verb::Create), values, actor)?;
     Ok(key.id)
 }

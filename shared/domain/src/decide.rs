@@ -5,6 +5,7 @@
 //! entered is discarded: what is not applied is set aside whole, what loses is kept in a conflict
 //! item, what comes too early waits.
 
+mod begin;
 mod create;
 mod effect;
 mod held;
@@ -17,7 +18,9 @@ mod settle;
 mod step;
 mod transfer;
 mod unit;
+mod urgent;
 
+pub use begin::beginning_refusal;
 pub use merge::merge_fields;
 pub(crate) use merge::of_merged;
 pub use rewritten::replaced;
@@ -348,6 +351,14 @@ fn put_aside(
             change,
             set_aside: id,
         });
+    }
+    if reason == crate::machines::member_status::LATE_DECISION {
+        let (task, holder) = urgent::task(world, incoming)?;
+        note.retain(|(number, _)| task.iter().all(|(told, _)| told != number));
+        note.extend(task);
+        if let Some(holder) = holder.filter(|holder| *holder != incoming.office) {
+            world.join(key, holder);
+        }
     }
     note.sort_by_key(|(number, _)| *number);
     effect::create(world, key, incoming.office, &note, incoming.received_ms);

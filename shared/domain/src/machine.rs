@@ -19,6 +19,8 @@ pub enum Actor {
     Authority,
     /// The hub itself, by rule (delivery, expiry, change of status).
     Hub,
+    /// An office that held the member once and does not now (`sync.md` 5).
+    Former,
 }
 
 /// What a step knows besides the subject and itself; filled in by the hub from its records, and by a
@@ -45,10 +47,14 @@ pub struct Facts {
     pub recorder_is_subject: bool,
     /// Working days from the end of the activity to the step.
     pub working_days_since: i64,
-    /// Publicity of volunteer hours is switched on.
-    pub publicity_on: bool,
+    /// Working days for which volunteer hours hang on public notice; 0: publicity is switched off.
+    pub publicity_days: i64,
     /// The activity that a volunteer enrols for is planned or announced.
     pub activity_open: bool,
+    /// The person is a member already.
+    pub is_member: bool,
+    /// The person was a member once, and that membership has ended.
+    pub was_member: bool,
 }
 
 /// Everything that a guard may look at.

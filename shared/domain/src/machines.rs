@@ -190,6 +190,17 @@ pub fn sets(kind: u16, arrow: &Transition) -> Vec<Setting> {
         .collect()
 }
 
+/// What a record that begins by its creation says as its first step: pairs of a step's field and the
+/// record's own.
+pub fn begins(kind: u16) -> &'static [(u16, u16)] {
+    match kind {
+        kinds::member::KIND_NUMBER => member_status::BEGINS,
+        kinds::participation::KIND_NUMBER => participation::BEGINS,
+        kinds::activity::KIND_NUMBER => activity::BEGINS,
+        _ => &[],
+    }
+}
+
 /// A guard: the question, the code that refuses, and the answer.
 const fn guard(name: &'static str, code: &'static str, holds: fn(&Situation<'_>) -> bool) -> Guard {
     Guard { name, code, holds }

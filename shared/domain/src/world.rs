@@ -25,6 +25,8 @@ pub enum Need {
     StepsOf(RecordId),
     /// The block in which an issuer's letter number lies, if it is leased.
     Block(RecordId, LetterNumber),
+    /// The records of a kind (by number) that name a record in one of their fields (by number).
+    Naming(u16, u16, RecordId),
 }
 
 /// The answer to a [`Need`].
@@ -40,6 +42,8 @@ pub enum Fact {
     StepsOf(RecordId, Vec<Record>),
     /// To [`Need::Block`].
     Block(RecordId, LetterNumber, Option<Booked>),
+    /// To [`Need::Naming`].
+    Naming(u16, u16, RecordId, Vec<Record>),
 }
 
 /// What became of a change's field that was not plainly applied; kept for ever.
@@ -165,6 +169,7 @@ pub struct World {
     blocks: BTreeMap<(RecordId, LetterNumber), Option<Booked>>,
     items: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     steps: BTreeMap<RecordId, BTreeSet<RecordKey>>,
+    named: BTreeSet<(u16, u16, RecordId)>,
     made_items: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     made_steps: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     next_hub_change: ChangeId,
@@ -183,6 +188,7 @@ impl World {
             blocks: BTreeMap::new(),
             items: BTreeMap::new(),
             steps: BTreeMap::new(),
+            named: BTreeSet::new(),
             made_items: BTreeMap::new(),
             made_steps: BTreeMap::new(),
             next_hub_change,
@@ -212,6 +218,10 @@ impl World {
             Fact::StepsOf(subject, steps) => {
                 let keys = self.remember(steps);
                 self.steps.entry(subject).or_default().extend(keys);
+            }
+            Fact::Naming(kind, field, id, records) => {
+                self.remember(records);
+                self.named.insert((kind, field, id));
             }
         }
     }
@@ -306,6 +316,26 @@ impl World {
         let made = self.made_steps.get(&subject);
         self.noted(self.steps.get(&subject), made, &self.draft_steps, subject)
             .ok_or(Need::StepsOf(subject))
+    }
+
+    /// The records of a kind that name a record in a field, as decided so far.
+    pub(crate) fn naming(&self, kind: u16, field: u16, id: RecordId) -> Result<Vec<Record>, Need> {
+        if !self.named.contains(&(kind, field, id)) {
+            return Err(Need::Naming(kind, field, id));
+        }
+        let of = |byte| RecordKey {
+            kind,
+            id: RecordId::new([byte; 16]),
+        };
+        let known = self.records.range(of(0)..=of(0xff)).map(|(key, _)| key);
+        let drafted = self.draft.records.range(of(0)..=of(0xff));
+        let keys: BTreeSet<_> = known.chain(drafted.map(|(key, _)| key)).collect();
+        Ok(keys
+            .into_iter()
+            .filter_map(|key| self.record(*key).ok()?)
+            .filter(|record| record.reference(field) == Some(id))
+            .cloned()
+            .collect())
     }
 
     /// Writes a record.

@@ -57,7 +57,7 @@ fn one_case_with_everything_that_may_cross_it() {
             cases,
             is_whole: true,
         },
-        100_097,
+        151_029,
     );
 }
 
@@ -69,7 +69,7 @@ fn two_cases_started_at_once() {
             cases,
             is_whole: false,
         },
-        22_339,
+        22_576,
     );
 }
 
@@ -81,6 +81,6 @@ fn a_member_who_moves_on() {
             cases,
             is_whole: false,
         },
-        29_997,
+        88_204,
     );
 }

@@ -27,7 +27,10 @@ pub(super) fn drive(city: &City, driven: &mut BTreeSet<Arrow>) -> anyhow::Result
         Ok(id)
     };
     let why = ["reason=台风"];
+    registered(city, &mut drive)?;
     let id = plan()?;
+    assert_eq!(drive.state(&id)?, "PLANNED");
+    drive.note("", "plan", "PLANNED");
     drive.step(&id, EAST, "notify", &[], "NOTIFIED")?;
     drive.step(&id, EAST, "hold", &[], "HELD")?;
     drive.step(&id, EAST, "draft", &[], "MINUTES_DRAFT")?;
@@ -52,4 +55,30 @@ pub(super) fn drive(city: &City, driven: &mut BTreeSet<Arrow>) -> anyhow::Result
     drive.step(&id, EAST, "notify", &[], "NOTIFIED")?;
     drive.step(&id, EAST, "postpone", &why, "POSTPONED")?;
     drive.step(&id, EAST, "cancel", &why, "CANCELLED")
+}
+
+/// What was held before it was registered begins as held, on a day that has come.
+fn registered(city: &City, drive: &mut Drive<'_>) -> anyhow::Result<()> {
+    let held = |day: &str| {
+        let values = [
+            "add",
+            "activity",
+            "title=走访",
+            "kind=visit",
+            "state=HELD",
+            day,
+        ];
+        city.node(0, &values)
+    };
+    let refused = held("held_date=2099-01-01")?;
+    assert!(
+        refused.code == 1 && refused.out.contains("ACT-007"),
+        "{}",
+        refused.out
+    );
+    let id = text(&held("held_date=2026-11-20")?.done()?.json()["id"]);
+    city.settle_down(0)?;
+    assert_eq!(drive.state(&id)?, "HELD");
+    drive.note("", "register", "HELD");
+    Ok(())
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::Context as _;
 use tests::harness::City;
 
-use super::{Arrow, Drive, EAST};
+use super::{Arrow, Drive, EAST, Who};
 use crate::support::text;
 
 const IN_AND_OUT: [&str; 3] = [
@@ -32,7 +33,21 @@ impl Service<'_> {
         ];
         let id = text(&self.city.node(0, &values)?.done()?.json()["id"]);
         self.city.settle_down(0)?;
+        assert_eq!(self.state(&id)?, "ENROLLED");
         Ok(id)
+    }
+
+    fn state(&self, id: &str) -> anyhow::Result<String> {
+        Ok(text(&self.city.hub(&["get", id])?.done()?.json()["state"]))
+    }
+
+    /// Entered afterwards from paper.
+    fn entered(&self, more: &[&str]) -> anyhow::Result<tests::harness::Reply> {
+        let mut all = vec!["add", "participation", &self.volunteer, &self.activity];
+        all.extend(["service_date=2026-11-20", "state=MEASURED"]);
+        all.extend(IN_AND_OUT);
+        all.extend(more);
+        self.city.node(0, &all)
     }
 
     fn measured(&self, drive: &mut Drive<'_>) -> anyhow::Result<String> {
@@ -84,12 +99,46 @@ pub(super) fn drive(city: &City, driven: &mut BTreeSet<Arrow>) -> anyhow::Result
         volunteer: format!("volunteer={volunteer}"),
         activity: format!("activity={activity}"),
     };
+    drive.note("", "enrol", "ENROLLED");
     not_recorded(&service, &mut drive)?;
-    recorded(&service, &mut drive)
+    recorded(&service, &mut drive)?;
+    entered(&service, &mut drive)
+}
+
+/// An entry from paper says why it comes late and who wrote it; two at once are flagged on both.
+fn entered(service: &Service<'_>, drive: &mut Drive<'_>) -> anyhow::Result<()> {
+    let refused = service.entered(&[])?;
+    assert!(refused.out.contains("VOL-011"), "{}", refused.out);
+    let own = service.entered(&["reason=纸质签到", "recorder=志愿者甲"])?;
+    assert!(own.out.contains("VOL-004"), "{}", own.out);
+    let why = ["reason=纸质签到", "approver=负责人"];
+    let one = text(&service.entered(&why)?.done()?.json()["id"]);
+    let other = text(&service.entered(&why)?.done()?.json()["id"]);
+    service.city.settle_down(0)?;
+    assert_eq!(service.state(&one)?, "MEASURED");
+    drive.note("", "enter", "MEASURED");
+    for id in [&one, &other] {
+        let entry = service.city.node(0, &["get", id])?.done()?.json();
+        assert!(entry["overlaps"].is_string(), "{entry}");
+    }
+    // Nobody enrols for what is over.
+    let activity = service.activity.trim_start_matches("activity=");
+    service.city.node(0, &["step", activity, "hold"])?.done()?;
+    service.city.settle_down(0)?;
+    let values = [
+        "add",
+        "participation",
+        &service.volunteer,
+        &service.activity,
+    ];
+    let late = service.city.node(0, &values)?;
+    assert!(late.out.contains("VOL-010"), "{}", late.out);
+    Ok(())
 }
 
 fn not_recorded(service: &Service<'_>, drive: &mut Drive<'_>) -> anyhow::Result<()> {
     let why = ["reason=属于本职工作"];
+    let until = format!("notice_until={}", in_days(7)?);
     drive.step(&service.enrol()?, EAST, "cancel", &[], "CANCELLED")?;
     drive.step(
         &service.enrol()?,
@@ -107,15 +156,16 @@ fn not_recorded(service: &Service<'_>, drive: &mut Drive<'_>) -> anyhow::Result<
     drive.step(&id, EAST, "reject", &why, "REJECTED")?;
     let id = service.submitted(drive)?;
     drive.step(&id, EAST, "reject", &why, "REJECTED")?;
-    let id = service.publicised(drive, "notice_until=2026-11-30")?;
+    let id = service.publicised(drive, &until)?;
     drive.step(&id, EAST, "reject", &why, "REJECTED")?;
-    let id = service.publicised(drive, "notice_until=2026-11-30")?;
+    let id = service.publicised(drive, &until)?;
     drive.step(&id, EAST, "object", &["reason=并非志愿服务"], "DISPUTED")?;
     drive.step(&id, EAST, "reject", &why, "REJECTED")
 }
 
 fn recorded(service: &Service<'_>, drive: &mut Drive<'_>) -> anyhow::Result<()> {
-    let id = service.publicised(drive, "notice_until=2026-11-30")?;
+    let until = format!("notice_until={}", in_days(7)?);
+    let id = service.publicised(drive, &until)?;
     drive.step(&id, EAST, "object", &["reason=时长有误"], "DISPUTED")?;
     drive.step(
         &id,
@@ -140,6 +190,43 @@ fn recorded(service: &Service<'_>, drive: &mut Drive<'_>) -> anyhow::Result<()> 
         &["reason=重复登记", "approver=负责人"],
         "VOID",
     )?;
-    let id = service.publicised(drive, "notice_until=2026-11-22")?;
-    drive.step(&id, EAST, "confirm", &[], "RECORDED")
+    // The notice hangs its three working days; nobody confirms before.
+    let id = service.submitted(drive)?;
+    let short = format!("notice_until={}", in_days(0)?);
+    drive.take(&id, EAST, "publicise", &[&short])?;
+    assert_eq!(drive.state(&id)?, "SUBMITTED");
+    let until = format!("notice_until={}", in_days(5)?);
+    drive.step(&id, EAST, "publicise", &[&until], "PUBLIC_NOTICE")?;
+    let explained = ["reason=公示期满", "approver=负责人"];
+    drive.take(&id, EAST, "confirm", &explained)?;
+    assert_eq!(drive.state(&id)?, "PUBLIC_NOTICE");
+    drive.step(&id, Who::StreetAt(6), "confirm", &explained, "RECORDED")?;
+    without_notice(service, drive)
+}
+
+/// Where the city has switched the notice off, what was submitted is confirmed at once.
+fn without_notice(service: &Service<'_>, drive: &mut Drive<'_>) -> anyhow::Result<()> {
+    let city = service.city;
+    let found = ["list", "organisation", "--where", "code=350102001001"];
+    let found = city.hub(&found)?.done()?.json();
+    let record = format!("organisation/{}", text(&found[0]["id"]));
+    let id = service.submitted(drive)?;
+    city.hub(&["set", &record, "publicity_days=0"])?.done()?;
+    drive.step(
+        &id,
+        EAST,
+        "confirm",
+        &["reason=设置为不公示", "approver=负责人"],
+        "RECORDED",
+    )?;
+    city.hub(&["set", &record, "publicity_days="])?.done()?;
+    Ok(())
+}
+
+/// The day so many days from now.
+fn in_days(days: i64) -> anyhow::Result<String> {
+    let now_ms = std::time::UNIX_EPOCH.elapsed()?.as_millis();
+    let today = domain::checks::date::china_date_of(i64::try_from(now_ms)?);
+    let day = domain::checks::date::add_days(today, days);
+    Ok(day.context("a day far away")?.to_string())
 }

@@ -25,12 +25,6 @@ const OPEN: &[(&str, &str, &str)] = &[
     ),
     ("transfer", "execute", "whole organisations do not move yet"),
     ("transfer", "repoint", "organisations do not merge yet"),
-    ("member_status", "admit", "members begin by registration"),
-    ("member_status", "readmit", "members begin by registration"),
-    ("participation", "enrol", "entries begin by creation"),
-    ("participation", "enter", "entries begin by creation"),
-    ("activity", "plan", "activities begin by creation"),
-    ("activity", "register", "activities begin by creation"),
     ("activity", "edit", "refused by its guard on purpose"),
 ];
 
@@ -47,18 +41,6 @@ const OPEN_FROM: &[(&str, &str, &str, &str)] = &[
         "EXECUTED",
         "revoke",
         "whole organisations do not move yet",
-    ),
-    (
-        "transfer",
-        "DISPUTED",
-        "revoke",
-        "a disputed acceptance is revoked in its own case",
-    ),
-    (
-        "participation",
-        "SUBMITTED",
-        "confirm",
-        "public notice is always on",
     ),
 ];
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::Context as _;
 use tests::harness::City;
 
 use super::{Arrow, Drive, EAST, WEST, Who, new_member, wait_at};
@@ -129,6 +130,7 @@ pub(super) fn drive(city: &City, driven: &mut BTreeSet<Arrow>) -> anyhow::Result
     the_letter(cases)?;
     at_the_receiver(cases)?;
     on_paper(cases)?;
+    too_late_from_outside(cases)?;
     after_the_acceptance(cases)
 }
 
@@ -254,6 +256,33 @@ fn at_the_receiver(cases: &mut Cases<'_, '_>) -> anyhow::Result<()> {
     drive.step(&case, Who::Street, "recall", &["reason=撤回"], "RECALLED")
 }
 
+/// A paper letter from outside that comes too late.
+fn too_late_from_outside(cases: &mut Cases<'_, '_>) -> anyhow::Result<()> {
+    let letter = [
+        "transfer",
+        "enter-letter",
+        "name=迟到信",
+        "origin=外市某支部",
+        "letter_number=外-0002",
+        "last_valid_date=2026-01-31",
+    ];
+    let case = text(&cases.city.node(1, &letter)?.done()?.json()["id"]);
+    cases.city.settle_down(1)?;
+    let drive = &mut *cases.drive;
+    let late = drive.take(&case, WEST, "open_check", &[]);
+    assert!(late.is_ok(), "the node sends it, the hub decides");
+    assert_eq!(drive.state(&case)?, "LETTER_ENTERED");
+    let anew = [
+        "reason_code=clerk",
+        "letter_number=外-0003",
+        "last_valid_date=2099-01-31",
+    ];
+    drive.step(&case, WEST, "enter_reissue", &anew, "LETTER_ENTERED")?;
+    let mut expired = REFUSAL;
+    expired[0] = "reason_code=letter_expired";
+    drive.step(&case, WEST, "refuse", &expired, "REFUSED_IN")
+}
+
 fn on_paper(cases: &mut Cases<'_, '_>) -> anyhow::Result<()> {
     let received = ["received_date=2026-11-20"];
     let case = cases.issued_outside()?;
@@ -304,7 +333,34 @@ fn on_paper(cases: &mut Cases<'_, '_>) -> anyhow::Result<()> {
     drive.step(&case, WEST, "confirm_receipt", &[], "CLOSED")
 }
 
+/// The department decides a dispute against the acceptance: the member is back at the origin, and
+/// held once.
+fn a_dispute_takes_the_acceptance_back(cases: &mut Cases<'_, '_>) -> anyhow::Result<()> {
+    let (case, member) = cases.accepted()?;
+    cases
+        .drive
+        .step(&case, EAST, "recall", &["reason=撤回"], "ACCEPTED")?;
+    let open = ["list", "transfer", "--where", "state=DISPUTED"];
+    let disputes = cases.city.hub(&open)?.done()?.json();
+    let dispute = text(&disputes[0]["id"]);
+    cases
+        .drive
+        .step(&dispute, Who::Street, "revoke", &DECISION, "REVOKED")?;
+    assert_eq!(cases.drive.state(&case)?, "REVOKED");
+    wait_at(cases.city, 0, &member)?;
+    let found = cases.city.hub(&["get", &member])?.done()?.json();
+    assert_eq!(found["holder"], found["office"]);
+    let name = format!("member={member}");
+    let tenures = ["list", "tenure", "--where", &name];
+    let tenures = cases.city.hub(&tenures)?.done()?.json();
+    let tenures = tenures.as_array().context("a list of tenures")?;
+    let open = tenures.iter().filter(|t| t["closed"].is_null());
+    assert_eq!((tenures.len(), open.count()), (3, 1));
+    Ok(())
+}
+
 fn after_the_acceptance(cases: &mut Cases<'_, '_>) -> anyhow::Result<()> {
+    a_dispute_takes_the_acceptance_back(cases)?;
     let (case, _) = cases.accepted()?;
     let drive = &mut *cases.drive;
     // A recall that crossed the acceptance leaves it standing, and a dispute is opened.

@@ -128,7 +128,14 @@ pub(super) fn correct_a_service_record(city: &City) -> anyhow::Result<()> {
             "service_date=2026-11-20".to_owned(),
             "content=清理楼道".to_owned(),
             "recorder=周记录".to_owned(),
+            "sign_in=1795136400000".to_owned(),
+            format!(
+                "sign_out={}",
+                1_795_136_400_000 + u64::from(minutes) * 60_000
+            ),
             format!("minutes={minutes}"),
+            "reason=纸质签到表补录".to_owned(),
+            "approver=服务队负责人".to_owned(),
         ];
         fields.extend(corrects.map(|id| format!("corrects={id}")));
         fields

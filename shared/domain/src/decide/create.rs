@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Incoming, Stop, Verdict, check_references, effect};
+use super::{Incoming, Stop, Verdict, begin, check_references, effect};
 use crate::id::{DESK, OfficeId, RecordId, derived_id};
 use crate::kind::{Class, Kind};
-use crate::kinds::{member, tenure};
+use crate::kinds::{member, participation, tenure};
 use crate::limits;
 use crate::record::{Life, Record, RecordKey};
 use crate::world::{Mover, Need, World};
@@ -31,9 +31,16 @@ pub(super) fn create(
     check_references(world, incoming, kind)?;
     let record = record_of(incoming);
     check_size(&record)?;
+    let written_ms = incoming.change.header.timestamp.unix_ms();
+    let date = begin::day_of(written_ms, incoming.received_ms);
+    let begun = begin::begin(world, &record, date)?;
     world.put(record.clone(), Mover::Own(incoming.change.id));
-    if record.key.kind == member::KIND_NUMBER {
-        open_first_tenure(world, incoming, &record)?;
+    match record.key.kind {
+        member::KIND_NUMBER => open_first_tenure(world, incoming, &record, begun)?,
+        participation::KIND_NUMBER => {
+            begin::note_service(world, &record, true, (date, incoming.received_ms))?;
+        }
+        _ => {}
     }
     Ok(Verdict::Applied)
 }
@@ -126,6 +133,7 @@ fn open_first_tenure(
     world: &mut World,
     incoming: &Incoming<'_>,
     record: &Record,
+    begun: Option<&str>,
 ) -> Result<(), Stop> {
     if incoming.office == DESK {
         return Err(Stop::Refused("office_needed"));
@@ -137,11 +145,12 @@ fn open_first_tenure(
     if !is_active {
         return Ok(());
     }
+    let how = begun.and_then(crate::machines::member_status::tenure_event_of);
     open_tenure(
         world,
         record,
         incoming.office,
-        ("registration", None),
+        (how.unwrap_or("registration"), None),
         incoming.received_ms,
     );
     Ok(())

@@ -191,7 +191,10 @@ pub(super) fn decide_set_aside(
     taken: &Record,
     note: &Record,
 ) -> Result<Verdict, Stop> {
-    if incoming.office != DESK && note.office != incoming.office {
+    // An urgent task is the holder's as well as its writer's.
+    let is_holders = note.text(set_aside::URGENT) == Some("1")
+        && note.reference(set_aside::SUGGESTION_TO) == Some(incoming.office);
+    if incoming.office != DESK && note.office != incoming.office && !is_holders {
         return Err(Stop::Refused("not_yours"));
     }
     let state = match taken.text(step::EVENT) {

@@ -2,15 +2,16 @@
 
 use jiff::civil::Date;
 
-use super::{Incoming, Stop, Verdict, check_references, create, effect, settle, transfer};
+use super::{Incoming, Stop, Verdict, begin, check_references, create, effect, settle, transfer};
 use crate::checks::date::china_date_of;
 use crate::id::{DESK, OfficeId, RecordId};
 use crate::kind::Kind;
 use crate::kinds::{
-    self, activity, conflict, member, organisation, participation, person, set_aside, step,
+    self, activity, conflict, member, organisation, participation, person, set_aside, step, tenure,
     transfer as case, volunteer,
 };
 use crate::machine::{Actor, Effect, Facts, Machine, Refused, Situation, Transition};
+use crate::machines::participation::state::MEASURED;
 use crate::machines::{self, member_status};
 use crate::record::{Life, Record, RecordKey};
 use crate::world::{Mover, Need, World};
@@ -180,6 +181,7 @@ fn find_arrow(
     let from = if work.is_new { None } else { state };
     let actors = actors(world, work)?;
     let mut refused = Refused::NotAllowed;
+    let is_former = actors.contains(&Actor::Former);
     for actor in actors {
         let situation = Situation {
             subject: work.subject,
@@ -194,7 +196,9 @@ fn find_arrow(
             Err(other) => refused = other,
         }
     }
-    let code = if kind.number == case::KIND_NUMBER {
+    let code = if is_former && refused == Refused::WrongActor {
+        member_status::LATE_DECISION
+    } else if kind.number == case::KIND_NUMBER {
         machines::transfer::refusal_code(state.unwrap_or_default(), event, refused)
     } else {
         machine.code(refused)
@@ -227,6 +231,8 @@ fn actors(world: &World, work: &Work<'_>) -> Result<Vec<Actor>, Stop> {
         }
     } else if subject.office == office {
         actors.push(Actor::Owner);
+    } else if subject.key.kind == member::KIND_NUMBER && office == work.incoming.office {
+        actors.extend(actor_beside(world, subject, office)?);
     }
     if work.incoming.office == DESK {
         actors.push(Actor::Authority);
@@ -241,6 +247,29 @@ fn actors(world: &World, work: &Work<'_>) -> Result<Vec<Actor>, Stop> {
     }
 }
 
+/// In which role an office that does not hold a member may act on the member's status.
+fn actor_beside(world: &World, subject: &Record, office: OfficeId) -> Result<Option<Actor>, Stop> {
+    if let Some(id) = subject.reference(member::OPEN_CASE) {
+        let key = RecordKey {
+            kind: case::KIND_NUMBER,
+            id,
+        };
+        let to = world
+            .record(key)?
+            .and_then(|open| open.reference(case::TO_ORG));
+        if office_of_id(world, to)? == Some(office) {
+            return Ok(Some(Actor::Receiver));
+        }
+    }
+    for number in 1..=subject.integer(member::TENURE_NUMBER).unwrap_or(0) {
+        let held = world.record(create::tenure_key(subject.key.id, number))?;
+        if held.and_then(|held| held.reference(tenure::HOLDER)) == Some(office) {
+            return Ok(Some(Actor::Former));
+        }
+    }
+    Ok(None)
+}
+
 /// The recorder of steps that the hub takes by rule.
 pub const HUB_RECORDER: &str = "hub";
 
@@ -248,12 +277,19 @@ fn facts(world: &World, work: &Work<'_>) -> Result<Facts, Stop> {
     let can_admit_members = work.acting.text(organisation::CAN_ADMIT_MEMBERS) == Some("1");
     let base = Facts {
         can_admit_members,
-        publicity_on: true,
         ..Facts::default()
     };
     match work.subject.key.kind {
         case::KIND_NUMBER => transfer::facts(world, work, base),
-        participation::KIND_NUMBER => participation_facts(world, work, base),
+        participation::KIND_NUMBER => {
+            let recorder = work.taken.text(step::RECORDER);
+            let facts = participation_facts(world, work.subject, recorder, work.date)?;
+            Ok(Facts {
+                can_admit_members,
+                publicity_days: publicity_days(world, work.subject)?,
+                ..facts
+            })
+        }
         activity::KIND_NUMBER => {
             let ended = work.subject.text(activity::HELD_DATE);
             Ok(Facts {
@@ -265,9 +301,13 @@ fn facts(world: &World, work: &Work<'_>) -> Result<Facts, Stop> {
     }
 }
 
-fn participation_facts(world: &World, work: &Work<'_>, base: Facts) -> Result<Facts, Stop> {
-    let subject = work.subject;
-    let recorder = work.taken.text(step::RECORDER);
+/// What the guards of a service entry ask of the hub's records.
+pub(super) fn participation_facts(
+    world: &World,
+    subject: &Record,
+    recorder: Option<&str>,
+    date: Date,
+) -> Result<Facts, Need> {
     let mut recorder_is_subject = false;
     if let Some(id) = subject.reference(participation::VOLUNTEER) {
         let key = RecordKey {
@@ -300,16 +340,40 @@ fn participation_facts(world: &World, work: &Work<'_>, base: Facts) -> Result<Fa
             .is_some_and(machines::activity::is_open_for_enrolment);
     }
     let served = subject.text(participation::SERVICE_DATE);
-    let working_days_since = working_days(served, work.date);
     Ok(Facts {
         recorder_is_subject,
-        working_days_since,
+        working_days_since: working_days(served, date),
         activity_open,
-        ..base
+        ..Facts::default()
     })
 }
 
-fn working_days(since: Option<&str>, to: Date) -> i64 {
+/// Levels of organisations that are asked for their setting.
+const LEVELS_MAX: usize = 16;
+
+/// The working days of public notice by the setting of the recording unit, or of the nearest
+/// organisation above it that has one.
+fn publicity_days(world: &World, entry: &Record) -> Result<i64, Need> {
+    let mut at = entry.reference(participation::RECORDING_UNIT);
+    for _ in 0..LEVELS_MAX {
+        let Some(id) = at else { break };
+        let key = RecordKey {
+            kind: organisation::KIND_NUMBER,
+            id,
+        };
+        let Some(unit) = world.record(key)? else {
+            break;
+        };
+        if let Some(days) = unit.integer(organisation::PUBLICITY_DAYS) {
+            return Ok(days);
+        }
+        at = unit.reference(organisation::PARENT);
+    }
+    Ok(machines::participation::PUBLICITY_DAYS)
+}
+
+/// Working days from a date to another; none from a day that is not given.
+pub(super) fn working_days(since: Option<&str>, to: Date) -> i64 {
     let calendar = crate::checks::date::WorkCalendar::default();
     since
         .and_then(|text| text.parse::<Date>().ok())
@@ -340,6 +404,9 @@ fn carry_out(
     } else {
         effect::set(world, work.subject, &values, now_ms)
     };
+    if kind.number == participation::KIND_NUMBER && arrow.to == MEASURED {
+        begin::note_service(world, &after, false, (work.date, now_ms))?;
+    }
     let mut after = after;
     for effect in arrow.effects {
         after = carry_out_one(world, *effect, arrow, work, after)?;
@@ -376,7 +443,9 @@ fn carry_out_one(
             }
             let how = member_status::tenure_event_of(arrow.event).unwrap_or("left");
             create::close_tenure(world, &subject, None, (how, None), now_ms)?;
-            Ok(subject)
+            // Held by nobody (`domain.md` 1.8, invariant 1); whose care he was in, the tenure says.
+            let nobody = [(member::HOLDER, Vec::new())];
+            Ok(effect::set(world, &subject, &nobody, now_ms))
         }
         Effect::TakeIn if subject.key.kind == member::KIND_NUMBER => {
             if create::open_tenure_of(world, &subject)?.is_some() {

@@ -2,7 +2,9 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test that is wrong should stop")]
 
+mod begin;
 mod hub;
+mod late;
 mod letters;
 mod merge;
 

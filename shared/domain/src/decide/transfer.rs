@@ -4,9 +4,11 @@
 
 pub(super) mod letters;
 mod moving;
+mod revoking;
 
 use self::letters::{issue_letter, move_letter, withdraw_snapshot};
-use self::moving::{close_outwards, compensate, move_member, take_in};
+use self::moving::{close_outwards, move_member, take_in};
+use self::revoking::{compensate, revoke_disputed};
 use super::step::{Work, office_of, office_of_id};
 use super::{Incoming, Stop, effect};
 use crate::checks::date::add_days;
@@ -255,8 +257,8 @@ pub(super) fn carry_out(
         Effect::TakeIn => take_in(world, work, &subject),
         Effect::Compensate => compensate(world, work, &subject),
         Effect::OpenDispute => open_dispute(world, work, &subject),
-        Effect::RevokeDisputed
-        | Effect::MoveOrganisation
+        Effect::RevokeDisputed => revoke_disputed(world, work, &subject),
+        Effect::MoveOrganisation
         | Effect::Repoint
         | Effect::SetStatus
         | Effect::CloseTenure

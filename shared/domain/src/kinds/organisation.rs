@@ -3,6 +3,10 @@
 //!
 //! A tenure's holder is an organisation that is an office. An organisation that is none (a branch,
 //! a group) works through the node of its community, named in `node_office`.
+//!
+//! `publicity_days` is the setting for the public notice of volunteer hours (`domain.md` 5.1 and 5.5): 0
+//! switches it off; an organisation that says nothing follows the one above it, and where none says
+//! anything the notice hangs three working days.
 
 use super::{DAY, REF_ORGANISATION, codes};
 use crate::checks::code_lists;
@@ -31,6 +35,8 @@ fields! {
     FAX = 15, "fax", "传真", "Fax", Phone;
     ADDRESS = 16, "address", "通讯地址", "Address", Text(200) => .or(&["地址"]);
     POSTCODE = 17, "postcode", "邮政编码", "Postcode", Text(10) => .or(&["邮编"]);
+    PUBLICITY_DAYS = 18, "publicity_days", "志愿服务公示工作日", "Working days of public notice",
+        Integer(0, 60) => .or(&["公示工作日"]);
 }
 
 /// The declaration.

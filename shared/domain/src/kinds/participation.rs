@@ -51,6 +51,8 @@ fields! {
     NOTICE_UNTIL = 28, "notice_until", "公示截止日期", "Publicised until", DAY => .by_steps();
     EXPORTED_BATCH = 29, "exported_batch", "导出批次", "Exported in", Text(60) => .by_steps();
     WITNESS = 30, "witness", "见证人", "Witness", Text(100) => .personal();
+    OVERLAPS = 31, "overlaps", "时间重叠的记录", "Overlaps with", REF_PARTICIPATION
+        => .by_steps().internal();
 }
 
 /// The declaration.

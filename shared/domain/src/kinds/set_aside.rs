@@ -1,5 +1,8 @@
 //! A change that was set aside 搁置: kept whole with its reason until a person decides (`sync.md` 4
 //! and 3, rules 1, 5, 6). Its bytes stay in the journal; this names them.
+//!
+//! An urgent one names the member as its subject and lies before the present holder
+//! (`suggestion_to`) too, who says when it is dealt with.
 
 use super::{REF_ORGANISATION, codes};
 use crate::kind::{Class, Kind};
@@ -24,6 +27,7 @@ fields! { by_steps:
     WHY = 13, "why", "处理理由", "Why", Text(2000) => .personal();
     SUGGESTION_TO = 14, "suggestion_to", "转交组织", "Forwarded to", REF_ORGANISATION;
     ACTOR = 15, "actor", "填写人", "Writer", Text(100) => .personal();
+    URGENT = 16, "urgent", "紧急", "Urgent", Boolean;
 }
 
 /// The declaration.
@@ -38,5 +42,5 @@ pub const KIND: Kind = Kind {
     machine: None,
     state_field: Some(STATE),
     title_field: None,
-    indexed: &[SUBJECT, STATE, CHANGE, WAITS_FOR],
+    indexed: &[SUBJECT, STATE, CHANGE, WAITS_FOR, URGENT],
 };

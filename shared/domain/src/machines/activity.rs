@@ -12,12 +12,15 @@
 //! A3 a probationary member has no vote (`ACT-003`, [`may_vote`]). A4 after approval only an
 //! addendum is possible (`ACT-004`, [`may_edit`]).
 //!
+//! PLAN and REGISTER are the creation of the record itself, whose guards are asked of it
+//! ([`crate::decide::beginning_refusal`]).
+//!
 //! An activity may be held that was never announced, and one that was held before it was registered
 //! is registered as HELD (`register`).
 
 use crate::kinds::{activity, step};
 use crate::machine::{Guard, Machine, Situation, Transition};
-use crate::machines::{Sets, given, guard};
+use crate::machines::{Sets, date, given, guard};
 
 states! {
     PLANNED = "计划", "Planned", open;
@@ -51,8 +54,8 @@ events! {
 }
 
 const TRANSITIONS: &[Transition] = arrows! {
-    from [] on PLAN by [Owner] to PLANNED;
-    from [] on REGISTER by [Owner] to HELD;
+    from [] on PLAN by [Owner] if [TIMES_FIT] to PLANNED;
+    from [] on REGISTER by [Owner] if [HELD_BEFORE, TIMES_FIT] to HELD;
     from [PLANNED] on NOTIFY by [Owner] to NOTIFIED;
     from [PLANNED, NOTIFIED] on HOLD by [Owner] to HELD;
     from [HELD] on DRAFT by [Owner] to MINUTES_DRAFT;
@@ -127,6 +130,16 @@ pub const MESSAGES: &[(&str, &str, &str)] = &[
         "当前状态为 {state},不能“{event}”;可执行:{allowed}。",
         "The activity is in state {state}; “{event}” is not possible. Possible: {allowed}.",
     ),
+    (
+        "ACT-007",
+        "补登记已召开的活动须填写活动日期,且不能晚于今天。",
+        "An activity registered afterwards needs the day on which it was held, not after today.",
+    ),
+    (
+        "ACT-008",
+        "活动的结束时间不能早于开始时间,请核对。",
+        "The activity ends before it starts; please check.",
+    ),
 ];
 
 /// What every step sets.
@@ -140,6 +153,12 @@ const HELD: &[(u16, u16)] = &[
     (step::ENDED, activity::ACTUAL_END),
 ];
 
+/// What a new activity says as its first step.
+pub const BEGINS: &[(u16, u16)] = &[
+    (step::STARTED, activity::ACTUAL_START),
+    (step::ENDED, activity::ACTUAL_END),
+];
+
 /// What the events set besides. An addendum is the step's text; the field shows the newest.
 pub const SETS: &[Sets] = &[
     (event::HOLD, HELD),
@@ -147,6 +166,21 @@ pub const SETS: &[Sets] = &[
     (event::APPROVE, &[(step::APPROVER, activity::APPROVER)]),
     (event::ADDENDUM, &[(step::VALUE, activity::ADDENDUM)]),
 ];
+
+/// What is registered afterwards was held: on a day that has come.
+const HELD_BEFORE: Guard = guard("the day on which it was held has come", "ACT-007", |s| {
+    date(s.subject, activity::HELD_DATE).is_some_and(|held| held <= s.date)
+});
+
+/// Nothing ends before it starts.
+const TIMES_FIT: Guard = guard("the end is not before the start", "ACT-008", |s| {
+    let fits = |start, end| match (s.subject.integer(start), s.subject.integer(end)) {
+        (Some(start), Some(end)) => start <= end,
+        _ => true,
+    };
+    fits(activity::PLANNED_START, activity::PLANNED_END)
+        && fits(activity::ACTUAL_START, activity::ACTUAL_END)
+});
 
 /// A1.
 const COUNTS_AGREE: Guard = guard("the counts agree", "ACT-001", counts_agree);

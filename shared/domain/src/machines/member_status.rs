@@ -17,7 +17,13 @@
 //! conversion date (`MEM-004`). M4 what takes away or gives back membership names its decision. M5
 //! an ended record never lives again: re-admission makes a new one for the same person.
 //!
-//! Refusals: `MEM-004`, `MEM-005` of `domain.md`, and `MEM-008` to `MEM-013` for what it leaves
+//! ADMIT and READMIT are the creation of the member's record itself ([`beginning`]); most members
+//! are registered in whatever status they have, long after they were admitted.
+//!
+//! Whoever learns of a death records it: the holder, the desk, the receiver of an open transfer, an
+//! office that held the member once (`domain.md` 10).
+//!
+//! Refusals: `MEM-004`, `MEM-005` of `domain.md`, and `MEM-008` to `MEM-018` for what it leaves
 //! unnamed.
 
 use jiff::civil::Date;
@@ -26,6 +32,7 @@ use crate::checks::date::add_months;
 use crate::kinds::{codes, member, step};
 use crate::machine::{Guard, Machine, Situation, Transition};
 use crate::machines::{Sets, date, given, guard};
+use crate::record::Record;
 
 states! {
     PROBATIONARY = "正常(预备)", "Probationary", open;
@@ -52,7 +59,8 @@ events! {
 }
 
 const TRANSITIONS: &[Transition] = arrows! {
-    from [] on ADMIT by [Owner, Authority] if [DECIDED, NO_CONVERSION]
+    from [] on ADMIT by [Owner, Authority]
+        if [NOT_MEMBER, DECIDED, NO_CONVERSION, JOINED]
         to PROBATIONARY doing [TakeIn, SetStatus];
     from [PROBATIONARY, PROBATIONARY_EXTENDED] on CONVERT by [Owner, Authority]
         if [DECIDED, CONVERSION] to FULL doing [SetStatus];
@@ -69,9 +77,10 @@ const TRANSITIONS: &[Transition] = arrows! {
     from [FULL] on LEAVE by [Owner, Authority] if [DECIDED, LEAVE_REASON]
         to LEFT doing [SetStatus, CloseTenure, CloseCase];
     from [PROBATIONARY, PROBATIONARY_EXTENDED, FULL, STOPPED]
-        on RECORD_DEATH by [Owner, Authority, Receiver]
+        on RECORD_DEATH by [Owner, Authority, Receiver, Former]
         to DECEASED doing [SetStatus, CloseTenure, CloseCase];
-    from [] on READMIT by [Owner, Authority] if [DECIDED, NO_CONVERSION]
+    from [] on READMIT by [Owner, Authority]
+        if [NOT_MEMBER, WAS_MEMBER, DECIDED, NO_CONVERSION, JOINED]
         to PROBATIONARY doing [TakeIn, SetStatus];
 };
 
@@ -97,6 +106,34 @@ pub const ENDED: &[&str] = &[
     state::LEFT,
     state::DECEASED,
 ];
+
+/// By which event a new record begins: a probationary one whose relation came by admission is
+/// admitted, or admitted again; every other is a registration of what has long been so.
+pub fn beginning(record: &Record) -> Option<&'static str> {
+    let is_new = record.text(member::STATUS) == Some(state::PROBATIONARY);
+    match record.text(member::RELATION_IN_TYPE).filter(|_| is_new) {
+        Some("admitted") => Some(event::ADMIT),
+        Some("readmitted") => Some(event::READMIT),
+        _ => None,
+    }
+}
+
+/// What contradicts itself in a new record, however it begins.
+pub fn contradiction(record: &Record) -> Option<&'static str> {
+    let category = record.text(member::CATEGORY)?;
+    let is_probationary = category == "probationary";
+    if is_probationary && record.value(member::CONVERSION_DATE).is_some() {
+        return Some("MEM-004");
+    }
+    let of_status = category_of(record.text(member::STATUS)?);
+    of_status
+        .is_some_and(|wanted| wanted != category)
+        .then_some("MEM-016")
+}
+
+/// A decision about the Party status by an office that does not hold the member any more: an urgent
+/// task of the present holder and the desk (`sync.md` 5). A death is applied whoever reports it.
+pub const LATE_DECISION: &str = "MEM-018";
 
 /// The category that goes with a status; none where the status says nothing about it.
 pub fn category_of(status: &str) -> Option<&'static str> {
@@ -191,6 +228,33 @@ pub const MESSAGES: &[(&str, &str, &str)] = &[
         "当前党籍状态为 {state},不能“{event}”;可执行:{allowed}。",
         "The Party status is {state}; “{event}” is not possible. Possible: {allowed}.",
     ),
+    (
+        "MEM-014",
+        "接收预备党员须填写入党日期,且不能晚于今天。",
+        "An admission needs the day of joining, not after today.",
+    ),
+    (
+        "MEM-015",
+        "本单位没有该同志已终止的党籍记录,不能按“重新入党”登记;首次入党请选“新发展”。",
+        "No ended membership of this person is recorded here, so this is no re-admission; \
+         a first admission is entered as newly admitted.",
+    ),
+    (
+        "MEM-016",
+        "党籍状态与人员类别不一致,请核对。",
+        "Status and category contradict each other; please check.",
+    ),
+    (
+        "MEM-017",
+        "该同志在本单位已登记为党员,不能重复登记。",
+        "This person is registered as a member here already.",
+    ),
+    (
+        LATE_DECISION,
+        "该同志的组织关系已转出,此项党籍决定未直接生效,已作为紧急事项交现组织和中心办理。",
+        "The relation has moved on: this decision about the Party status was not applied and lies \
+         before the present holder and the desk as an urgent task.",
+    ),
 ];
 
 /// What every step sets: the day, the decision and the reason, which stand together.
@@ -198,6 +262,17 @@ pub const SETS_ALWAYS: &[(u16, u16)] = &[
     (step::DATE, member::STATUS_DATE),
     (step::REASON, member::STATUS_REASON),
     (step::REASON_CODE, member::STATUS_REASON_CODE),
+    (step::DECISION_NUMBER, member::DECISION_NUMBER),
+    (step::DECISION_DATE, member::DECISION_DATE),
+    (step::DECISION_BODY, member::DECISION_BODY),
+];
+
+/// What a new member's record says as its first step.
+pub const BEGINS: &[(u16, u16)] = &[
+    (step::PERSON, member::PERSON),
+    (step::JOIN_DATE, member::JOIN_DATE),
+    (step::CONVERSION_DUE, member::CONVERSION_DUE),
+    (step::CONVERSION_DATE, member::CONVERSION_DATE),
     (step::DECISION_NUMBER, member::DECISION_NUMBER),
     (step::DECISION_DATE, member::DECISION_DATE),
     (step::DECISION_BODY, member::DECISION_BODY),
@@ -227,6 +302,20 @@ pub const SETS: &[Sets] = &[
     ),
     (event::RESTORE, &[(step::TO_BRANCH, member::BRANCH)]),
 ];
+
+/// Nobody is a member twice.
+const NOT_MEMBER: Guard = guard("the person is no member", "MEM-017", |s| !s.facts.is_member);
+
+/// M5: re-admission follows an ended membership of the same person.
+const WAS_MEMBER: Guard = guard("a former membership ended", "MEM-015", |s| {
+    s.facts.was_member
+});
+
+/// The day of the branch meeting that admitted.
+const JOINED: Guard = guard("a day of joining that has come", "MEM-014", |s| {
+    let today = s.date.to_string();
+    s.step.text(step::JOIN_DATE).is_some_and(|on| *on <= *today)
+});
 
 /// M4: the decision is named.
 const DECIDED: Guard = guard("number, date and body of the decision", "MEM-008", |s| {

@@ -239,6 +239,7 @@ mod tests {
     fn every_code_of_the_decisions_has_a_text_in_both_languages() {
         let sources = [
             include_str!("../decide.rs"),
+            include_str!("../decide/begin.rs"),
             include_str!("../decide/create.rs"),
             include_str!("../decide/held.rs"),
             include_str!("../decide/item.rs"),

@@ -19,13 +19,23 @@
 //! hung its days (`VOL-009`). P6 nothing is deleted: VOID and REJECTED keep the entry with its
 //! reason.
 //!
+//! ENROL and ENTER are the creation of the entry itself, whose guards are asked of it
+//! ([`crate::decide::beginning_refusal`]). Presence in two places at once is flagged on both entries
+//! (`overlaps`, `VOL-003`) and refuses nothing.
+//!
 //! `EXPORTED` is a flag (`exported_batch`), not a state: RECORDED stays. The change of a disputed
 //! entry is the step that carries minutes and reason and names the entry; the minutes first
 //! measured stay beside them.
 
+use crate::checks::date::WorkCalendar;
 use crate::kinds::{participation, step};
 use crate::machine::{Guard, Machine, Situation, Transition};
 use crate::machines::{Sets, date, given, guard};
+use crate::record::Record;
+
+/// For how many working days hours hang on public notice where no organisation has a rule of its own
+/// (`domain.md` 5.1: a setting, on by default).
+pub const PUBLICITY_DAYS: i64 = 3;
 
 /// Within how many working days after the activity service is recorded (Order 67, art. 11).
 pub const RECORDING_DAYS: i64 = 10;
@@ -77,7 +87,7 @@ const TRANSITIONS: &[Transition] = arrows! {
     from [ENROLLED] on NO_SHOW by [Owner, Hub] to NO_SHOW;
     from [] on ENTER by [Owner] if [NOT_OWN, REASON, IN_TEN_DAYS, MINUTES_FIT] to MEASURED;
     from [MEASURED] on SUBMIT by [Owner] if [NOT_OWN] to SUBMITTED;
-    from [SUBMITTED] on PUBLICISE by [Owner, Hub] if [PUBLICITY_ON, NOTICE_DATED] to PUBLIC_NOTICE;
+    from [SUBMITTED] on PUBLICISE by [Owner, Hub] if [PUBLICITY_ON, NOTICE_DATED, NOTICE_LONG] to PUBLIC_NOTICE;
     from [SUBMITTED] on CONFIRM by [Owner, Authority]
         if [NOT_OWN, PUBLICITY_OFF, IN_TEN_DAYS] to RECORDED;
     from [PUBLIC_NOTICE] on CONFIRM by [Owner, Authority] if [NOT_OWN, NOTICE_OVER, IN_TEN_DAYS]
@@ -181,6 +191,11 @@ pub const MESSAGES: &[(&str, &str, &str)] = &[
         "当前状态为 {state},不能“{event}”;可执行:{allowed}。",
         "The entry is in state {state}; “{event}” is not possible. Possible: {allowed}.",
     ),
+    (
+        "VOL-014",
+        "公示期不足:至少须公示 {n} 个工作日,请改公示截止日期。",
+        "The public notice is too short: it hangs at least {n} working days; choose a later last day.",
+    ),
 ];
 
 /// What every step sets.
@@ -195,6 +210,38 @@ const TIMES: &[(u16, u16)] = &[
     (step::BREAK_MINUTES, participation::BREAK_MINUTES),
     (step::MINUTES, participation::MINUTES),
 ];
+
+/// What a new entry says as its first step.
+pub const BEGINS: &[(u16, u16)] = &[
+    (step::RECORDER, participation::RECORDER),
+    (step::REASON, participation::REASON),
+    (step::APPROVER, participation::APPROVER),
+    (step::SIGN_IN, participation::SIGN_IN),
+    (step::SIGN_OUT, participation::SIGN_OUT),
+    (step::BREAK_MINUTES, participation::BREAK_MINUTES),
+    (step::MINUTES, participation::MINUTES),
+];
+
+/// Whether two entries of one volunteer say that he was in two places at once (`VOL-003`).
+pub fn overlap(one: &Record, other: &Record) -> bool {
+    let times = |entry: &Record| {
+        Some((
+            entry.integer(participation::SIGN_IN)?,
+            entry.integer(participation::SIGN_OUT)?,
+        ))
+    };
+    let counts = |entry: &Record| {
+        let state = entry.text(participation::STATE).unwrap_or_default();
+        ![state::REJECTED, state::VOID].contains(&state)
+    };
+    let corrects =
+        |one: &Record, other: &Record| one.reference(participation::CORRECTS) == Some(other.key.id);
+    let (Some((from, to)), Some((since, until))) = (times(one), times(other)) else {
+        return false;
+    };
+    let is_apart = corrects(one, other) || corrects(other, one) || one.key == other.key;
+    !is_apart && counts(one) && counts(other) && from < until && since < to
+}
 
 /// What the events set besides; the flag `late` is the hub's, by [`is_late`].
 pub const SETS: &[Sets] = &[
@@ -262,16 +309,24 @@ const REASON_NOT_SERVICE: Guard = guard("why it is no service", "VOL-011", |s| {
 });
 
 const PUBLICITY_ON: Guard = guard("public notice is switched on", "VOL-012", |s| {
-    s.facts.publicity_on
+    s.facts.publicity_days > 0
 });
 
 /// P5: with publicity on, SUBMITTED leads to the notice only.
 const PUBLICITY_OFF: Guard = guard("public notice is switched off", "VOL-012", |s| {
-    !s.facts.publicity_on
+    s.facts.publicity_days == 0
 });
 
 const NOTICE_DATED: Guard = guard("the last day of the notice is given", "VOL-011", |s| {
     given(s, step::NOTICE_UNTIL)
+});
+
+/// P5: the notice is to hang at least the days of the setting, the day on which it goes up not
+/// counted.
+const NOTICE_LONG: Guard = guard("the notice hangs long enough", "VOL-014", |s| {
+    let calendar = WorkCalendar::default();
+    date(s.step, step::NOTICE_UNTIL)
+        .is_some_and(|until| calendar.working_days_between(s.date, until) >= s.facts.publicity_days)
 });
 
 /// P5.

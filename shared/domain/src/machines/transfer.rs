@@ -31,6 +31,7 @@
 //!                        CHASE_RECEIPT ─abandon→ CLOSED_STAYED
 //!                        IN_TRANSIT, LOST, CHASE_RECEIPT ─enter_receipt→ ACCEPTED_EXTERNAL
 //!  in on paper           ─enter_letter→ LETTER_ENTERED ─open_check→ RECEIVE_CHECK
+//!                        LETTER_ENTERED ─refuse→ REFUSED_IN, ─enter_reissue→ LETTER_ENTERED
 //!  whole organisation    ─create_batch→ BATCH_DRAFT ─approve_batch→ BATCH_APPROVED
 //!                        ─execute→ EXECUTED;  BATCH_DRAFT ─discard→ CANCELLED
 //!  a dispute, beside it  ─dispute→ DISPUTED ─uphold→ UPHELD, ─revoke→ REVOKED
@@ -54,7 +55,9 @@
 //! Refusals: `TRF-001` to `TRF-011` of `domain.md` 1.8 and the few that it leaves unnamed, all in
 //! [`MESSAGES`]. Beyond the rows of `domain.md`, and for T5 only: the authority may recall a case
 //! from RECEIVE_CHECK and HOLD (a receiver that is heard of no more would hold it for ever), and a
-//! letter that outlived its chase may be reissued or abandoned like an expired one.
+//! letter that outlived its chase may be reissued or abandoned like an expired one. A paper letter
+//! from outside that was entered too late is returned to its issuer (reason `letter_expired`), or the
+//! letter that the issuer made anew is entered in its place.
 //!
 //! Absent: clocks, ids, messages, tables.
 
@@ -66,7 +69,7 @@ mod table;
 mod tests;
 
 use crate::kinds::step;
-use crate::machine::{Machine, Refused};
+use crate::machine::{Effect, Machine, Refused};
 use crate::record::Record;
 
 pub use messages::MESSAGES;
@@ -132,6 +135,7 @@ events! {
     ENTER_RECEIPT = "enter_receipt", "登记纸质回执", "Enter paper receipt";
     CHASE = "chase", "催办回执", "Chase receipt";
     ENTER_LETTER = "enter_letter", "录入介绍信", "Enter letter";
+    ENTER_REISSUE = "enter_reissue", "录入重新开具的介绍信", "Enter the letter issued anew";
     DISPUTE = "dispute", "列为待核实", "Dispute";
     UPHOLD = "uphold", "维持接收", "Uphold";
     REVOKE = "revoke", "撤销转接", "Revoke";
@@ -176,7 +180,7 @@ pub const LETTER_VOID: &[&str] = &[
 /// the same case, and the case has moved past the place where the event leads on (T3, `sync.md` 5).
 ///
 /// Where the event leads on again (a case sent back and submitted anew, held a second time) it is a
-/// step of its own.
+/// step of its own; so is one that sets the case anew where it stands (a second letter issued anew).
 pub fn is_repeat<'a>(
     state: &str,
     step: &Record,
@@ -184,7 +188,8 @@ pub fn is_repeat<'a>(
 ) -> bool {
     let event = step.text(step::EVENT);
     let leads_on = MACHINE.transitions.iter().any(|arrow| {
-        Some(arrow.event) == event && arrow.from.contains(&state) && arrow.to != state
+        let is_anew = arrow.to != state || !arrow.effects.contains(&Effect::OpenDispute);
+        Some(arrow.event) == event && arrow.from.contains(&state) && is_anew
     });
     !leads_on
         && applied

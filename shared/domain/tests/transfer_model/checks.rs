@@ -84,7 +84,7 @@ fn is_held_once(record: &Record, tenures: &[&Record]) -> bool {
     let open: Vec<_> = tenures.iter().filter(|tenure| is_open(tenure)).collect();
     let status = record.text(member::STATUS).unwrap_or_default();
     if ENDED.contains(&status) {
-        return open.is_empty();
+        return open.is_empty() && record.value(member::HOLDER).is_none();
     }
     let [open] = open.as_slice() else {
         return false;

@@ -198,6 +198,7 @@ impl Hub {
             }
             Need::StepsOf(id) => Fact::StepsOf(id, about(step::KIND_NUMBER, step::SUBJECT, id)),
             Need::Block(issuer, number) => Fact::Block(issuer, number, None),
+            Need::Naming(kind, field, id) => Fact::Naming(kind, field, id, about(kind, field, id)),
         }
     }
 

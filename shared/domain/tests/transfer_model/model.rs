@@ -5,9 +5,10 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use domain::decide::Verdict;
-use domain::kinds::{conflict, letter, member};
+use domain::kinds::{conflict, letter, member, transfer};
 use domain::machines::member_status;
 use domain::machines::transfer::{MACHINE, event, state};
+use domain::record::Record;
 use stateright::{Model, Property};
 
 use crate::hub::Hub;
@@ -50,6 +51,8 @@ impl Transfers {
             Act::Register | Act::Death => true,
             Act::Step(_, event) => self.is_whole || !OF_ONE_CASE.contains(&event),
             Act::Edit | Act::Uphold => self.is_whole,
+            // Where the member may move on, the ruling may come too late.
+            Act::Overrule => self.is_whole || self.cases.contains(&Case::Onward),
         }
     }
 
@@ -93,6 +96,8 @@ enum Shown {
     SecondCaseRefused,
     /// Something that waited was applied.
     WaitedFor,
+    /// A dispute was to be decided against an acceptance after which the member moved on.
+    RulingTooLate,
 }
 
 type Essence<'a> = (u64, u8, &'a [Vec<Sent>; 5], bool, Option<Shown>);
@@ -113,6 +118,8 @@ impl State {
         let is_applied = |id| self.hub.taken[id].verdict == Verdict::Applied;
         if is_creation && verdict == Verdict::SetAside("TRF-001") {
             self.shown = Some(Shown::SecondCaseRefused);
+        } else if sent.act == Act::Overrule && verdict == Verdict::SetAside("TRF-019") {
+            self.shown = Some(Shown::RulingTooLate);
         } else if released.any(|waiting| is_applied(&waiting.change)) {
             self.shown = Some(Shown::WaitedFor);
         }
@@ -155,7 +162,7 @@ impl State {
                 let status = record.text(member::STATUS).unwrap_or_default();
                 !member_status::ENDED.contains(&status)
             }),
-            Act::Uphold => self.hub.disputes().next().is_some(),
+            Act::Uphold | Act::Overrule => self.hub.disputes().next().is_some(),
             Act::Step(case, event) => {
                 let own = queue.iter().filter_map(|sent| match sent.act {
                     Act::Step(of, event) if of == case => Some(event),
@@ -349,14 +356,24 @@ fn sometimes(model: &Transfers) -> Vec<Property<Transfers>> {
         properties.push(Property::sometimes("a second case is refused", second));
     }
     if model.cases.contains(&Case::Onward) {
+        let late = |_: &Transfers, s: &State| s.shown == Some(Shown::RulingTooLate);
+        properties.push(Property::sometimes("a ruling comes too late", late));
         let is_on = |_: &Transfers, s: &State| s.hub.state(Case::Onward) == Some(state::ACCEPTED);
         properties.push(Property::sometimes("the member moves on", is_on));
     }
     properties
 }
 
-fn sometimes_in_one_case() -> [Property<Transfers>; 4] {
+fn sometimes_in_one_case() -> [Property<Transfers>; 5] {
     [
+        Property::sometimes("a dispute takes an acceptance back", |_, s: &State| {
+            let mut cases = s.hub.of_kind(transfer::KIND_NUMBER);
+            let is_over = |case: &Record| {
+                case.value(transfer::DISPUTES).is_some()
+                    && case.text(transfer::STATE) == Some(state::REVOKED)
+            };
+            s.hub.state(Case::First) == Some(state::REVOKED) && cases.any(is_over)
+        }),
         Property::sometimes("a case is closed", |_, s: &State| {
             s.hub.state(Case::First) == Some(state::CLOSED)
         }),

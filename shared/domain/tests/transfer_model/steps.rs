@@ -153,6 +153,8 @@ pub enum Act {
     Death,
     /// A dispute is ruled on: the acceptance stands.
     Uphold,
+    /// A dispute is ruled on: the acceptance is taken back.
+    Overrule,
     /// A step of a case.
     Step(Case, &'static str),
 }
@@ -179,7 +181,7 @@ pub fn acts(who: Who, cases: &[Case]) -> Vec<Act> {
     let mut acts = match who {
         Who::East => vec![Act::Register, Act::Edit, Act::Death],
         Who::West => vec![Act::Death],
-        Who::Street => vec![Act::Death, Act::Uphold],
+        Who::Street => vec![Act::Death, Act::Uphold, Act::Overrule],
         Who::South | Who::Hub => Vec::new(),
     };
     for case in cases {
@@ -251,6 +253,10 @@ pub fn write(hub: &Hub, who: Who, act: Act, day: u8, sequence: u64) -> Option<Se
         Act::Uphold => {
             let subject = hub.disputes().next()?.key;
             a_step(id, who, subject, event::UPHOLD, day, &decision())
+        }
+        Act::Overrule => {
+            let subject = hub.disputes().next()?.key;
+            a_step(id, who, subject, event::REVOKE, day, &decision())
         }
         Act::Step(case, name) if who == Who::Hub => {
             let rules = vec![(step::RECORDER, HUB_RECORDER.as_bytes().to_vec())];

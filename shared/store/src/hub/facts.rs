@@ -36,6 +36,16 @@ impl Tx<'_> {
             Need::Block(issuer, number) => {
                 Ok(Fact::Block(issuer, number, self.lease_at(issuer, number)?))
             }
+            Need::Naming(kind, field, id) => {
+                let records = match domain::kinds::by_number(kind) {
+                    Some(kind) => {
+                        let names = [Filter::Is(field, id.bytes().to_vec())];
+                        self.list(kind, &names, None, ABOUT_MAX)?
+                    }
+                    None => Vec::new(),
+                };
+                Ok(Fact::Naming(kind, field, id, records))
+            }
         }
     }
 

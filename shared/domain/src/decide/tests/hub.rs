@@ -192,6 +192,7 @@ impl Hub {
                 };
                 Fact::Block(issuer, number, self.booked.iter().find(holds).copied())
             }
+            Need::Naming(kind, field, id) => Fact::Naming(kind, field, id, about(kind, field, id)),
         }
     }
 

@@ -1,13 +1,13 @@
 //! What moves with a member: the tenure, the receiver's own person, the stub, the tenures' list; and
-//! what takes a member in from outside, lets one go outwards, or takes a move back.
+//! what takes a member in from outside or lets one go outwards.
 
-use super::super::create::{close_tenure, open_tenure, open_tenure_of};
+use super::super::create::{close_tenure, open_tenure};
 use super::super::step::{Work, office_of_id};
 use super::super::{Stop, effect};
 use super::{member_of, name_of, person_of, reference};
 use crate::checks::date::add_months;
 use crate::id::{OfficeId, RecordId, derived_id};
-use crate::kinds::{conflict, member, person, step, stub, tenure, transfer as case};
+use crate::kinds::{conflict, member, person, step, stub, transfer as case};
 use crate::machines::member_status;
 use crate::record::{Record, RecordKey};
 use crate::world::{Leaving, World};
@@ -91,7 +91,7 @@ pub(super) fn hand_over(
 }
 
 /// What is undecided about the member is the new holder's to decide.
-fn hand_over_items(
+pub(super) fn hand_over_items(
     world: &mut World,
     record: &Record,
     from: OfficeId,
@@ -277,94 +277,4 @@ pub(super) fn take_in(
         (case::ACCEPTED_DATE, work.date.to_string().into_bytes()),
     ];
     Ok(effect::set(world, subject, &fields, now_ms))
-}
-
-/// A finished move is taken back by a tenure of the origin; nothing is deleted.
-/// The member never left this office's care: what was closed outwards is opened again, and a move
-/// between branches is taken back.
-fn stay(
-    world: &mut World,
-    work: &Work<'_>,
-    subject: &Record,
-    record: &Record,
-) -> Result<Record, Stop> {
-    let now_ms = work.incoming.received_ms;
-    let how = ("revocation", Some(subject.key.id));
-    if open_tenure_of(world, record)?.is_none() {
-        open_tenure(world, record, record.office, how, now_ms);
-        return Ok(subject.clone());
-    }
-    let branch = subject
-        .value(case::FROM_BRANCH)
-        .unwrap_or_default()
-        .to_vec();
-    effect::set(world, record, &[(member::BRANCH, branch)], now_ms);
-    Ok(subject.clone())
-}
-
-pub(super) fn compensate(
-    world: &mut World,
-    work: &Work<'_>,
-    subject: &Record,
-) -> Result<Record, Stop> {
-    let record = member_of(world, subject)?.ok_or(Stop::Refused("TRF-012"))?;
-    let back = office_of_id(world, subject.reference(case::FROM_ORG))?;
-    let Some(back) = back else {
-        return Err(Stop::Refused("not_available"));
-    };
-    if back == record.office {
-        return stay(world, work, subject, &record);
-    }
-    if record.value(member::OPEN_CASE).is_some() {
-        return Err(Stop::Refused("TRF-001"));
-    }
-    if moved_by(world, &record)? != Some(subject.key.id) {
-        return Err(Stop::Refused("not_available"));
-    }
-    let branch = subject
-        .value(case::FROM_BRANCH)
-        .unwrap_or_default()
-        .to_vec();
-    let now_ms = work.incoming.received_ms;
-    let how = ("revocation", Some(subject.key.id));
-    close_tenure(world, &record, Some(back), how, now_ms)?;
-    let former = record.office;
-    let person = copy_person(world, work, subject, &record, back)?;
-    let moved = [
-        (
-            member::PERSON,
-            person.map(|id| id.bytes().to_vec()).unwrap_or_default(),
-        ),
-        (member::BRANCH, branch),
-        (member::GROUP, Vec::new()),
-    ];
-    let after = effect::set(world, &record, &moved, now_ms);
-    let after = open_tenure(world, &after, back, how, now_ms);
-    world.join(after.key, back);
-    world.leave(after.key, former, Leaving::Transferred);
-    share_tenures(world, &after, back)?;
-    Ok(subject.clone())
-}
-
-/// The case by which the present holder holds the member: what was revoked does not count.
-fn moved_by(world: &World, record: &Record) -> Result<Option<RecordId>, Stop> {
-    let opened = |number| -> Result<Option<(bool, Option<RecordId>)>, Stop> {
-        let key = super::super::create::tenure_key(record.key.id, number);
-        Ok(world.record(key)?.map(|tenure| {
-            let is_revocation = tenure.text(tenure::OPENED_BY) == Some("revocation");
-            (is_revocation, tenure.reference(tenure::OPENED_CASE))
-        }))
-    };
-    let mut number = record.integer(member::TENURE_NUMBER).unwrap_or(0);
-    while let Some((is_revocation, case)) = opened(number)? {
-        if !is_revocation {
-            return Ok(case);
-        }
-        // Back to before the tenure that was revoked.
-        while number > 1 && opened(number)? != Some((false, case)) {
-            number -= 1;
-        }
-        number -= 1;
-    }
-    Ok(None)
 }

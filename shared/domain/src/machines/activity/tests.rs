@@ -116,3 +116,21 @@ fn volunteers_enrol_while_it_is_planned_or_announced() {
     assert!(is_open_for_enrolment("PLANNED") && is_open_for_enrolment("NOTIFIED"));
     assert!(!is_open_for_enrolment("HELD") && !is_open_for_enrolment("CANCELLED"));
 }
+
+#[test]
+fn what_is_registered_afterwards_was_held_and_nothing_ends_before_it_starts() {
+    let begin = |event, subject: &[(u16, &str)]| attempt("-", subject).result(event, &[]);
+    let (held, today) = (activity::HELD_DATE, "2026-11-23");
+    assert_eq!(begin("register", &[(held, today)]), Ok("HELD"));
+    assert_eq!(begin("register", &[]), Err("ACT-007"));
+    assert_eq!(begin("register", &[(held, "2026-11-24")]), Err("ACT-007"));
+    let (start, end) = (activity::PLANNED_START, activity::PLANNED_END);
+    assert_eq!(
+        begin("plan", &[(start, "1000"), (end, "1000")]),
+        Ok("PLANNED")
+    );
+    assert_eq!(
+        begin("plan", &[(start, "1000"), (end, "999")]),
+        Err("ACT-008")
+    );
+}

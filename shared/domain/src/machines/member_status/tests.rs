@@ -114,9 +114,14 @@ fn m2_probation_is_extended_once_by_six_to_twelve_months() {
 fn m3_a_probationary_member_has_no_conversion_date() {
     let dated = decided(&[(step::CONVERSION_DATE, "2026-11-01")]);
     assert_eq!(attempt("-", &[]).result("admit", &dated), Err("MEM-004"));
+    let joined = decided(&[(step::JOIN_DATE, "2026-11-20")]);
+    assert_eq!(
+        attempt("-", &[]).result("admit", &joined),
+        Ok("PROBATIONARY")
+    );
     assert_eq!(
         attempt("-", &[]).result("admit", &decided(&[])),
-        Ok("PROBATIONARY")
+        Err("MEM-014")
     );
     assert_eq!(
         attempt("PROBATIONARY", &[]).result("convert", &dated),
@@ -215,4 +220,31 @@ fn categories_and_tenure_events_are_codes() {
             assert!(codes::TENURE_EVENT.has(code), "{code}");
         }
     }
+}
+
+#[test]
+fn m5_a_readmission_follows_an_ended_membership_and_nobody_is_a_member_twice() {
+    let joined = decided(&[(step::JOIN_DATE, "2026-11")]);
+    let with = |is_member, was_member| Attempt {
+        facts: Facts {
+            is_member,
+            was_member,
+            ..Facts::default()
+        },
+        ..attempt("-", &[])
+    };
+    assert_eq!(
+        with(false, true).result("readmit", &joined),
+        Ok("PROBATIONARY")
+    );
+    assert_eq!(
+        with(false, false).result("readmit", &joined),
+        Err("MEM-015")
+    );
+    assert_eq!(with(true, true).result("readmit", &joined), Err("MEM-017"));
+    assert_eq!(with(true, false).result("admit", &joined), Err("MEM-017"));
+    assert_eq!(
+        with(false, true).result("readmit", &decided(&[])),
+        Err("MEM-014")
+    );
 }

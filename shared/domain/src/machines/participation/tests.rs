@@ -143,7 +143,7 @@ fn p4_after_ten_working_days_reason_and_supervisor_are_needed() {
 #[test]
 fn p5_with_publicity_on_the_notice_hangs_its_days() {
     let on = Facts {
-        publicity_on: true,
+        publicity_days: 3,
         ..Facts::default()
     };
     assert_eq!(
@@ -155,6 +155,11 @@ fn p5_with_publicity_on_the_notice_hangs_its_days() {
         attempt("SUBMITTED", &[], on).result("publicise", &notice),
         Ok("PUBLIC_NOTICE")
     );
+    let short = [(step::NOTICE_UNTIL, "2026-11-25")];
+    let publicise = attempt("SUBMITTED", &[], on);
+    assert_eq!(publicise.result("publicise", &short), Err("VOL-014"));
+    let off = attempt("SUBMITTED", &[], Facts::default());
+    assert_eq!(off.result("publicise", &notice), Err("VOL-012"));
     let until = [(participation::NOTICE_UNTIL, "2026-11-26")];
     let hanging = attempt("PUBLIC_NOTICE", &until, on);
     let on_day = |day| Attempt {

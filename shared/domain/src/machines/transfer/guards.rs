@@ -132,6 +132,14 @@ pub const NAMED: Guard = guard("name and origin are given", "TRF-018", |s| {
     given(s, step::NAME) && given(s, step::ORIGIN)
 });
 
+/// The issuer outside made another letter, with a number of its own (a number is used once), that is
+/// valid on that day (`domain.md` 1.4).
+pub const REISSUED_OUTSIDE: Guard = guard("another letter that is valid", "TRF-020", |s| {
+    let number = s.step.text(step::LETTER_NUMBER);
+    let is_other = number.is_some() && number != s.subject.text(transfer::LETTER_NUMBER);
+    is_other && date(s.step, step::LAST_VALID_DATE).is_some_and(|last| s.date <= last)
+});
+
 /// The step was taken before its writer could know of the acceptance (T7).
 pub const CROSSED: Guard = guard("the step crossed the acceptance", "TRF-010", |s| {
     date(s.subject, transfer::ACCEPTED_DATE).is_none_or(|accepted| s.date <= accepted)

@@ -99,4 +99,16 @@ pub const MESSAGES: &[(&str, &str, &str)] = &[
         "录入介绍信须填写姓名和原组织。",
         "A letter from outside needs the name and the organisation that it comes from.",
     ),
+    (
+        "TRF-019",
+        "{member} 在这次接收之后组织关系又有变动(已再转出、已终止或支部已调整),不能撤销;请先办理其后的一件。",
+        "{member} has moved on since this transfer, or is a member no more, so it cannot be revoked; \
+         deal with what came later first.",
+    ),
+    (
+        "TRF-020",
+        "重新开具的介绍信须有新的编号和有效期,且有效期未过;仍逾期的请按“介绍信已过期”退回原开具单位。",
+        "A letter issued anew needs a number of its own and a last valid day that has not passed; \
+         return one that has expired to its issuer for that reason.",
+    ),
 ];

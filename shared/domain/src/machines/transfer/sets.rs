@@ -66,6 +66,7 @@ const CHECK: &[(u16, u16)] = &[
 
 const LETTER_FROM_OUTSIDE: &[(u16, u16)] = &[
     (step::VARIANT, transfer::VARIANT),
+    (step::REPLACES, transfer::REPLACES),
     (step::MEMBER, transfer::MEMBER),
     (step::NAME, transfer::MEMBER_NAME),
     (step::SEX, transfer::MEMBER_SEX),
@@ -134,6 +135,16 @@ pub const SETS: &[Sets] = &[
         ],
     ),
     (event::ENTER_LETTER, LETTER_FROM_OUTSIDE),
+    (
+        event::ENTER_REISSUE,
+        &[
+            (step::LETTER_NUMBER, transfer::LETTER_NUMBER),
+            (step::ISSUED_DATE, transfer::ISSUED_DATE),
+            (step::VALID_DAYS, transfer::VALID_DAYS),
+            (step::LAST_VALID_DATE, transfer::LAST_VALID_DATE),
+            (step::DUES_PAID_TO, transfer::DUES_PAID_TO),
+        ],
+    ),
     (event::UPHOLD, DECISION),
     (event::REVOKE, DECISION),
     (

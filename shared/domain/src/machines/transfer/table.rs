@@ -5,7 +5,7 @@ use super::guards::{
     DATE_PASSED, DECISION, DUES_MONTH, FINDING, HOLD_REASON, IN_TIME, IS_BATCH, IS_INTERNAL,
     IS_LETTERED, IS_OFFLINE_IN, LAWFUL_REASON, LETTER_ISSUED, MEMBER_ACTIVE, NAMED, NEEDS_HIGHER,
     NO_OPEN_CASE, NOT_OFFLINE_IN, PROBATION_SETTLED, REASON, RECEIVED_DATE, RECEIVER_INSIDE,
-    RECEIVER_OUTSIDE,
+    RECEIVER_OUTSIDE, REISSUED_OUTSIDE,
 };
 use super::{EVENTS, event, state};
 use crate::machine::Transition;
@@ -88,6 +88,9 @@ pub const TRANSITIONS: &[Transition] = arrows! {
     from [] on ENTER_LETTER by [Receiver, Owner, Authority] if [NO_OPEN_CASE, NAMED]
         to LETTER_ENTERED;
     from [LETTER_ENTERED] on OPEN_CHECK by [Receiver] if [IN_TIME] to RECEIVE_CHECK;
+    from [LETTER_ENTERED] on REFUSE by [Receiver] if [LAWFUL_REASON] to REFUSED_IN;
+    from [LETTER_ENTERED] on ENTER_REISSUE by [Receiver] if [CAUSE_OF_EXPIRY, REISSUED_OUTSIDE]
+        to LETTER_ENTERED;
 
     // What crosses an acceptance leaves it standing (T7).
     from [ACCEPTED] on ACCEPT by [Receiver, Authority] if [CROSSED] to ACCEPTED doing [OpenDispute];

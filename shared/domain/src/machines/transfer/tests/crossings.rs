@@ -42,6 +42,11 @@ fn t3_a_step_that_was_applied_is_a_repeat_and_a_new_round_is_none() {
         !is_repeat("ACCEPTED", &said(2, "accept", "b"), &applied),
         "the step itself"
     );
+    let entered = [said(1, "enter_reissue", "a")];
+    assert!(
+        !is_repeat("LETTER_ENTERED", &said(3, "enter_reissue", "a"), &entered),
+        "a second letter issued anew"
+    );
 }
 
 #[test]

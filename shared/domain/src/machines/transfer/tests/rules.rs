@@ -19,8 +19,10 @@ pub(super) const FINE: Facts = Facts {
     probation_overdue: false,
     recorder_is_subject: false,
     working_days_since: 0,
-    publicity_on: false,
+    publicity_days: 0,
     activity_open: false,
+    is_member: false,
+    was_member: false,
 };
 
 pub(super) const PLAN: Fields<'_> = &[
@@ -334,6 +336,43 @@ fn in_from_outside_takes_the_member_in() {
         at("RECEIPT_SENT").result("confirm_receipt", &[]),
         Ok("CLOSED")
     );
+}
+
+#[test]
+fn a_letter_from_outside_that_was_entered_too_late_is_returned_or_issued_anew() {
+    let subject = [
+        (transfer::VARIANT, "offline_in"),
+        (transfer::LETTER_NUMBER, "1"),
+        (transfer::LAST_VALID_DATE, "2026-11-22"),
+    ];
+    let late = on("LETTER_ENTERED", &subject, Actor::Receiver, FINE);
+    assert_eq!(late.result("open_check", &[]), Err("TRF-003"));
+    let reasons = [
+        (step::REASON_CODE, "letter_expired"),
+        (step::REASON, "逾期"),
+        (step::APPROVER, "某书记"),
+    ];
+    assert_eq!(late.result("refuse", &reasons), Ok("REFUSED_IN"));
+    let anew = |number, until| {
+        [
+            (step::REASON_CODE, "clerk"),
+            (step::LETTER_NUMBER, number),
+            (step::LAST_VALID_DATE, until),
+        ]
+    };
+    let enter = |arguments: Fields<'_>| late.result("enter_reissue", arguments);
+    assert_eq!(enter(&anew("2", "2026-12-31")), Ok("LETTER_ENTERED"));
+    assert_eq!(
+        enter(&anew("1", "2026-12-31")),
+        Err("TRF-020"),
+        "a number is used once"
+    );
+    assert_eq!(
+        enter(&anew("2", "2026-11-22")),
+        Err("TRF-020"),
+        "too late again"
+    );
+    assert_eq!(enter(&anew("2", "2026-12-31")[1..]), Err("TRF-013"), "why");
 }
 
 #[test]

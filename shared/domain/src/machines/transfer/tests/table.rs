@@ -126,7 +126,15 @@ const TABLE: Table<'_> = &[
             BY_STATUS,
         ],
     ),
-    ("LETTER_ENTERED", &["open_check→RECEIVE_CHECK", BY_STATUS]),
+    (
+        "LETTER_ENTERED",
+        &[
+            "open_check→RECEIVE_CHECK",
+            "refuse→REFUSED_IN",
+            "enter_reissue→LETTER_ENTERED",
+            BY_STATUS,
+        ],
+    ),
     (
         "ACCEPTED",
         &[

@@ -1,0 +1,167 @@
+//! How a record begins by its creation: the guards of the arrow by which its machine begins, asked
+//! of the record itself, at the hub and at the office that makes it.
+//!
+//! A transfer begins by a step instead. A member is registered in whatever status is so, unless the
+//! record says that it is an admission.
+
+use jiff::civil::Date;
+
+use super::step::{participation_facts, working_days};
+use super::{Stop, effect};
+use crate::checks::date::china_date_of;
+use crate::kind::Kind;
+use crate::kinds::{self, activity, member, participation, step};
+use crate::machine::{Actor, Facts, Situation};
+use crate::machines::{self, member_status};
+use crate::record::{Record, RecordKey};
+use crate::world::{Need, World};
+
+/// Why a new record may not begin as it says: the refusal's code; none where it may.
+///
+/// # Errors
+/// A fact that is lacking.
+pub fn beginning_refusal(
+    world: &World,
+    record: &Record,
+    date: Date,
+) -> Result<Option<&'static str>, Need> {
+    match begin(world, record, date) {
+        Ok(_) | Err(Stop::WaitsFor(_)) => Ok(None),
+        Err(Stop::Refused(code)) => Ok(Some(code)),
+        Err(Stop::Lacks(need)) => Err(need),
+    }
+}
+
+/// The day on which a record was made: that of its writer's clock, at most the day received.
+pub(super) fn day_of(written_ms: u64, received_ms: u64) -> Date {
+    china_date_of(written_ms.min(received_ms).cast_signed())
+}
+
+/// The event by which a new record begins; none where it is registered only.
+pub(super) fn begin(
+    world: &World,
+    record: &Record,
+    date: Date,
+) -> Result<Option<&'static str>, Stop> {
+    let Some(kind) = kinds::by_number(record.key.kind) else {
+        return Ok(None);
+    };
+    if kind.number == member::KIND_NUMBER
+        && let Some(code) = member_status::contradiction(record)
+    {
+        return Err(Stop::Refused(code));
+    }
+    let (Some(machine), Some(event)) = (kind.machine, event_of(kind, record)) else {
+        return Ok(None);
+    };
+    let facts = facts(world, record, date)?;
+    let situation = Situation {
+        subject: record,
+        step: &first_step(kind, record),
+        actor: Actor::Owner,
+        date,
+        facts: &facts,
+    };
+    match machine.step(None, event, &situation) {
+        Ok(arrow) => Ok(Some(arrow.event)),
+        Err(refused) => Err(Stop::Refused(machine.code(refused))),
+    }
+}
+
+/// The event that leads to the state in which a record is made.
+fn event_of(kind: &Kind, record: &Record) -> Option<&'static str> {
+    if kind.number == member::KIND_NUMBER {
+        return member_status::beginning(record);
+    }
+    let state = kind.state_field.and_then(|field| record.text(field))?;
+    let arrows = kind.machine?.transitions.iter();
+    let mut beginnings = arrows.filter(|arrow| arrow.from.is_empty());
+    let arrow = beginnings.find(|arrow| arrow.to == state)?;
+    Some(arrow.event)
+}
+
+/// What the record says, in the words of a step.
+fn first_step(kind: &Kind, record: &Record) -> Record {
+    let mut first = Record {
+        key: RecordKey {
+            kind: step::KIND_NUMBER,
+            id: record.key.id,
+        },
+        fields: std::collections::BTreeMap::new(),
+        ..record.clone()
+    };
+    for (of_step, own) in machines::begins(kind.number) {
+        if let Some(value) = record.value(*own) {
+            first.set(*of_step, value.to_vec(), record.life_version);
+        }
+    }
+    first
+}
+
+fn facts(world: &World, record: &Record, date: Date) -> Result<Facts, Stop> {
+    match record.key.kind {
+        participation::KIND_NUMBER => {
+            let recorder = record.text(participation::RECORDER);
+            Ok(participation_facts(world, record, recorder, date)?)
+        }
+        activity::KIND_NUMBER => Ok(Facts {
+            working_days_since: working_days(record.text(activity::HELD_DATE), date),
+            ..Facts::default()
+        }),
+        member::KIND_NUMBER => {
+            let Some(person) = record.reference(member::PERSON) else {
+                return Ok(Facts::default());
+            };
+            let of_person = world.naming(member::KIND_NUMBER, member::PERSON, person)?;
+            let mut others = of_person.iter().filter(|other| other.key != record.key);
+            let has_ended = |other: &Record| {
+                let status = other.text(member::STATUS).unwrap_or_default();
+                member_status::ENDED.contains(&status)
+            };
+            Ok(Facts {
+                was_member: others.clone().any(has_ended),
+                is_member: others.any(|other| other.is_alive() && !has_ended(other)),
+                ..Facts::default()
+            })
+        }
+        _ => Ok(Facts::default()),
+    }
+}
+
+/// What the hub notes of a service entry whose time is measured: that it came late (P4), and which
+/// other entry of the volunteer overlaps with it, on both (`domain.md` 5.5).
+pub(super) fn note_service(
+    world: &mut World,
+    record: &Record,
+    is_entry: bool,
+    (date, now_ms): (Date, u64),
+) -> Result<(), Need> {
+    let mut noted = Vec::new();
+    let since = working_days(record.text(participation::SERVICE_DATE), date);
+    if is_entry && machines::participation::is_late(since) {
+        noted.push((participation::LATE, b"1".to_vec()));
+    }
+    let is_timed = record.value(participation::SIGN_OUT).is_some();
+    if let Some(volunteer) = record
+        .reference(participation::VOLUNTEER)
+        .filter(|_| is_timed)
+    {
+        let kind = participation::KIND_NUMBER;
+        let entries = world.naming(kind, participation::VOLUNTEER, volunteer)?;
+        let overlaps = |other: &&Record| machines::participation::overlap(record, other);
+        for (place, other) in entries.iter().filter(overlaps).enumerate() {
+            if place == 0 {
+                let id = other.key.id.bytes().to_vec();
+                noted.push((participation::OVERLAPS, id));
+            }
+            if other.value(participation::OVERLAPS).is_none() {
+                let back = [(participation::OVERLAPS, record.key.id.bytes().to_vec())];
+                effect::set(world, other, &back, now_ms);
+            }
+        }
+    }
+    if !noted.is_empty() {
+        effect::set(world, record, &noted, now_ms);
+    }
+    Ok(())
+}

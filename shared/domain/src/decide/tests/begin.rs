@@ -1,0 +1,200 @@
+//! How records begin by their creation.
+
+use super::super::*;
+use super::hub::{EAST, Hub};
+use crate::kinds::{activity, member, participation, person, step, tenure, volunteer};
+
+const DECIDED: [(u16, &[u8]); 3] = [
+    (member::DECISION_NUMBER, b"1"),
+    (member::DECISION_DATE, b"2026-11-10"),
+    (member::DECISION_BODY, b"body"),
+];
+
+fn member_of(
+    hub: &mut Hub,
+    (number, who): (u8, RecordId),
+    how: &[u8],
+    more: &[(u16, &[u8])],
+) -> Verdict {
+    let who = who.bytes();
+    let mut fields: Vec<(u16, &[u8])> = vec![
+        (member::PERSON, &who),
+        (member::CATEGORY, b"probationary"),
+        (member::STATUS, b"PROBATIONARY"),
+        (member::JOIN_DATE, b"2026-11-10"),
+        (member::RELATION_IN_TYPE, how),
+    ];
+    fields.retain(|(field, _)| more.iter().all(|(given, _)| given != field));
+    fields.extend(more);
+    let id = RecordId::new([number; 16]);
+    hub.send(EAST, member::KIND_NUMBER, id, Verb::Create, &fields)
+}
+
+fn opened_by(hub: &Hub, number: u8) -> Option<String> {
+    let tenures = hub.records.values();
+    let mut of_member = tenures.filter(|record| {
+        record.key.kind == tenure::KIND_NUMBER
+            && record.reference(tenure::MEMBER) == Some(RecordId::new([number; 16]))
+    });
+    of_member.next()?.text(tenure::OPENED_BY).map(str::to_owned)
+}
+
+#[test]
+fn an_admission_names_its_decision_and_a_registration_needs_none() {
+    let mut hub = Hub::new();
+    let who = super::someone(&mut hub);
+    let refused = member_of(&mut hub, (60, who), b"admitted", &[]);
+    assert_eq!(refused, Verdict::SetAside("MEM-008"));
+    let late = [(member::CONVERSION_DATE, &b"2026-11-10"[..])];
+    let refused = member_of(&mut hub, (61, who), b"registered", &late);
+    assert_eq!(refused, Verdict::SetAside("MEM-004"));
+    let full = [(member::STATUS, &b"FULL"[..])];
+    let refused = member_of(&mut hub, (62, who), b"registered", &full);
+    assert_eq!(refused, Verdict::SetAside("MEM-016"));
+    let registered = member_of(&mut hub, (63, who), b"registered", &[]);
+    assert_eq!(registered, Verdict::Applied);
+    assert_eq!(opened_by(&hub, 63).as_deref(), Some("registration"));
+}
+
+#[test]
+fn whoever_left_is_admitted_again_in_a_new_record() {
+    let mut hub = Hub::new();
+    let who = super::someone(&mut hub);
+    let first = member_of(&mut hub, (60, who), b"readmitted", &DECIDED);
+    assert_eq!(first, Verdict::SetAside("MEM-015"));
+    let first = member_of(&mut hub, (61, who), b"admitted", &DECIDED);
+    assert_eq!(first, Verdict::Applied);
+    assert_eq!(opened_by(&hub, 61).as_deref(), Some("admission"));
+    let twice = member_of(&mut hub, (62, who), b"readmitted", &DECIDED);
+    assert_eq!(twice, Verdict::SetAside("MEM-017"));
+    let (subject, acting) = ([61; 16], EAST.bytes());
+    let cancel: &[(u16, &[u8])] = &[
+        (step::SUBJECT_KIND, b"3"),
+        (step::SUBJECT, &subject),
+        (step::EVENT, b"cancel"),
+        (step::ORGANISATION, &acting),
+        (step::DATE, b"2026-11-11"),
+        (step::RECORDER, b"clerk"),
+        (step::DECISION_NUMBER, b"2"),
+        (step::DECISION_DATE, b"2026-11-11"),
+        (step::DECISION_BODY, b"body"),
+    ];
+    let id = RecordId::new([99; 16]);
+    let verdict = hub.send(EAST, step::KIND_NUMBER, id, Verb::Step, cancel);
+    assert_eq!(verdict, Verdict::Applied);
+    let ended = hub.get(member::KIND_NUMBER, RecordId::new([61; 16]));
+    assert_eq!(ended.value(member::HOLDER), None, "held by nobody");
+    let again = member_of(&mut hub, (63, who), b"readmitted", &DECIDED);
+    assert_eq!(again, Verdict::Applied);
+    assert_eq!(opened_by(&hub, 63).as_deref(), Some("readmission"));
+}
+
+/// A volunteer and an activity of EAST's, in a state.
+fn service(hub: &mut Hub, state: &[u8]) -> ([u8; 16], [u8; 16]) {
+    let who = super::someone(hub).bytes();
+    let (one, other) = (RecordId::new([51; 16]), RecordId::new([52; 16]));
+    let fields: &[(u16, &[u8])] = &[(volunteer::PERSON, &who)];
+    hub.send(EAST, volunteer::KIND_NUMBER, one, Verb::Create, fields);
+    let east = EAST.bytes();
+    let fields: &[(u16, &[u8])] = &[
+        (activity::TITLE, b"title"),
+        (activity::KIND_OF, b"volunteer"),
+        (activity::ORGANISATION, &east),
+        (activity::STATE, state),
+        (activity::HELD_DATE, b"2026-11-16"),
+    ];
+    let made = hub.send(EAST, activity::KIND_NUMBER, other, Verb::Create, fields);
+    assert_eq!(made, Verdict::Applied);
+    (one.bytes(), other.bytes())
+}
+
+fn entry(
+    hub: &mut Hub,
+    number: u8,
+    (volunteer, activity): ([u8; 16], [u8; 16]),
+    more: &[(u16, &[u8])],
+) -> Verdict {
+    let east = EAST.bytes();
+    let mut fields: Vec<(u16, &[u8])> = vec![
+        (participation::VOLUNTEER, &volunteer),
+        (participation::ACTIVITY, &activity),
+        (participation::STATE, b"MEASURED"),
+        (participation::RECORDER, b"clerk"),
+        (participation::RECORDING_UNIT, &east),
+        (participation::SERVICE_DATE, b"2026-11-16"),
+        (participation::SIGN_IN, b"1794800000000"),
+        (participation::SIGN_OUT, b"1794807200000"),
+        (participation::MINUTES, b"120"),
+        (participation::REASON, b"paper"),
+    ];
+    fields.retain(|(field, _)| more.iter().all(|(given, _)| given != field));
+    fields.extend(more);
+    let id = RecordId::new([number; 16]);
+    hub.send(EAST, participation::KIND_NUMBER, id, Verb::Create, &fields)
+}
+
+#[test]
+fn an_entry_begins_by_the_guards_of_its_arrow() {
+    let mut hub = Hub::new();
+    let (who, at) = service(&mut hub, b"HELD");
+    let refused =
+        |hub: &mut Hub, number, more: &[(u16, &[u8])]| entry(hub, number, (who, at), more);
+    assert_eq!(
+        refused(&mut hub, 80, &[(participation::STATE, b"ENROLLED")]),
+        Verdict::SetAside("VOL-010")
+    );
+    assert_eq!(
+        refused(&mut hub, 81, &[(participation::MINUTES, b"121")]),
+        Verdict::SetAside("VOL-001")
+    );
+    assert_eq!(
+        refused(
+            &mut hub,
+            82,
+            &[(participation::RECORDER, "林一".as_bytes())]
+        ),
+        Verdict::SetAside("VOL-004")
+    );
+    let old = (participation::SERVICE_DATE, &b"2026-10-09"[..]);
+    assert_eq!(refused(&mut hub, 83, &[old]), Verdict::SetAside("VOL-002"));
+    let explained = [old, (participation::APPROVER, b"supervisor")];
+    assert_eq!(refused(&mut hub, 84, &explained), Verdict::Applied);
+    let late = hub.get(participation::KIND_NUMBER, RecordId::new([84; 16]));
+    assert_eq!(late.text(participation::LATE), Some("1"));
+}
+
+#[test]
+fn service_at_two_places_at_once_is_flagged_on_both_entries_and_a_correction_is_not() {
+    let mut hub = Hub::new();
+    let at = service(&mut hub, b"PLANNED");
+    let flag = |hub: &Hub, number: u8| {
+        let id = RecordId::new([number; 16]);
+        hub.get(participation::KIND_NUMBER, id)
+            .reference(participation::OVERLAPS)
+    };
+    assert_eq!(entry(&mut hub, 80, at, &[]), Verdict::Applied);
+    let first = [80; 16];
+    let correction = [(participation::CORRECTS, &first[..])];
+    assert_eq!(entry(&mut hub, 81, at, &correction), Verdict::Applied);
+    assert_eq!((flag(&hub, 80), flag(&hub, 81)), (None, None));
+    let after: &[(u16, &[u8])] = &[
+        (participation::SIGN_IN, b"1794807200000"),
+        (participation::SIGN_OUT, b"1794814400000"),
+    ];
+    assert_eq!(entry(&mut hub, 82, at, after), Verdict::Applied);
+    assert_eq!(flag(&hub, 82), None, "one after the other");
+    assert_eq!(entry(&mut hub, 83, at, &[]), Verdict::Applied);
+    assert_eq!(flag(&hub, 80), Some(RecordId::new([83; 16])));
+    assert!(flag(&hub, 83).is_some());
+}
+
+#[test]
+fn a_person_that_is_not_recorded_is_waited_for_and_no_guard_is_asked() {
+    let mut hub = Hub::new();
+    let who = RecordId::new([50; 16]);
+    let early = member_of(&mut hub, (60, who), b"admitted", &DECIDED);
+    assert_eq!(early, Verdict::Waiting);
+    let name: &[(u16, &[u8])] = &[(person::NAME, "郑二".as_bytes())];
+    hub.send(EAST, person::KIND_NUMBER, who, Verb::Create, name);
+    assert_eq!(opened_by(&hub, 60).as_deref(), Some("admission"));
+}
