@@ -106,15 +106,36 @@ pub struct Session {
     /// what its own plainly applied changes moved since; none where that is not known.
     reached: Option<u64>,
     is_copy: bool,
+    is_renewed: bool,
     numbers_asked: Option<leases::Asked>,
 }
 
 impl Session {
-    /// Connects and greets.
+    /// Connects and greets. Where the certificate is renewed on the way, the new one is used at once:
+    /// then the hub knows that it arrived.
     ///
     /// # Errors
     /// Not enrolled, unreachable, refused.
     pub async fn open(app: &App) -> anyhow::Result<Self> {
+        let mut session = Self::connect(app).await?;
+        if let Err(error) = session.greet().await {
+            // An expired certificate may still ask for its successor, and for nothing else.
+            if !is_expired(&error) {
+                return Err(error);
+            }
+            session
+                .renew()
+                .await
+                .context("the certificate has expired 证书已过期")?;
+        }
+        if session.is_renewed {
+            session = Self::connect(&session.app).await?;
+            session.greet().await?;
+        }
+        Ok(session)
+    }
+
+    async fn connect(app: &App) -> anyhow::Result<Self> {
         let keys = app.keys()?;
         keys.enrolled()?;
         let identity = keys.identity.context("not enrolled")?;
@@ -123,7 +144,7 @@ impl Session {
         let client = SyncClient::new(channel)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        let mut session = Self {
+        Ok(Self {
             app: app.clone(),
             own: app.own,
             client,
@@ -134,20 +155,9 @@ impl Session {
             received: 0,
             reached: None,
             is_copy: false,
+            is_renewed: false,
             numbers_asked: None,
-        };
-        if let Err(error) = session.greet().await {
-            // An expired certificate may still ask for its successor, and for nothing else.
-            if !is_expired(&error) {
-                return Err(error);
-            }
-            session
-                .renew()
-                .await
-                .context("the certificate has expired 证书已过期")?;
-            anyhow::bail!("the certificate was renewed: connect again");
-        }
-        Ok(session)
+        })
     }
 
     /// Greets the hub until both agree where the journal stands.
@@ -385,6 +395,7 @@ impl Session {
             .await?;
         keys.complete_renewal(answer.into_inner().certificate_chain)?;
         keys.save(&self.app.keys_path())?;
+        self.is_renewed = true;
         Ok(())
     }
 

@@ -18,6 +18,9 @@ pub enum CallRefused {
     /// The certificate is past its end: call Renew.
     #[error("the certificate has expired: call Renew")]
     Expired,
+    /// The office uses a newer certificate: this one may only call Renew.
+    #[error("the certificate has expired, as a newer one is in use: call Renew")]
+    Superseded,
     /// The node was revoked.
     #[error("this node's certificate was revoked: the hub's operator can tell why")]
     Revoked,
@@ -54,9 +57,10 @@ impl From<CallRefused> for Status {
                 Code::ResourceExhausted
             }
             CallRefused::Invalid(_) | CallRefused::BadSignature => Code::InvalidArgument,
-            CallRefused::NoCertificate | CallRefused::Expired | CallRefused::BadCode(_) => {
-                Code::Unauthenticated
-            }
+            CallRefused::NoCertificate
+            | CallRefused::Expired
+            | CallRefused::Superseded
+            | CallRefused::BadCode(_) => Code::Unauthenticated,
             CallRefused::Revoked | CallRefused::NotAllowed(_) => Code::PermissionDenied,
             CallRefused::HelloFirst => Code::FailedPrecondition,
             CallRefused::CannotStore(_) => Code::Unavailable,

@@ -2,7 +2,7 @@
 
 use tests::harness::wait_for;
 
-use crate::support::{Stage, computer, text};
+use crate::support::{Stage, computer, enter, expect_names, names_at, text};
 
 #[test]
 fn an_operator_compares_the_figures_before_a_machine_may_speak() -> anyhow::Result<()> {
@@ -93,5 +93,47 @@ fn a_served_node_joins_by_itself_when_it_is_confirmed_and_never_when_it_is_rejec
     // Whoever confirms it afterwards is too late.
     assert_eq!(city.hub(&["enrolment", "confirm", &figures[1]])?.code, 1);
     assert_ne!(stranger(&["sync"])?.code, 0);
+    Ok(())
+}
+
+#[test]
+fn a_renewed_certificate_is_used_at_once_and_a_folder_with_the_old_one_is_not_locked_out()
+-> anyhow::Result<()> {
+    const DAY_S: i64 = 24 * 3600;
+    let mut stage = Stage::with_offices(1)?;
+    let city = &mut stage.city;
+    enter(city, 0, "换证前")?;
+    city.prove_equality()?;
+    city.kill_office(0)?;
+    let copy = city.copy_office(0, "before")?;
+    let keys = |data: &str| std::fs::read_to_string(format!("{data}/node-keys.toml"));
+    let data = city.office(0)?.data.clone();
+    // From day 60 on the hub asks for a renewal.
+    city.kill_hub()?;
+    city.start_hub_at(70 * DAY_S)?;
+    city.node_at(70 * DAY_S, 0, &["add", "person", "name=换证"])?
+        .done()?;
+    city.node_at(70 * DAY_S, 0, &["sync"])?.done()?;
+    assert_ne!(keys(&data)?, keys(&copy)?, "another certificate");
+    let renewed = keys(&data)?;
+    city.node_at(70 * DAY_S, 0, &["sync"])?.done()?;
+    assert_eq!(keys(&data)?, renewed, "and no third one");
+    // The folder is put back, key file and all: the old certificate may only ask for a new one.
+    city.roll_back(0, &copy)?;
+    city.node_at(70 * DAY_S, 0, &["sync"])?.done()?;
+    assert_ne!(keys(&data)?, renewed);
+    city.start_office_at(70 * DAY_S, 0)?;
+    city.prove_equality()?;
+    expect_names(&names_at(city, 0)?, &["换证", "换证前"]);
+    // After its end it may still ask for its successor; without a person for 18 months.
+    city.kill_office(0)?;
+    city.kill_hub()?;
+    city.start_hub_at(400 * DAY_S)?;
+    city.node_at(400 * DAY_S, 0, &["sync"])?.done()?;
+    city.kill_hub()?;
+    city.start_hub_at((400 + 180 + 560) * DAY_S)?;
+    let late = city.node_at((400 + 180 + 560) * DAY_S, 0, &["sync"])?;
+    assert_eq!(late.code, 1);
+    assert!(late.err.contains("enrol again"), "{}", late.err);
     Ok(())
 }

@@ -31,7 +31,7 @@ fn accepted_meanwhile(city: &mut City) -> anyhow::Result<[String; 2]> {
             city.node(0, &["transfer", "step", &case, event])?.done()?;
             city.settle_down(0)?;
         }
-        let number = format!("letter_number=迟-{place}");
+        let number = format!("letter_number=2026-09{place}");
         let mut approve = vec!["transfer", "step", &case, "approve", "--as", "350102001"];
         approve.extend([number.as_str(), "valid_days=60"]);
         city.hub(&approve)?.done()?;

@@ -227,6 +227,7 @@ fn make_node(
         last_seen: None,
         waiting: 0,
         offset_ms: 0,
+        certified_from: 0,
     };
     tx.insert_node(&node, now_ms)?;
     tx.use_code(&applicant.secret_hash, node.id)?;

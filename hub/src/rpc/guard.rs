@@ -22,17 +22,30 @@ impl Shared {
             .ok_or(CallRefused::NoCertificate)
     }
 
-    /// The calling node, unless its certificate has ended or it was revoked.
+    /// The calling node, unless its certificate has ended, a newer one is in use, or it was revoked.
     pub(super) async fn caller<T>(&self, request: &Request<T>) -> Result<Node, Status> {
         let peer = Self::peer(request)?;
         match peer.validity(crate::system::now_ms().cast_signed()) {
             Validity::Expired => return Err(CallRefused::Expired.into()),
             Validity::Valid | Validity::NotYetValid => {}
         }
-        self.node_of(peer).await
+        let node = self.node_of(peer).await?;
+        let from = peer.not_before_unix_s;
+        if from < node.certified_from {
+            return Err(CallRefused::Superseded.into());
+        }
+        if from > node.certified_from {
+            // Used for the first time: from now on the one before may only be renewed.
+            self.app
+                .store
+                .write::<_, HubError>(move |tx| Ok(tx.note_certificate(node.id, from)?))
+                .await?;
+        }
+        Ok(node)
     }
 
-    /// The calling node for Renew, which an expired certificate may call.
+    /// The calling node for Renew, which an expired or superseded certificate may call: a machine
+    /// whose folder was put back has the older one.
     pub(super) async fn renewing<T>(
         &self,
         request: &Request<T>,

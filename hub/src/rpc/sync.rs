@@ -252,7 +252,7 @@ impl Sync for SyncService {
             .shared
             .app
             .identity
-            .issue(
+            .renew(
                 &transport::certificate::LeafRequest {
                     office: node.office.bytes(),
                     office_code: &office_code,
@@ -260,6 +260,7 @@ impl Sync for SyncService {
                     enrolment: peer.enrolment,
                     request_der: &signing_request,
                 },
+                &peer,
                 system::now_ms().cast_signed(),
             )
             .map_err(|error| Status::invalid_argument(error.to_string()))?;

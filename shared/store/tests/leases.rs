@@ -60,6 +60,7 @@ fn enrol(tx: Tx<'_>) {
         last_seen: None,
         waiting: 0,
         offset_ms: 0,
+        certified_from: 0,
     };
     tx.insert_node(&node, 1).unwrap();
 }

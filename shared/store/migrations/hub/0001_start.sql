@@ -17,8 +17,9 @@ CREATE TABLE node (
     offset_ms     INTEGER NOT NULL DEFAULT 0,
     -- When it told a restored hub what it holds; NULL until then.
     reported_at   INTEGER,
-    -- The certificate that the node used last, so that a renewal voids the former one on first use.
-    serial        TEXT NOT NULL DEFAULT ''
+    -- When the newest certificate begins that the node has used (seconds since 1970): an older one
+    -- may only be renewed from then on.
+    certified_from INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- Enrolment codes by the hash of their secret.

@@ -27,6 +27,8 @@ pub struct Node {
     pub waiting: u64,
     /// The hub's clock minus its own, at the last greeting (milliseconds).
     pub offset_ms: i64,
+    /// When the newest certificate begins that it has used (seconds since 1970).
+    pub certified_from: i64,
 }
 
 impl Tx<'_> {
@@ -85,6 +87,16 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Notes that a machine has used a certificate that begins then.
+    pub fn note_certificate(&self, id: NodeId, from_unix_s: i64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE node SET certified_from = max(certified_from, ?2) WHERE id = ?1",
+            )?
+            .execute(params![id.bytes(), from_unix_s])?;
+        Ok(())
+    }
+
     /// Notes since when two machines speak with one identity; none once a person named one.
     pub fn note_clone(&self, id: NodeId, since: Option<u64>) -> Result<(), StoreError> {
         self.connection
@@ -106,7 +118,7 @@ impl Tx<'_> {
 }
 
 const SELECT_NODE: &str = "SELECT id, office, verifying_key, machine, revoked_at, cloned_at,
-    last_seen, waiting, offset_ms FROM node";
+    last_seen, waiting, offset_ms, certified_from FROM node";
 
 fn read_node(row: &Row<'_>) -> rusqlite::Result<Node> {
     let time = |column| {
@@ -122,5 +134,6 @@ fn read_node(row: &Row<'_>) -> rusqlite::Result<Node> {
         last_seen: time(6)?,
         waiting: row.get::<_, i64>(7)?.cast_unsigned(),
         offset_ms: row.get(8)?,
+        certified_from: row.get(9)?,
     })
 }

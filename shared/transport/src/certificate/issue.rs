@@ -22,7 +22,7 @@ const INTERMEDIATE_LIFE_DAYS: i64 = 5 * 365;
 const SERVER_LIFE_DAYS: i64 = 397;
 /// Certificates begin this long before they are made, so that a clock set right does not refuse
 /// them.
-const BACKDATED_S: i64 = 3600;
+pub(crate) const BACKDATED_S: i64 = 3600;
 /// A request for a P-256 certificate has about 300 bytes.
 const REQUEST_BYTES_MAX: usize = 4096;
 const SECONDS_PER_DAY: i64 = 86_400;
