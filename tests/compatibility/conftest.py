@@ -145,8 +145,6 @@ OPEN = {
         "a repeat is answered without verdicts; they come as rows",
     "test_a_change_whose_body_was_erased_keeps_the_chain_whole":
         "bodies are not erased yet",
-    "test_the_old_key_stays_valid_until_the_new_one_is_first_used_and_no_longer":
-        "a superseded certificate holds until it ends",
     "test_a_cursor_beyond_the_head_is_refused_or_brought_back_and_brings_no_rows":
         "a cursor beyond the head reads the feed anew",
     "test_a_message_that_is_no_protobuf_is_the_senders_fault_and_not_the_hubs":
