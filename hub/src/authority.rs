@@ -51,6 +51,8 @@ pub struct Taken {
     pub is_out_of_place: bool,
     /// What was not plainly applied, by place.
     pub verdicts: Vec<(u64, Verdict)>,
+    /// Up to where the journal stands in the oldest backup that is kept.
+    pub durable: u64,
     /// From where to where this batch moved the office's feed, if nothing else did.
     pub feed: Option<(u64, u64)>,
 }
@@ -69,6 +71,7 @@ pub fn take_batch(
     let Some(mut journal) = tx.journal(node.id, pushed.epoch)? else {
         return Err(proto::status::CallRefused::NotAllowed("an epoch that was not offered").into());
     };
+    let durable = tx.durable(node.id, pushed.epoch)?;
     let last = pushed.first + pushed.changes.len() as u64 - 1;
     if pushed.first != journal.received + 1 {
         let is_out_of_place = last > journal.received;
@@ -82,6 +85,7 @@ pub fn take_batch(
             journal,
             is_out_of_place,
             verdicts: Vec::new(),
+            durable,
             feed: None,
         });
     }
@@ -113,6 +117,7 @@ pub fn take_batch(
             journal,
             is_out_of_place: false,
             verdicts: Vec::new(),
+            durable,
             feed: None,
         });
     }
@@ -141,6 +146,7 @@ pub fn take_batch(
         journal,
         is_out_of_place: false,
         verdicts,
+        durable,
         feed,
     })
 }

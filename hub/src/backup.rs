@@ -13,6 +13,7 @@ use age::secrecy::SecretString;
 use anyhow::{Context as _, ensure};
 use domain::id::{Incarnation, NodeId};
 use store::StoreError;
+use store::hub::Journal;
 use store::open::Side;
 use transport::lock::ServeLock;
 use transport::revoked::{AppendOnlyRegister, Entry};
@@ -37,11 +38,23 @@ pub enum Protection {
     Recipient(String),
 }
 
-/// Writes a backup while work goes on.
+/// A backup that was written.
+#[derive(Debug)]
+pub struct Written {
+    /// Its size.
+    pub bytes: u64,
+    /// How far each journal stands in it.
+    pub journals: Vec<Journal>,
+    /// Whether it was read back and is what was to be written; only the holder of the secret key can
+    /// do that with a backup for a recipient.
+    pub is_verified: bool,
+}
+
+/// Writes a backup while work goes on, and reads it back.
 ///
 /// # Errors
 /// A file that is there already; whatever cannot be read or written.
-pub fn backup(app: &App, file: &Path, protection: &Protection) -> anyhow::Result<()> {
+pub fn backup(app: &App, file: &Path, protection: &Protection) -> anyhow::Result<Written> {
     ensure!(
         !file.exists(),
         "{} exists already 文件已存在",
@@ -56,6 +69,10 @@ pub fn backup(app: &App, file: &Path, protection: &Protection) -> anyhow::Result
         .tempdir_in(folder)?;
     let copy = work.path().join(DATABASE);
     store::open::copy(&store::open::reader(&app.database())?, &copy)?;
+    let reader = store::open::reader(&copy)?;
+    let journals = store::Tx::on(&reader).journals()?;
+    drop(reader);
+    let wanted = hash_of(&copy)?;
     let done = match protection {
         Protection::None => copy,
         Protection::Passphrase(text) => {
@@ -77,6 +94,45 @@ pub fn backup(app: &App, file: &Path, protection: &Protection) -> anyhow::Result
     };
     File::open(&done)?.sync_all()?;
     std::fs::rename(&done, file)?;
+    File::open(folder)?.sync_all()?;
+    let is_verified = match protection {
+        // The secret key is elsewhere, on purpose.
+        Protection::Recipient(_) => false,
+        Protection::None | Protection::Passphrase(_) => {
+            let again = work.path().join("again");
+            std::fs::create_dir(&again)?;
+            let read = unpack(file, &again, protection)?;
+            ensure!(
+                hash_of(&read)? == wanted,
+                "the backup does not read back: try another disk 备份读回校验失败,请更换磁盘"
+            );
+            true
+        }
+    };
+    Ok(Written {
+        bytes: std::fs::metadata(file)?.len(),
+        journals,
+        is_verified,
+    })
+}
+
+fn hash_of(file: &Path) -> std::io::Result<blake3::Hash> {
+    let mut hasher = blake3::Hasher::new();
+    std::io::copy(&mut File::open(file)?, &mut hasher)?;
+    Ok(hasher.finalize())
+}
+
+/// Forgets the backups whose files are kept no more.
+///
+/// # Errors
+/// The store's own.
+pub fn look_after(tx: store::Tx<'_>) -> Result<(), StoreError> {
+    for backup in tx.backups()? {
+        let is_kept = std::fs::metadata(&backup.file).is_ok_and(|file| file.len() == backup.bytes);
+        if !is_kept {
+            tx.drop_backup(backup.number)?;
+        }
+    }
     Ok(())
 }
 

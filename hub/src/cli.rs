@@ -266,7 +266,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
             } => people::step(&app, id, (event, organisation), values, actor).await?,
             Command::Tick => serde_json::json!({"steps": crate::rules::tick(&app).await?}),
             Command::Lease(lease) => leases::lease(&app, lease, actor).await?,
-            Command::Backup { file, protected } => backup::backup(&app, file, protected)?,
+            Command::Backup { file, protected } => backup::backup(&app, file, protected).await?,
             Command::Recovery { command } => backup::recovery(&app, command.as_ref()).await?,
             Command::Serve { rpc, web } => {
                 let any = SocketAddr::from(([0, 0, 0, 0], enrolment::RPC_PORT));

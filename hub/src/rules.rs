@@ -29,6 +29,7 @@ pub async fn tick(app: &App) -> Result<u64, HubError> {
                 return Ok(0);
             }
             let now_ms = system::now_ms();
+            crate::backup::look_after(tx)?;
             leases::void_revoked(tx, now_ms)?;
             let mut taken = 0;
             for subject in in_transit(tx)? {

@@ -84,6 +84,7 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
                             "epoch": journal.epoch,
                             "received": journal.received,
                             "decided_through": journal.decided_through,
+                            "durable": tx.durable(journal.node, journal.epoch).unwrap_or(0),
                         })
                     })
                     .collect();
@@ -105,7 +106,19 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
                 Filter::Is(set_aside::URGENT, b"1".to_vec()),
             ];
             let urgent = tx.list(&set_aside::KIND, &urgent, None, URGENT_MAX)?;
+            let backups: Vec<_> = tx
+                .backups()?
+                .iter()
+                .map(|b| json!({"file": b.file, "at_ms": b.at, "bytes": b.bytes}))
+                .collect();
+            let durability = if backups.is_empty() {
+                "no backup is kept: nothing is durable 没有备份,数据仅存于本机"
+            } else {
+                "what the oldest backup has is durable 以最早的备份为准"
+            };
             Ok(json!({
+                "backups": backups,
+                "durability": durability,
                 "incarnation": incarnation,
                 "urgent": urgent.len(),
                 "nodes": offices,

@@ -43,6 +43,9 @@ pub async fn status(app: &App) -> anyhow::Result<Value> {
                 let bytes = tx.setting(name)?.and_then(|bytes| bytes.try_into().ok());
                 Ok(bytes.map(u64::from_be_bytes))
             };
+            let head = tx.last_entry(own.epoch)?.map_or(0, |entry| entry.sequence);
+            let unsent = tx.first_pending(own.epoch)?;
+            let received = unsent.map_or(head, |first| first - 1);
             let link = tx.setting("link")?.unwrap_or_default();
             let certificates: Vec<_> = tx
                 .certificates()?
@@ -75,6 +78,8 @@ pub async fn status(app: &App) -> anyhow::Result<Value> {
                 "office": own.office.to_string(),
                 "waiting": tx.pending_count()?,
                 "urgent": tx.list(&set_aside::KIND, &urgent, None, URGENT_MAX)?.len(),
+                "received": received,
+                "durable": number("durable")?.unwrap_or(0),
                 "last_success_ms": number("last_success")?,
                 "link": String::from_utf8_lossy(&link),
                 "letter_numbers": numbers_left(tx, own, &marks)?,

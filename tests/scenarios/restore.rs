@@ -125,3 +125,43 @@ fn a_protected_backup_carries_the_keys_and_opens_with_its_passphrase_only() -> a
     expect_names(&names_at_hub(city)?, &["癸一", "癸二"]);
     Ok(())
 }
+
+#[test]
+fn what_the_oldest_kept_backup_has_is_durable_and_nothing_is_without_one() -> anyhow::Result<()> {
+    let stage = Stage::with_offices(1)?;
+    let city = &stage.city;
+    let durable = || -> anyhow::Result<(u64, u64)> {
+        city.settle_down(0)?;
+        let status = city.node(0, &["status"])?.done()?.json();
+        let number = |name: &str| status[name].as_u64().unwrap_or_default();
+        Ok((number("received"), number("durable")))
+    };
+    enter(city, 0, "备份前")?;
+    let (received, kept) = durable()?;
+    assert!(received > 0 && kept == 0, "{received} {kept}");
+    let file = |name: &str| city.folder.join(name).to_string_lossy().into_owned();
+    let (first, second) = (file("first.backup"), file("second.backup"));
+    let made = city.hub(&["backup", &first])?.done()?.json();
+    assert_eq!(made["verified"], true, "{made}");
+    enter(city, 0, "备份后")?;
+    let (now, kept) = durable()?;
+    assert_eq!(kept, received, "what the backup has");
+    city.hub(&["backup", &second])?.done()?;
+    enter(city, 0, "再备份后")?;
+    assert_eq!(
+        durable()?.1,
+        received,
+        "the oldest counts: it may be the one that is put back"
+    );
+    std::fs::remove_file(&first)?;
+    city.hub(&["tick"])?.done()?;
+    enter(city, 0, "旧备份删除后")?;
+    assert_eq!(durable()?.1, now);
+    let status = city.hub(&["status"])?.done()?.json();
+    assert_eq!(
+        status["backups"].as_array().map(Vec::len),
+        Some(1),
+        "{status}"
+    );
+    Ok(())
+}

@@ -56,17 +56,36 @@ impl Protected {
 }
 
 /// Writes a backup.
-pub(super) fn backup(app: &App, file: &Path, protected: &Protected) -> anyhow::Result<Value> {
+pub(super) async fn backup(app: &App, file: &Path, protected: &Protected) -> anyhow::Result<Value> {
     let protection = protected.read(false)?;
-    backup::backup(app, file, &protection)?;
+    let written = backup::backup(app, file, &protection)?;
     let has_keys = !matches!(protection, Protection::None);
+    let kept_at = std::fs::canonicalize(file)?.to_string_lossy().into_owned();
+    let (bytes, is_verified) = (written.bytes, written.is_verified);
+    app.store
+        .write::<_, HubError>(move |tx| {
+            backup::look_after(tx)?;
+            if is_verified {
+                let file = (kept_at.as_str(), bytes);
+                tx.note_backup(file, &written.journals, system::now_ms())?;
+            }
+            Ok(())
+        })
+        .await?;
     Ok(json!({
         "backup": file,
+        "bytes": bytes,
         "keys": has_keys,
-        "note": if has_keys {
-            "database and keys, encrypted 含密钥,已加密"
-        } else {
-            "database alone: keep the keys folder elsewhere too 仅数据库,密钥请另行保存"
+        "verified": is_verified,
+        "note": match (has_keys, is_verified) {
+            (true, true) => "database and keys, encrypted, read back 含密钥,已加密并读回校验",
+            (true, false) => {
+                "database and keys, encrypted; not read back: only the secret key can \
+                 含密钥,已加密;未读回校验,须用私钥"
+            }
+            (false, _) => {
+                "database alone: keep the keys folder elsewhere too 仅数据库,密钥请另行保存"
+            }
         },
     }))
 }

@@ -150,7 +150,7 @@ impl Sync for SyncService {
         Ok(Response::new(wire::PushResponse {
             received: Some(head_of(&taken.journal)),
             decided_through: taken.journal.decided_through,
-            durable: 0,
+            durable: taken.durable,
             verdicts: taken.verdicts.into_iter().map(verdict).collect(),
             limits: Some(limits_now()),
             out_of_place: taken.is_out_of_place,

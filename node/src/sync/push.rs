@@ -76,6 +76,7 @@ impl Session {
         self.reached = self.reached.filter(|at| *at == from && to > 0).map(|_| to);
         let not_applied: BTreeSet<u64> = answer.verdicts.iter().map(|v| v.sequence).collect();
         let (own, feed, decided) = (self.own, self.app.office_feed(), answer.decided_through);
+        let durable = answer.durable;
         // Of changes decided before this batch the verdicts are not listed here: they come as rows.
         let known_from = first_sequence;
         self.app
@@ -87,6 +88,7 @@ impl Session {
                         .iter()
                         .map(|e| e.sequence),
                 );
+                tx.set_setting("durable", &durable.to_be_bytes())?;
                 fold::take_answer(tx, own, &feed, decided, &unknown)
             })
             .await

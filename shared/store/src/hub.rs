@@ -1,6 +1,7 @@
 //! What only the hub keeps: machines and codes, the journals' bytes, feeds, outcomes.
 
 mod apply;
+mod backups;
 mod codes;
 mod facts;
 mod feeds;
@@ -9,6 +10,7 @@ mod leases;
 mod nodes;
 mod recovery;
 
+pub use backups::Backup;
 pub use codes::{Bound, Code};
 pub use feeds::{CITY, Entry, Head, Page};
 pub use journals::{Batch, Journal};

@@ -202,3 +202,20 @@ CREATE TABLE incident (
     node   BLOB,
     detail TEXT NOT NULL
 ) STRICT;
+
+-- Backups that were made and read back, while their files are kept.
+CREATE TABLE backup (
+    number INTEGER PRIMARY KEY,
+    at     INTEGER NOT NULL,
+    file   TEXT NOT NULL,
+    bytes  INTEGER NOT NULL
+) STRICT;
+
+-- How far each journal stood in a backup: what the oldest one has is durable.
+CREATE TABLE backup_journal (
+    backup   INTEGER NOT NULL,
+    node     BLOB NOT NULL,
+    epoch    INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    PRIMARY KEY (backup, node, epoch)
+) STRICT, WITHOUT ROWID;
