@@ -1,13 +1,13 @@
 //! What goes wrong in real offices: each has its answer, in Chinese and in English, and loses
 //! nothing.
 
-use domain::change::{Body, FieldChange, Header, Verb};
-use domain::clock::Timestamp;
+use domain::change::Verb;
 use domain::id::RecordId;
-use domain::kind::Class;
 use tests::harness::{STREET, wait_for};
 
-use crate::support::{Stage, enter, expect_names, names_at, names_at_hub, text};
+use crate::support::{
+    Stage, enter, enter_raw, expect_names, names_at, names_at_hub, raw_change, text,
+};
 
 const YEARS_S: i64 = 5 * 365 * 24 * 3600;
 
@@ -80,50 +80,15 @@ fn kinds_and_fields_of_a_newer_program_are_kept_byte_for_byte() -> anyhow::Resul
     // A newer node of the office: a kind and a field that hub and node do not know.
     let (unknown, known) = (RecordId::new([0x5a; 16]), RecordId::new([0x5b; 16]));
     let value: Vec<u8> = (0..=255).collect();
-    let change = |kind: u16, id: RecordId, fields: &[(u16, &[u8])]| {
-        let fields = fields.iter().map(|(number, value)| FieldChange {
-            number: *number,
-            value: value.to_vec(),
-            base: None,
-        });
-        let header = Header {
-            record: id,
-            kind,
-            class: Class::Shared,
-            verb: Verb::Create,
-            timestamp: Timestamp::at(1_795_000_000_000),
-            actor: "新版程序".to_owned(),
-            group: None,
-            tenure: None,
-            clock_suspect: false,
-            replaces: None,
-        };
-        (
-            header,
-            Body {
-                fields: fields.collect(),
-                seen_revision: 0,
-                life_base: None,
-            },
-        )
-    };
-    let entries = [
-        change(9_999, unknown, &[(1, &value)]),
-        change(2, known, &[(1, "新".as_bytes()), (4_000, &value)]),
+    let entries = vec![
+        raw_change((9_999, unknown), Verb::Create, &[(1, &value)]),
+        raw_change(
+            (2, known),
+            Verb::Create,
+            &[(1, "新".as_bytes()), (4_000, &value)],
+        ),
     ];
-    let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(async {
-        let app = lianxin_node::app::App::open(std::path::Path::new(&data))?;
-        let own = app.own;
-        app.store
-            .write::<_, anyhow::Error>(move |tx| {
-                for (header, body) in entries {
-                    lianxin_node::journal::append(tx, own, header, body, None)?;
-                }
-                Ok(())
-            })
-            .await
-    })?;
+    enter_raw(city, 0, entries)?;
     city.start_office(0)?;
     city.prove_equality()?;
     let shown = domain::id::hex(&value);

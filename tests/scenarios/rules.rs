@@ -1,9 +1,14 @@
 //! The rules of merging (`shared/docs/protocol.md`), between a desk and an office whose line is cut.
 
+use domain::change::{Body, Group, Header, Verb};
+use domain::id::RecordId;
+use domain::kinds::person;
 use serde_json::Value;
 use tests::harness::{City, wait_for};
 
-use crate::support::{Stage, enter, text};
+use crate::support::{
+    Stage, enter, enter_raw, expect_names, names_at, names_at_hub, raw_change, text,
+};
 
 /// Lets an office and the desk write without seeing each other; the open conflicts after.
 fn apart(city: &City, at_office: &[&[&str]], at_desk: &[&[&str]]) -> anyhow::Result<Vec<Value>> {
@@ -266,5 +271,109 @@ fn one_changed_field_moves_less_than_a_kilobyte_and_no_row_comes_back() -> anyho
     };
     eprintln!("bytes on the line for one changed field, TLS and all: {moved:?}");
     assert!(median < 1_024, "{moved:?}");
+    Ok(())
+}
+
+#[test]
+fn a_change_that_has_waited_for_thirty_days_goes_to_a_person() -> anyhow::Result<()> {
+    const DAY_S: i64 = 24 * 3600;
+    let stage = Stage::with_offices(1)?;
+    let city = &stage.city;
+    let branch = domain::id::derived_id("lianxin organisation", &[b"35010200100188"]);
+    let branch = format!("branch={branch}");
+    let mut member = vec![
+        "add",
+        "member",
+        "name=规则六",
+        "category=full",
+        "status=FULL",
+    ];
+    member.extend(["join_date=2019-07-01", &branch]);
+    let id = text(&city.node(0, &member)?.done()?.json()["id"]);
+    let notes = |state: &str| -> anyhow::Result<Vec<Value>> {
+        let filter = format!("state={state}");
+        let list = city.hub(&["list", "set_aside", "--where", &filter])?;
+        Ok(list.done()?.json().as_array().cloned().unwrap_or_default())
+    };
+    wait_for("the change waits", 30, || {
+        Ok((notes("waiting")?.len() == 1).then_some(()))
+    })?;
+    city.hub_at(29 * DAY_S, &["tick"])?.done()?;
+    assert_eq!(notes("waiting")?.len(), 1, "not yet");
+    city.hub_at(31 * DAY_S, &["tick"])?.done()?;
+    let held = notes("held")?;
+    assert_eq!(held.len(), 1, "{held:?}");
+    city.prove_equality()?;
+    let at_office = city.node(0, &["quarantine"])?.done()?.json();
+    let note = &at_office[0];
+    assert!(note["holds"].is_object(), "all that was entered: {note}");
+    assert!(text(&note["reason_zh"]).contains("尚未"), "{note}");
+    let note = text(&note["id"]);
+    assert_eq!(city.hub(&["get", &id])?.code, 1);
+    // A person mends it: another branch, and the member is there.
+    let east = "branch=35010200100101";
+    city.node(0, &["quarantine", "fix", &note, east])?.done()?;
+    city.prove_equality()?;
+    assert_eq!(city.hub(&["get", &id])?.done()?.json()["status"], "FULL");
+    assert!(notes("held")?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_second_creation_is_kept_aside_and_a_group_is_taken_whole_or_not_at_all() -> anyhow::Result<()>
+{
+    let mut stage = Stage::with_offices(1)?;
+    let city = &mut stage.city;
+    let id = enter(city, 0, "规则一")?;
+    city.prove_equality()?;
+    city.kill_office(0)?;
+    let person = |id: RecordId, name: &str| {
+        let key = (person::KIND_NUMBER, id);
+        raw_change(key, Verb::Create, &[(person::NAME, name.as_bytes())])
+    };
+    let grouped = |group: u8, mut changes: Vec<(Header, Body)>| {
+        let size = u32::try_from(changes.len()).unwrap_or(u32::MAX);
+        for (header, _) in &mut changes {
+            let id = RecordId::new([group; 16]);
+            header.group = Some(Group { id, size });
+        }
+        changes
+    };
+    let new = |number: u8| RecordId::new([number; 16]);
+    let mut changes = vec![person(RecordId::parse(&id)?, "另一人")];
+    changes.extend(grouped(
+        1,
+        vec![person(new(61), "同组甲"), person(new(62), "同组乙")],
+    ));
+    // One of the three lacks its name: none of them is taken.
+    let nameless = raw_change((person::KIND_NUMBER, new(64)), Verb::Create, &[]);
+    let broken = vec![
+        person(new(63), "坏组甲"),
+        nameless,
+        person(new(65), "坏组丙"),
+    ];
+    changes.extend(grouped(2, broken));
+    changes.push(person(new(66), "组后"));
+    enter_raw(city, 0, changes)?;
+    city.start_office(0)?;
+    city.prove_equality()?;
+    let expected = ["规则一", "同组甲", "同组乙", "组后"];
+    expect_names(&names_at_hub(city)?, &expected);
+    expect_names(&names_at(city, 0)?, &expected);
+    let held = city.node(0, &["quarantine"])?.done()?.json();
+    let mut reasons: Vec<_> = held
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|note| text(&note["reason"]))
+        .collect();
+    reasons.sort();
+    let wanted = [
+        "exists",
+        "group_part_refused",
+        "group_part_refused",
+        "group_part_refused",
+    ];
+    assert_eq!(reasons, wanted, "{held}");
     Ok(())
 }

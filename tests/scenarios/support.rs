@@ -2,6 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use domain::change::{Body, FieldChange, Header, Verb};
+use domain::clock::Timestamp;
+use domain::id::RecordId;
+use domain::kind::Class;
+use domain::record::RecordKey;
 use serde_json::Value;
 use tests::harness::{City, Reply};
 
@@ -85,4 +90,60 @@ fn names(list: &Value) -> Vec<String> {
 pub(crate) fn expect_names(found: &[String], wanted: &[&str]) {
     let wanted: BTreeSet<_> = wanted.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(found, wanted.into_iter().collect::<Vec<_>>());
+}
+
+/// A change as another program would write it: whatever kind, verb and fields.
+pub(crate) fn raw_change(
+    (kind, record): (u16, RecordId),
+    verb: Verb,
+    fields: &[(u16, &[u8])],
+) -> (Header, Body) {
+    let fields = fields.iter().map(|(number, value)| FieldChange {
+        number: *number,
+        value: value.to_vec(),
+        base: None,
+    });
+    let header = Header {
+        record,
+        kind,
+        class: domain::kinds::by_number(kind).map_or(Class::Shared, |kind| kind.class),
+        verb,
+        timestamp: Timestamp::at(1_795_000_000_000),
+        actor: "另一程序".to_owned(),
+        group: None,
+        tenure: None,
+        clock_suspect: false,
+        replaces: None,
+    };
+    let body = Body {
+        fields: fields.collect(),
+        ..Body::default()
+    };
+    (header, body)
+}
+
+/// Puts changes into the journal of an office that nobody serves, as they are.
+pub(crate) fn enter_raw(
+    city: &City,
+    office: usize,
+    changes: Vec<(Header, Body)>,
+) -> anyhow::Result<()> {
+    let data = std::path::PathBuf::from(&city.office(office)?.data);
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let app = lianxin_node::app::App::open(&data)?;
+        let own = app.own;
+        app.store
+            .write::<_, anyhow::Error>(move |tx| {
+                for (header, body) in changes {
+                    let key = RecordKey {
+                        kind: header.kind,
+                        id: header.record,
+                    };
+                    let shown = tx.record(key)?;
+                    lianxin_node::journal::append(tx, own, header, body, shown)?;
+                }
+                Ok(())
+            })
+            .await
+    })
 }

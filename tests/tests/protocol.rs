@@ -25,8 +25,8 @@ const RULES: &[Row] = &[
     ),
     Row(
         "1 a second creation with other content is set aside",
-        "(decision)",
-        Ok("rule_1_a_second_creation_with_other_content_is_set_aside"),
+        "node journal, entries of another program",
+        Ok("a_second_creation_is_kept_aside_and_a_group_is_taken_whole_or_not_at_all"),
     ),
     Row(
         "2 an equal value merges; later bases follow it",
@@ -66,7 +66,7 @@ const RULES: &[Row] = &[
     Row(
         "6 after 30 days it goes to a person",
         "hub tick",
-        Err("built, not driven by a test"),
+        Ok("a_change_that_has_waited_for_thirty_days_goes_to_a_person"),
     ),
     Row(
         "7 fields that belong together are judged as one",
@@ -75,8 +75,8 @@ const RULES: &[Row] = &[
     ),
     Row(
         "8 a group is taken whole or set aside whole",
-        "(decision)",
-        Ok("a_group_is_taken_whole_or_set_aside_whole"),
+        "node journal, entries of another program",
+        Ok("a_second_creation_is_kept_aside_and_a_group_is_taken_whole_or_not_at_all"),
     ),
     Row(
         "9 a suspect clock never wins by latest",

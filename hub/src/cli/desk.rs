@@ -186,12 +186,6 @@ pub(super) async fn list(
     Ok(records.iter().map(record_json).collect())
 }
 
-/// Records of a kind in one state.
-pub(super) async fn open_records(app: &App, kind: &str, state: &str) -> anyhow::Result<Value> {
-    let condition = format!("state={state}");
-    list(app, kind, None, &[condition], 10_000).await
-}
-
 /// Settles a conflict item as the desk.
 pub(super) async fn settle(app: &App, id: &str, keep: &str, actor: &str) -> anyhow::Result<Value> {
     let item = record(app, id).await?;

@@ -69,12 +69,22 @@ pub(super) async fn quarantine(
     actor: &str,
 ) -> anyhow::Result<Value> {
     match command {
-        None | Some(Quarantine::List) => desk::open_records(app, "set_aside", "held").await,
+        None | Some(Quarantine::List) => list(app).await,
         Some(Quarantine::Show { id }) => show(app, id).await,
         Some(Quarantine::Forward { id, why }) => decide(app, (id, "forward"), why, actor).await,
         Some(Quarantine::Done { id, why }) => decide(app, (id, "fix"), why, actor).await,
         Some(Quarantine::Reject { id, why }) => decide(app, (id, "reject"), why, actor).await,
     }
+}
+
+/// What waits for a person, with its reason in words; `show` has what was entered.
+async fn list(app: &App) -> anyhow::Result<Value> {
+    let held = [Filter::Is(set_aside::STATE, b"held".to_vec())];
+    let notes = app
+        .store
+        .read::<_, HubError>(move |tx| Ok(tx.list(&set_aside::KIND, &held, None, ITEMS_MAX)?))
+        .await?;
+    Ok(notes.iter().map(|note| note_json(note, None)).collect())
 }
 
 async fn decide(

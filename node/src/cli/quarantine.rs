@@ -19,6 +19,8 @@ use crate::{fold, system};
 
 /// Records of one kind that are shown about another.
 const SHOWN_MAX: usize = 1_000;
+/// Notes that are listed.
+const LISTED_MAX: usize = 10_000;
 
 /// What was set aside, and what becomes of it.
 #[derive(Debug, Subcommand)]
@@ -69,9 +71,7 @@ pub(super) async fn quarantine(
     actor: &str,
 ) -> anyhow::Result<Value> {
     match command {
-        None | Some(Quarantine::List) => {
-            super::records::list(app, "set_aside", &["state=held".to_owned()], None, 10_000).await
-        }
+        None | Some(Quarantine::List) => list(app).await,
         Some(Quarantine::Show { id }) => show(app, id).await,
         Some(Quarantine::Fix { id, values }) => fix(app, id, values, actor).await,
         Some(Quarantine::Forward { id, why }) => decide(app, (id, "forward"), why, actor).await,
@@ -88,6 +88,22 @@ fn change_of(tx: Tx<'_>, own: Own, note: &Record) -> anyhow::Result<Option<Chang
     };
     let entry = tx.entry(id.epoch, id.sequence)?;
     entry.map(|entry| fold::read(own, &entry)).transpose()
+}
+
+/// What waits for a person here, with its reason in words and what was entered.
+async fn list(app: &App) -> anyhow::Result<Value> {
+    let own = app.own;
+    app.store
+        .read::<_, anyhow::Error>(move |tx| {
+            let held = [Filter::Is(set_aside::STATE, b"held".to_vec())];
+            let mut shown = Vec::new();
+            for note in tx.list(&set_aside::KIND, &held, None, LISTED_MAX)? {
+                let change = change_of(tx, own, &note)?;
+                shown.push(note_json(&note, change.as_ref()));
+            }
+            Ok(Value::Array(shown))
+        })
+        .await
 }
 
 async fn show(app: &App, id: &str) -> anyhow::Result<Value> {
