@@ -76,7 +76,6 @@ fn kinds_and_fields_of_a_newer_program_are_kept_byte_for_byte() -> anyhow::Resul
     let mut stage = Stage::with_offices(1)?;
     let city = &mut stage.city;
     city.kill_office(0)?;
-    let data = city.office(0)?.data.clone();
     // A newer node of the office: a kind and a field that hub and node do not know.
     let (unknown, known) = (RecordId::new([0x5a; 16]), RecordId::new([0x5b; 16]));
     let value: Vec<u8> = (0..=255).collect();

@@ -340,7 +340,7 @@ fn a_second_creation_is_kept_aside_and_a_group_is_taken_whole_or_not_at_all() ->
         changes
     };
     let new = |number: u8| RecordId::new([number; 16]);
-    let mut changes = vec![person(RecordId::parse(&id)?, "另一人")];
+    let mut changes = vec![person(RecordId::parse(&id).expect("an id"), "另一人")];
     changes.extend(grouped(
         1,
         vec![person(new(61), "同组甲"), person(new(62), "同组乙")],
