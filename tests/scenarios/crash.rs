@@ -7,7 +7,7 @@ use tests::generate::{RosterSpec, roster_xlsx};
 use crate::support::{Stage, enter, expect_names, names_at, names_at_hub};
 
 #[test]
-fn a_killed_hub_and_a_killed_node_lose_and_double_nothing() -> anyhow::Result<()> {
+fn invariant_2_a_killed_hub_and_a_killed_node_lose_and_double_nothing() -> anyhow::Result<()> {
     let mut stage = Stage::with_offices(1)?;
     let city = &mut stage.city;
     let file = city.folder.join("roster.xlsx");
@@ -109,5 +109,64 @@ fn one_process_serves_a_folder_and_the_second_says_so() -> anyhow::Result<()> {
     enter(city, 0, "己一")?;
     city.settle_down(0)?;
     expect_names(&names_at_hub(city)?, &["己一"]);
+    Ok(())
+}
+
+/// The most memory that a process has had (bytes).
+fn peak_of(process: u32) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let number = line.and_then(|line| line.split_whitespace().nth(1));
+    let kibibytes: u64 = number.unwrap_or_default().parse()?;
+    Ok(kibibytes * 1024)
+}
+
+#[test]
+fn invariant_10_memory_is_bounded_by_the_batch_and_not_by_the_backlog() -> anyhow::Result<()> {
+    const MIB: u64 = 1 << 20;
+    let mut peaks = Vec::new();
+    for rows in [3_000, 9_000] {
+        let mut stage = Stage::with_offices(2)?;
+        let city = &mut stage.city;
+        // The backlog is there before anybody serves it.
+        city.kill_office(0)?;
+        let file = city.folder.join("roster.xlsx");
+        let spec = RosterSpec {
+            seed: 9,
+            rows,
+            ..RosterSpec::default()
+        };
+        roster_xlsx(&file, &spec)?;
+        city.node(0, &["import", "member", &file.to_string_lossy()])?
+            .done()?;
+        city.start_office(0)?;
+        city.settle_down(0)?;
+        // Another machine of the office reads everything from the beginning.
+        city.kill_office(1)?;
+        let fresh = city.folder.join("fresh");
+        std::fs::create_dir(&fresh)?;
+        let data = fresh.to_string_lossy().into_owned();
+        let machine = |args: &[&str]| city.machine(&data, args)?.done();
+        machine(&["init"])?;
+        let code = city.hub(&["code", city.office(0)?.code])?.done()?.json();
+        machine(&["join", code["code"].as_str().unwrap_or_default()])?;
+        let serve = ["serve", "--data", &data, "--web", "127.0.0.1:0"];
+        let log = city.folder.join("fresh.log");
+        let reader = city.programs.serve("lianxin-node", &serve, &log)?;
+        machine(&["sync", "--wait"])?;
+        let of_process = |office| peak_of(city.process(office)?);
+        let all = [
+            of_process(Some(0))?,
+            peak_of(reader.process())?,
+            of_process(None)?,
+        ];
+        peaks.push(all);
+    }
+    eprintln!("peaks of writer, reader and hub (bytes), short and long backlog: {peaks:?}");
+    for (short, long) in peaks[0].iter().zip(peaks[1]) {
+        assert!(long < short + 24 * MIB, "three times the backlog: {peaks:?}");
+    }
+    assert!(peaks[1][0].max(peaks[1][1]) < 64 * MIB, "{peaks:?}");
+    assert!(peaks[1][2] < 150 * MIB, "{peaks:?}");
     Ok(())
 }

@@ -6,7 +6,8 @@ use tests::harness::wait_for;
 use crate::support::{Stage, computer, enter, expect_names, names_at, names_at_hub};
 
 #[test]
-fn a_rolled_back_store_gets_its_own_lost_changes_back_and_goes_on() -> anyhow::Result<()> {
+fn invariant_6_a_rolled_back_store_gets_its_own_lost_changes_back_and_agrees() -> anyhow::Result<()>
+{
     let mut stage = Stage::with_offices(1)?;
     let city = &mut stage.city;
     enter(city, 0, "甲一")?;
@@ -154,7 +155,8 @@ fn of_two_copies_one_goes_on_and_the_others_changes_are_kept_until_a_person_name
 }
 
 #[test]
-fn what_was_entered_before_the_node_was_enrolled_is_the_offices() -> anyhow::Result<()> {
+fn invariant_8_what_was_entered_before_the_node_was_enrolled_is_the_offices() -> anyhow::Result<()>
+{
     let stage = Stage::with_offices(1)?;
     let city = &stage.city;
     let early = computer(city, "early");

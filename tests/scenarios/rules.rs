@@ -57,7 +57,7 @@ fn the_same_value_in_two_places_is_no_conflict() -> anyhow::Result<()> {
 }
 
 #[test]
-fn an_edit_on_a_value_that_lost_replaces_it_in_the_same_item() -> anyhow::Result<()> {
+fn invariant_5_an_edit_on_a_value_that_lost_replaces_it_in_the_same_item() -> anyhow::Result<()> {
     let stage = Stage::with_offices(1)?;
     let city = &stage.city;
     let id = enter(city, 0, "规则四")?;
@@ -320,8 +320,8 @@ fn a_change_that_has_waited_for_thirty_days_goes_to_a_person() -> anyhow::Result
 }
 
 #[test]
-fn a_second_creation_is_kept_aside_and_a_group_is_taken_whole_or_not_at_all() -> anyhow::Result<()>
-{
+fn invariant_4_a_second_creation_is_kept_aside_and_a_group_is_taken_whole_or_not()
+-> anyhow::Result<()> {
     let mut stage = Stage::with_offices(1)?;
     let city = &mut stage.city;
     let id = enter(city, 0, "规则一")?;

@@ -26,7 +26,7 @@ const RULES: &[Row] = &[
     Row(
         "1 a second creation with other content is set aside",
         "node journal, entries of another program",
-        Ok("a_second_creation_is_kept_aside_and_a_group_is_taken_whole_or_not_at_all"),
+        Ok("invariant_4_a_second_creation_is_kept_aside_and_a_group_is_taken_whole_or_not"),
     ),
     Row(
         "2 an equal value merges; later bases follow it",
@@ -36,17 +36,17 @@ const RULES: &[Row] = &[
     Row(
         "3 of two concurrent values one wins and the other is kept",
         "node set, hub set, settle",
-        Ok("an_edit_on_a_value_that_lost_replaces_it_in_the_same_item"),
+        Ok("invariant_5_an_edit_on_a_value_that_lost_replaces_it_in_the_same_item"),
     ),
     Row(
         "4 an edit on a loser replaces it in the same item",
         "node set twice, hub set",
-        Ok("an_edit_on_a_value_that_lost_replaces_it_in_the_same_item"),
+        Ok("invariant_5_an_edit_on_a_value_that_lost_replaces_it_in_the_same_item"),
     ),
     Row(
         "4 a loser that came back counts as a base",
         "node settle --keep loser, set",
-        Ok("an_edit_on_a_value_that_lost_replaces_it_in_the_same_item"),
+        Ok("invariant_5_an_edit_on_a_value_that_lost_replaces_it_in_the_same_item"),
     ),
     Row(
         "5 a deletion against an unseen edit becomes a request",
@@ -76,7 +76,7 @@ const RULES: &[Row] = &[
     Row(
         "8 a group is taken whole or set aside whole",
         "node journal, entries of another program",
-        Ok("a_second_creation_is_kept_aside_and_a_group_is_taken_whole_or_not_at_all"),
+        Ok("invariant_4_a_second_creation_is_kept_aside_and_a_group_is_taken_whole_or_not"),
     ),
     Row(
         "9 a suspect clock never wins by latest",
@@ -109,7 +109,7 @@ const RESTORES: &[Row] = &[
     Row(
         "exact pair of nonces seen before: a repeat",
         "node sync, killed",
-        Ok("a_killed_hub_and_a_killed_node_lose_and_double_nothing"),
+        Ok("invariant_2_a_killed_hub_and_a_killed_node_lose_and_double_nothing"),
     ),
     Row(
         "two machines with one identity: one goes on, the other is kept apart",
@@ -119,7 +119,7 @@ const RESTORES: &[Row] = &[
     Row(
         "head below the hub's, chain agrees: rewound, a new epoch",
         "node folder rolled back",
-        Ok("a_rolled_back_store_gets_its_own_lost_changes_back_and_goes_on"),
+        Ok("invariant_6_a_rolled_back_store_gets_its_own_lost_changes_back_and_agrees"),
     ),
     Row(
         "same sequence, other chain: the tail is rewritten",
@@ -144,7 +144,7 @@ const RESTORES: &[Row] = &[
     Row(
         "before enrolment: the journal is rewritten under the issued identity",
         "node add, join",
-        Ok("what_was_entered_before_the_node_was_enrolled_is_the_offices"),
+        Ok("invariant_8_what_was_entered_before_the_node_was_enrolled_is_the_offices"),
     ),
 ];
 

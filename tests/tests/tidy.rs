@@ -371,7 +371,7 @@ fn nothing_is_left_unfinished() {
 }
 
 #[test]
-fn sql_is_at_home_in_the_store_only() {
+fn invariant_11_sql_is_at_home_in_the_store_only() {
     assert_none(sql_outside_the_store);
 }
 
@@ -381,7 +381,7 @@ fn the_clock_is_read_in_one_file_of_each_program() {
 }
 
 #[test]
-fn rules_depend_on_their_input_only() {
+fn invariant_1_rules_depend_on_their_input_only() {
     assert_none(impure_rule);
 }
 

@@ -74,7 +74,7 @@ fn a_newer_generation_is_refused() {
 }
 
 #[test]
-fn a_record_of_an_unknown_kind_reads_back_and_moves_once_its_kind_is_known() {
+fn invariant_9_a_record_of_an_unknown_kind_reads_back_and_moves_once_it_is_known() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.sqlite");
     let connection = writer(&path, Side::Hub).unwrap();

@@ -28,7 +28,24 @@ fn main() -> anyhow::Result<()> {
         "Data lies in {}. End with Ctrl-C.",
         folder.path().display()
     )?;
-    loop {
-        std::thread::park();
+    let ended = tokio::runtime::Runtime::new()?.block_on(until_ended());
+    // The city ends what it has started.
+    drop(city);
+    ended
+}
+
+/// Waits for Ctrl-C, or for whoever ends the process politely.
+async fn until_ended() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            ended = tokio::signal::ctrl_c() => ended?,
+        }
     }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await?;
+    Ok(())
 }

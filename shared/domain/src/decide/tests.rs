@@ -210,7 +210,7 @@ fn rule_9_a_suspect_clock_never_wins_by_latest() {
 }
 
 #[test]
-fn an_office_writes_only_its_own_records() {
+fn invariant_7_an_office_writes_only_its_own_records() {
     let mut hub = Hub::new();
     let id = someone(&mut hub);
     let kind = person::KIND_NUMBER;
