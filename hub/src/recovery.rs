@@ -12,12 +12,13 @@
 //! decided in that snapshot are stored as history without effect. What cannot be proven is kept as
 //! evidence, and the changes that made it are decided again.
 
+use domain::decide::complete_move;
 use domain::digest::{Digest, certificate_text};
 use domain::id::{Incarnation, RecordId};
 use domain::kind::Class;
 use domain::kinds::set_aside;
 use domain::record::{Record, RecordKey};
-use domain::world::{Leaving, Mover, Waiting, Writes};
+use domain::world::{Leaving, Mover, Waiting, World, Writes};
 use proto::convert::{self, FeedRow};
 use proto::status::CallRefused;
 use proto::wire::sync as wire;
@@ -70,12 +71,28 @@ pub fn add_former(tx: Tx<'_>, incarnation: Incarnation) -> Result<(), StoreError
     tx.set_setting(FORMER, &former)
 }
 
-/// Ends the recovery: from now on everything is decided.
+/// Ends the recovery: from now on everything is decided. A move of which only the former holder's
+/// half was heard is completed first: somebody holds every member at the commit.
 ///
 /// # Errors
 /// The store's own.
-pub fn end(tx: Tx<'_>) -> Result<(), StoreError> {
-    tx.set_setting(RECOVERING, &[])
+pub fn end(tx: Tx<'_>, app: &App, now_ms: u64) -> Result<(), HubError> {
+    let mut round = Round {
+        tx,
+        own: app.own,
+        app,
+        now_ms,
+    };
+    let mut world = round.new_world(0)?;
+    for closed in tx.half_moved()? {
+        let complete = |world: &mut World| complete_move(world, &closed, now_ms);
+        if round.with_facts(&mut world, complete)? {
+            let detail = format!("half of a move was heard: tenure {}", closed.key.id);
+            tx.note_incident("half_moved", None, &detail, now_ms)?;
+        }
+    }
+    round.finish(world.into_writes(), Vec::new())?;
+    Ok(tx.set_setting(RECOVERING, &[])?)
 }
 
 /// Keeps what a node offers.
@@ -143,7 +160,7 @@ pub fn take_proof(
     if feed != store::hub::CITY {
         tx.note_report(node.id, now_ms)?;
         if tx.unreported()?.is_empty() {
-            end(tx)?;
+            end(tx, app, now_ms)?;
         }
     }
     Ok(adopted)
@@ -223,6 +240,11 @@ fn adopt(
         {
             if record.class != Class::Reference {
                 writes.joins.insert((*key, node.office));
+            }
+            // It went to another office while the hub knew nothing of it.
+            if let Some(known) = known.filter(|known| known.office != record.office) {
+                let left = (*key, known.office);
+                writes.leaves.insert(left, Leaving::Transferred);
             }
             writes.waiting.extend(waiting_again(record));
             writes

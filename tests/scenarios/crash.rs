@@ -164,7 +164,10 @@ fn invariant_10_memory_is_bounded_by_the_batch_and_not_by_the_backlog() -> anyho
     }
     eprintln!("peaks of writer, reader and hub (bytes), short and long backlog: {peaks:?}");
     for (short, long) in peaks[0].iter().zip(peaks[1]) {
-        assert!(long < short + 24 * MIB, "three times the backlog: {peaks:?}");
+        assert!(
+            long < short + 24 * MIB,
+            "three times the backlog: {peaks:?}"
+        );
     }
     assert!(peaks[1][0].max(peaks[1][1]) < 64 * MIB, "{peaks:?}");
     assert!(peaks[1][2] < 150 * MIB, "{peaks:?}");

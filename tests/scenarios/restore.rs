@@ -1,6 +1,8 @@
 //! A hub that is put back from a backup: what it had signed to its nodes comes back from them.
 
-use crate::support::{Stage, enter, expect_names, names_at, names_at_hub};
+use tests::harness::{City, STREET, wait_for};
+
+use crate::support::{Stage, enter, expect_names, names_at, names_at_hub, text};
 
 #[test]
 fn a_restored_hub_takes_back_what_its_nodes_hold_before_it_decides() -> anyhow::Result<()> {
@@ -163,5 +165,81 @@ fn what_the_oldest_kept_backup_has_is_durable_and_nothing_is_without_one() -> an
         Some(1),
         "{status}"
     );
+    Ok(())
+}
+
+/// A member of the first office who is on the way to the second, and the case; the letter is there.
+fn on_the_way(city: &City) -> anyhow::Result<(String, String)> {
+    let member = [
+        "add",
+        "member",
+        "name=半途",
+        "category=full",
+        "status=FULL",
+        "join_date=2019-07-01",
+    ];
+    let member = text(&city.node(0, &member)?.done()?.json()["id"]);
+    let mut start = vec!["transfer", "start", "--member", &member];
+    start.extend(["--to", "350102001002", "to_unit=西苑一支部"]);
+    start.extend(["addressee=中共示范街道工作委员会", "dues_paid_to=2026-10"]);
+    let case = text(&city.node(0, &start)?.done()?.json()["id"]);
+    city.settle_down(0)?;
+    for event in ["submit", "approve_branch"] {
+        city.node(0, &["transfer", "step", &case, event])?.done()?;
+        city.settle_down(0)?;
+    }
+    let approve = ["transfer", "step", &case, "approve", "--as", STREET];
+    city.hub(&[&approve[..], &["valid_days=60"]].concat())?
+        .done()?;
+    city.prove_equality()?;
+    Ok((member, case))
+}
+
+/// The second office accepts.
+fn accept(city: &City, case: &str) -> anyhow::Result<()> {
+    city.node(1, &["transfer", "step", case, "open_check"])?
+        .done()?;
+    city.settle_down(1)?;
+    let branch = "to_branch=35010200100201";
+    city.node(1, &["transfer", "step", case, "accept", branch])?
+        .done()?;
+    city.prove_equality()?;
+    Ok(())
+}
+
+#[test]
+fn a_move_of_which_a_restored_hub_hears_one_half_leaves_one_holder() -> anyhow::Result<()> {
+    for heard in [0, 1] {
+        let unheard = 1 - heard;
+        let mut stage = Stage::with_offices(2)?;
+        let city = &mut stage.city;
+        let (member, case) = on_the_way(city)?;
+        let backup = city.folder.join("hub.backup");
+        let backup = backup.to_string_lossy().into_owned();
+        city.hub(&["backup", &backup])?.done()?;
+        accept(city, &case)?;
+        city.kill_office(unheard)?;
+        city.kill_hub()?;
+        city.hub(&["restore", &backup])?.done()?;
+        city.start_hub()?;
+        wait_for("one half is heard", 60, || {
+            let status = city.hub(&["recovery", "status"])?.done()?.json();
+            let missing = status["not_heard"].as_array().map(Vec::len);
+            Ok((missing == Some(1)).then_some(()))
+        })?;
+        city.hub(&["recovery", "end"])?.done()?;
+        city.hub(&["verify"])?.done()?;
+        let receiver = text(&city.node(1, &["status"])?.done()?.json()["office"]);
+        let record = city.hub(&["get", &member])?.done()?.json();
+        assert_eq!(text(&record["holder"]), receiver, "heard {heard}: {record}");
+        // The other half comes late: nothing is doubled, and both agree in the end.
+        city.start_office(unheard)?;
+        city.prove_equality()?;
+        let record = city.hub(&["get", &member])?.done()?.json();
+        assert_eq!(text(&record["holder"]), receiver, "heard {heard}: {record}");
+        let at_receiver = city.node(1, &["get", &member])?.done()?.json();
+        assert_eq!(text(&at_receiver["holder"]), receiver);
+        assert_eq!(city.node(0, &["get", &member])?.code, 1, "it has left");
+    }
     Ok(())
 }

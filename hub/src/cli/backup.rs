@@ -115,7 +115,7 @@ pub(super) async fn recovery(app: &App, command: Option<&Recovery>) -> anyhow::R
         app.store
             .write::<_, HubError>(move |tx| {
                 leases::skip_unheard(tx, &own, system::now_ms())?;
-                Ok(recovery::end(tx)?)
+                recovery::end(tx, &own, system::now_ms())
             })
             .await?;
         let journals = app

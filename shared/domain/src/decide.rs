@@ -8,6 +8,7 @@
 mod begin;
 mod create;
 mod effect;
+mod half_moved;
 mod held;
 mod item;
 mod life;
@@ -21,6 +22,7 @@ mod unit;
 mod urgent;
 
 pub use begin::beginning_refusal;
+pub use half_moved::complete_move;
 pub use merge::merge_fields;
 pub(crate) use merge::of_merged;
 pub use rewritten::replaced;

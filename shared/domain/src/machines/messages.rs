@@ -241,6 +241,7 @@ mod tests {
             include_str!("../decide.rs"),
             include_str!("../decide/begin.rs"),
             include_str!("../decide/create.rs"),
+            include_str!("../decide/half_moved.rs"),
             include_str!("../decide/held.rs"),
             include_str!("../decide/item.rs"),
             include_str!("../decide/life.rs"),

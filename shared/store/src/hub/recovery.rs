@@ -1,6 +1,7 @@
 //! What a restored hub collects until every node has told what it holds (`sync.md` 4).
 
-use domain::id::NodeId;
+use domain::id::{NodeId, RecordId};
+use domain::kinds::tenure;
 use domain::record::{Record, RecordKey};
 use rusqlite::{OptionalExtension as _, params};
 
@@ -160,6 +161,29 @@ impl Tx<'_> {
             .prepare_cached("DELETE FROM code WHERE secret_hash = ?1 AND node IS NULL")?
             .execute([secret_hash])?;
         Ok(())
+    }
+
+    /// The last tenures of members whom no organisation holds, though the tenure says to whom the
+    /// relation went: one half of a move.
+    pub fn half_moved(&self) -> Result<Vec<Record>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id FROM tenure AS last
+             WHERE closed IS NOT NULL AND closed_to IS NOT NULL AND closed_by <> 'merge'
+                 AND NOT EXISTS (SELECT 1 FROM tenure AS other WHERE other.member = last.member
+                     AND (other.closed IS NULL OR other.number > last.number))",
+        )?;
+        let ids: Vec<[u8; 16]> = statement
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        let mut tenures = Vec::new();
+        for id in ids {
+            let key = RecordKey {
+                kind: tenure::KIND_NUMBER,
+                id: RecordId::new(id),
+            };
+            tenures.extend(self.record(key)?);
+        }
+        Ok(tenures)
     }
 
     /// Changes of a journal up to a place have had their effect already.
