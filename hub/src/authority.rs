@@ -14,7 +14,8 @@ use store::{StoreError, Tx};
 
 use crate::app::{App, Own};
 use crate::error::HubError;
-use crate::{greet, recovery};
+use crate::greet;
+use crate::recovery::{self, Unheard};
 
 /// Stored changes that are decided at once: more than the longest group has.
 const STORED_PORTION: usize = 512;
@@ -111,7 +112,7 @@ pub fn take_batch(
     )?;
     journal.received = last;
     journal.chain = pushed.chain;
-    if journal.is_kept_only || recovery::is_recovering(tx)? {
+    if journal.is_kept_only {
         tx.put_journal(&journal)?;
         return Ok(Taken {
             journal,
@@ -121,16 +122,7 @@ pub fn take_batch(
             feed: None,
         });
     }
-    let mut round = Round {
-        tx,
-        own: app.own,
-        app,
-        now_ms,
-    };
-    let (writes, decided) = round.decide_all(node.office, &undecided, journal.history_through)?;
-    journal.decided_through += decided.len() as u64;
-    tx.put_journal(&journal)?;
-    round.finish(writes, Vec::new())?;
+    let decided = decide_ready(tx, app, &mut journal, (node.office, &undecided), now_ms)?;
     let verdicts: Vec<_> = decided
         .into_iter()
         .filter(|(_, verdict)| *verdict != Verdict::Applied)
@@ -160,6 +152,51 @@ fn feed_head(tx: Tx<'_>, office: OfficeId) -> Result<u64, StoreError> {
     Ok(heads.first().map_or(0, |head| head.sequence))
 }
 
+/// Decides changes of a journal in order, and notes how far it is decided; while the hub recovers, up
+/// to the first that concerns an office which has not been heard.
+fn decide_ready(
+    tx: Tx<'_>,
+    app: &App,
+    journal: &mut Journal,
+    (office, undecided): (OfficeId, &[Undecided]),
+    now_ms: u64,
+) -> Result<Vec<(u64, Verdict)>, HubError> {
+    let mut round = Round {
+        tx,
+        own: app.own,
+        app,
+        now_ms,
+    };
+    let ready = match recovery::unheard(tx)? {
+        Some(unheard) => ready(tx, &unheard, (office, undecided))?,
+        None => undecided,
+    };
+    let (writes, decided) = round.decide_all(office, ready, journal.history_through)?;
+    journal.decided_through += decided.len() as u64;
+    tx.put_journal(journal)?;
+    round.finish(writes, Vec::new())?;
+    Ok(decided)
+}
+
+/// The changes before the first that concerns an office which a recovering hub has not heard.
+fn ready<'a>(
+    tx: Tx<'_>,
+    unheard: &Unheard,
+    (office, undecided): (OfficeId, &'a [Undecided]),
+) -> Result<&'a [Undecided], HubError> {
+    let mut count = 0;
+    for part in undecided {
+        let keys = convert::decode_change(part.id, &part.raw)
+            .map(|change| recovery::named_by(&change))
+            .unwrap_or_default();
+        if unheard.is_concerned(tx, office, &keys)? {
+            break;
+        }
+        count += 1;
+    }
+    Ok(undecided.get(..count).unwrap_or_default())
+}
+
 /// Decides the next portion of what is stored and undecided of a journal; how many changes that was.
 ///
 /// # Errors
@@ -174,20 +211,9 @@ pub fn decide_stored(
     let (Some(mut journal), Some(sender)) = (tx.journal(node, epoch)?, tx.node(node)?) else {
         return Ok(0);
     };
-    if recovery::is_recovering(tx)? {
-        return Ok(0);
-    }
     let stored = stored_after(tx, &journal)?;
-    let mut round = Round {
-        tx,
-        own: app.own,
-        app,
-        now_ms,
-    };
-    let (writes, decided) = round.decide_all(sender.office, &stored, journal.history_through)?;
-    journal.decided_through += decided.len() as u64;
-    tx.put_journal(&journal)?;
-    round.finish(writes, Vec::new())?;
+    let sent = (sender.office, stored.as_slice());
+    let decided = decide_ready(tx, app, &mut journal, sent, now_ms)?;
     Ok(decided.len() as u64)
 }
 

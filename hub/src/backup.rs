@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use age::secrecy::SecretString;
 use anyhow::{Context as _, ensure};
-use domain::id::{Incarnation, NodeId};
+use domain::id::{Incarnation, NodeId, OfficeId};
 use store::StoreError;
-use store::hub::Journal;
+use store::hub::{Journal, Node};
 use store::open::Side;
 use transport::lock::ServeLock;
 use transport::revoked::{AppendOnlyRegister, Entry};
@@ -228,7 +228,7 @@ pub fn restore(
     Ok(aside)
 }
 
-/// Revocations and used codes that the backup does not know of stay.
+/// Revocations, used codes and machines that the backup does not know of stay.
 fn apply_register(tx: store::Tx<'_>, folder: &Path) -> Result<(), StoreError> {
     let path = app::register_path(folder);
     if !path.exists() {
@@ -236,8 +236,22 @@ fn apply_register(tx: store::Tx<'_>, folder: &Path) -> Result<(), StoreError> {
     }
     let register =
         AppendOnlyRegister::open(&path).map_err(|error| StoreError::Disk(error.to_string()))?;
-    for (entry, at) in register.entries() {
+    let (enrolled, others): (Vec<_>, Vec<_>) = register
+        .entries()
+        .partition(|(entry, _)| matches!(entry, Entry::Enrolled { .. }));
+    for (entry, at) in enrolled.into_iter().chain(others) {
         match entry {
+            Entry::Enrolled {
+                node,
+                office,
+                verifying_key,
+            } => {
+                let id = NodeId::new(node);
+                if tx.node(id)?.is_none() {
+                    let node = Node::new(id, OfficeId::new(office), verifying_key);
+                    tx.insert_node(&node, at.cast_unsigned())?;
+                }
+            }
             Entry::RevokedNode(node) => {
                 tx.revoke_node(NodeId::new(node), at.cast_unsigned())?;
             }

@@ -108,7 +108,7 @@ fn set_copies_apart(tx: Tx<'_>, node: NodeId, epoch: u32, now_ms: u64) -> Result
 /// A journal of which a restored hub knows nothing: the epoch began after the backup.
 fn lost_journal(tx: Tx<'_>, node: &Node, epoch: u32) -> Result<Option<Journal>, HubError> {
     let is_later = epoch > tx.greatest_epoch(node.id)?;
-    if !is_later || !recovery::is_recovering(tx)? || !tx.unreported()?.contains(&node.id) {
+    if !is_later || !recovery::was_restored(tx)? || !tx.unreported()?.contains(&node.id) {
         return Ok(None);
     }
     let journal = Journal {

@@ -6,17 +6,21 @@
 //!                    └────────a person ends it (`recovery end`)───────────▶ normal
 //! ```
 //!
-//! While it recovers, pushes are stored and acknowledged and nothing is decided. A node offers the
+//! While it recovers, pushes are stored and acknowledged, and nothing is decided that concerns an
+//! office which has not been heard ([`Unheard`]); the desk waits for all. A node offers the
 //! rows of its feeds that the hub lost; the digest that the hub signed before proves that all of
 //! them together are what it held. Proven rows are taken back, and the node's changes that had been
 //! decided in that snapshot are stored as history without effect. What cannot be proven is kept as
 //! evidence, and the changes that made it are decided again.
 
+use std::collections::BTreeSet;
+
+use domain::change::Change;
 use domain::decide::complete_move;
 use domain::digest::{Digest, certificate_text};
-use domain::id::{Incarnation, RecordId};
+use domain::id::{Incarnation, OfficeId, RecordId};
 use domain::kind::Class;
-use domain::kinds::set_aside;
+use domain::kinds::{set_aside, step};
 use domain::record::{Record, RecordKey};
 use domain::world::{Leaving, Mover, Waiting, World, Writes};
 use proto::convert::{self, FeedRow};
@@ -45,6 +49,78 @@ pub fn is_recovering(tx: Tx<'_>) -> Result<bool, StoreError> {
     Ok(tx
         .setting(RECOVERING)?
         .is_some_and(|since| !since.is_empty()))
+}
+
+/// The offices of which a recovering hub has not heard.
+#[derive(Debug, Clone)]
+pub struct Unheard {
+    offices: BTreeSet<OfficeId>,
+}
+
+/// Who has not been heard; none where the hub does not recover.
+///
+/// # Errors
+/// The store's own.
+pub fn unheard(tx: Tx<'_>) -> Result<Option<Unheard>, StoreError> {
+    if !is_recovering(tx)? {
+        return Ok(None);
+    }
+    let mut offices = BTreeSet::new();
+    for id in tx.unreported()? {
+        offices.extend(tx.node(id)?.map(|node| node.office));
+    }
+    Ok(Some(Unheard { offices }))
+}
+
+impl Unheard {
+    /// Whether a change of this office, or one of the records that it names, concerns an office that
+    /// has not been heard: it may know more of the record than the hub.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn is_concerned(
+        &self,
+        tx: Tx<'_>,
+        office: OfficeId,
+        keys: &[RecordKey],
+    ) -> Result<bool, StoreError> {
+        if self.offices.contains(&office) {
+            return Ok(true);
+        }
+        for key in keys {
+            for feed in tx.feeds_ever_of(*key)? {
+                let of_office = |office: &OfficeId| feed == format!("office/{office}");
+                if feed == store::hub::CITY || self.offices.iter().any(of_office) {
+                    return Ok(!self.offices.is_empty());
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The records on which a change works: its own, and the subject of a step.
+pub fn named_by(change: &Change) -> Vec<RecordKey> {
+    let mut keys = vec![RecordKey {
+        kind: change.header.kind,
+        id: change.header.record,
+    }];
+    let kind = change.value(step::SUBJECT_KIND);
+    let kind = kind.and_then(|bytes| std::str::from_utf8(bytes).ok()?.parse().ok());
+    let subject = change.value(step::SUBJECT);
+    let subject = subject.and_then(|bytes| RecordId::from_slice(bytes).ok());
+    if let (step::KIND_NUMBER, Some(kind), Some(id)) = (change.header.kind, kind, subject) {
+        keys.push(RecordKey { kind, id });
+    }
+    keys
+}
+
+/// Whether this hub was ever put back from a backup.
+///
+/// # Errors
+/// The store's own.
+pub fn was_restored(tx: Tx<'_>) -> Result<bool, StoreError> {
+    Ok(tx.setting(FORMER)?.is_some_and(|former| !former.is_empty()))
 }
 
 /// Makes a store that was just put back from a backup a recovering hub: another incarnation, another

@@ -2,7 +2,7 @@
 
 use tests::harness::{City, STREET, wait_for};
 
-use crate::support::{Stage, enter, expect_names, names_at, names_at_hub, text};
+use crate::support::{Stage, computer, enter, expect_names, names_at, names_at_hub, text};
 
 #[test]
 fn a_restored_hub_takes_back_what_its_nodes_hold_before_it_decides() -> anyhow::Result<()> {
@@ -59,17 +59,14 @@ fn a_restored_hub_takes_back_what_its_nodes_hold_before_it_decides() -> anyhow::
 }
 
 #[test]
-fn while_one_office_is_not_heard_a_restored_hub_decides_nothing_until_a_person_says_so()
+fn while_one_office_is_not_heard_a_restored_hub_decides_nothing_that_concerns_it()
 -> anyhow::Result<()> {
     let mut stage = Stage::with_offices(2)?;
     let city = &mut stage.city;
     enter(city, 0, "壬一")?;
-    city.prove_equality()?;
-    let backup = city
-        .folder
-        .join("hub.backup")
-        .to_string_lossy()
-        .into_owned();
+    let (_, case) = on_the_way(city)?;
+    let backup = city.folder.join("hub.backup");
+    let backup = backup.to_string_lossy().into_owned();
     city.hub(&["backup", &backup])?.done()?;
     enter(city, 0, "壬二")?;
     city.prove_equality()?;
@@ -77,20 +74,48 @@ fn while_one_office_is_not_heard_a_restored_hub_decides_nothing_until_a_person_s
     city.kill_hub()?;
     city.hub(&["restore", &backup])?.done()?;
     city.start_hub()?;
-    enter(city, 0, "壬三")?;
-    city.node(0, &["sync"])?.done()?;
-    let status = tests::harness::wait_for("the office is heard", 60, || {
+    let status = wait_for("the office is heard", 60, || {
         let status = city.hub(&["recovery", "status"])?.done()?.json();
         Ok((status["not_heard"].as_array().map(Vec::len) == Some(1)).then_some(status))
     })?;
     assert_eq!(status["recovering"], true);
-    // What was proven is back; what is new is stored and waits.
-    expect_names(&names_at_hub(city)?, &["壬一", "壬二"]);
+    // What is the office's own is decided at once; it works on.
+    enter(city, 0, "壬三")?;
+    wait_for("the office's own is decided", 30, || {
+        Ok((names_at_hub(city)?.len() == 4).then_some(()))
+    })?;
+    expect_names(&names_at_hub(city)?, &["半途", "壬一", "壬三", "壬二"]);
+    // What concerns the other office waits, and what follows it; so does the desk.
+    let recall = ["transfer", "step", &case, "recall", "--reason", "本人撤回"];
+    city.node(0, &recall)?.done()?;
+    enter(city, 0, "壬四")?;
+    let office = city.office(0)?.code;
+    wait_for("the hub has received it", 30, || {
+        let machines = city.hub(&["office", "machines", office])?.done()?.json();
+        let number = |name: &str| machines[0][name].as_u64().unwrap_or_default();
+        let waits = number("received") == number("decided_through") + 2;
+        Ok(waits.then_some(()))
+    })?;
+    assert_eq!(
+        city.hub(&["get", &case])?.done()?.json()["state"],
+        "IN_TRANSIT"
+    );
+    assert_eq!(city.hub(&["tick"])?.done()?.json()["steps"], 0);
+    let desk = city.hub(&["transfer", "step", &case, "recall", "--as", STREET])?;
+    assert_eq!(desk.code, 1);
+    assert!(desk.err.contains("recovery status"), "{}", desk.err);
     let ended = city.hub(&["recovery", "end"])?.done()?.json();
     assert_eq!(ended["recovering"], false);
     city.start_office(1)?;
     city.prove_equality()?;
-    expect_names(&names_at_hub(city)?, &["壬一", "壬三", "壬二"]);
+    expect_names(
+        &names_at_hub(city)?,
+        &["半途", "壬一", "壬三", "壬二", "壬四"],
+    );
+    assert_eq!(
+        city.hub(&["get", &case])?.done()?.json()["state"],
+        "RECALLED"
+    );
     Ok(())
 }
 
@@ -240,6 +265,48 @@ fn a_move_of_which_a_restored_hub_hears_one_half_leaves_one_holder() -> anyhow::
         let at_receiver = city.node(1, &["get", &member])?.done()?.json();
         assert_eq!(text(&at_receiver["holder"]), receiver);
         assert_eq!(city.node(0, &["get", &member])?.code, 1, "it has left");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_office_that_enrolled_after_the_backup_goes_on_at_the_restored_hub() -> anyhow::Result<()> {
+    for is_ended_without_it in [false, true] {
+        let mut stage = Stage::with_offices(1)?;
+        let city = &mut stage.city;
+        enter(city, 0, "先来")?;
+        city.prove_equality()?;
+        let backup = city.folder.join("hub.backup");
+        let backup = backup.to_string_lossy().into_owned();
+        city.hub(&["backup", &backup])?.done()?;
+        // A second computer of the office, of which the backup knows nothing.
+        let second = computer(city, "second");
+        second(&["init"])?.done()?;
+        let code = city.hub(&["code", city.office(0)?.code])?.done()?.json();
+        second(&["join", &text(&code["code"])])?.done()?;
+        second(&["add", "person", "name=后到"])?.done()?;
+        second(&["sync"])?.done()?;
+        city.prove_equality()?;
+        city.kill_hub()?;
+        city.hub(&["restore", &backup])?.done()?;
+        city.start_hub()?;
+        wait_for("the first is heard", 60, || {
+            let status = city.hub(&["recovery", "status"])?.done()?.json();
+            let missing = status["not_heard"].as_array().map(Vec::len);
+            Ok((missing == Some(1)).then_some(()))
+        })?;
+        if is_ended_without_it {
+            city.hub(&["recovery", "end"])?.done()?;
+        }
+        second(&["add", "person", "name=更后"])?.done()?;
+        for _ in 0..2 {
+            second(&["sync"])?.done()?;
+        }
+        city.prove_equality()?;
+        second(&["sync"])?.done()?;
+        second(&["verify"])?.done()?;
+        expect_names(&names_at_hub(city)?, &["先来", "后到", "更后"]);
+        expect_names(&names_at(city, 0)?, &["先来", "后到", "更后"]);
     }
     Ok(())
 }

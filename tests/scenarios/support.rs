@@ -34,12 +34,16 @@ impl Stage {
 }
 
 /// Another computer: runs the node's commands on a data folder of its own.
-pub(crate) fn computer(city: &City, name: &str) -> impl Fn(&[&str]) -> anyhow::Result<Reply> {
+pub(crate) fn computer(
+    city: &City,
+    name: &str,
+) -> impl Fn(&[&str]) -> anyhow::Result<Reply> + use<> {
+    let programs = city.programs.clone();
     let data = city.folder.join(name).to_string_lossy().into_owned();
     move |args: &[&str]| {
         let mut all = args.to_vec();
         all.extend(["--data", &data, "--json"]);
-        city.programs.run("lianxin-node", &all)
+        programs.run("lianxin-node", &all)
     }
 }
 

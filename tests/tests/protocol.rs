@@ -99,12 +99,17 @@ const RESTORES: &[Row] = &[
     Row(
         "recovering: nothing decided until all are heard or a person ends it",
         "hub recovery end",
-        Ok("while_one_office_is_not_heard_a_restored_hub_decides_nothing_until_a_person_says_so"),
+        Ok("while_one_office_is_not_heard_a_restored_hub_decides_nothing_that_concerns_it"),
     ),
     Row(
-        "recovering: decided per record, not for the whole city",
-        "",
-        Err("the whole hub waits"),
+        "recovering: what concerns only offices that were heard is decided at once",
+        "node add, while another office is off",
+        Ok("while_one_office_is_not_heard_a_restored_hub_decides_nothing_that_concerns_it"),
+    ),
+    Row(
+        "recovering: of a move only one half is heard when a person ends it",
+        "hub recovery end, verify",
+        Ok("a_move_of_which_a_restored_hub_hears_one_half_leaves_one_holder"),
     ),
     Row(
         "exact pair of nonces seen before: a repeat",

@@ -11,6 +11,7 @@ use store::hub::{Bound, Journal, Node};
 use tonic::{Request, Response, Status};
 use transport::certificate::{LeafRequest, request_public_key};
 use transport::code;
+use transport::revoked::Entry;
 
 use super::Shared;
 use crate::error::HubError;
@@ -65,7 +66,16 @@ impl Enrolment for EnrolmentService {
             .store
             .write::<_, HubError>(move |tx| enroll(tx, applicant, now_ms))
             .await?;
-        self.note_used(secret_hash, now_ms)?;
+        self.note(Entry::UsedCode(secret_hash), now_ms)?;
+        if let Answered::Enrolled(enrolled) = &answered {
+            let (node, _) = enrolled.as_ref();
+            let entry = Entry::Enrolled {
+                node: node.id.bytes(),
+                office: node.office.bytes(),
+                verifying_key: node.verifying_key,
+            };
+            self.note(entry, now_ms)?;
+        }
         let response = match answered {
             Answered::Waiting => wire::EnrollResponse {
                 waiting_for_confirmation: true,
@@ -158,15 +168,14 @@ impl EnrolmentService {
         })
     }
 
-    /// Notes durably that a code was used: a restore must not make it new again.
-    fn note_used(&self, secret_hash: [u8; 32], now_ms: u64) -> Result<(), CallRefused> {
-        let used = transport::revoked::Entry::UsedCode(secret_hash);
+    /// Notes durably what a restore must not take back: that a code was used, that a machine enrolled.
+    fn note(&self, entry: Entry, now_ms: u64) -> Result<(), CallRefused> {
         let register = &self.shared.app.register;
         let mut register = register
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         register
-            .append(used, now_ms.cast_signed())
+            .append(entry, now_ms.cast_signed())
             .map_err(|error| CallRefused::CannotStore(error.to_string()))
     }
 }
@@ -217,18 +226,8 @@ fn make_node(
     office: OfficeId,
     now_ms: u64,
 ) -> Result<Node, HubError> {
-    let node = Node {
-        id: applicant.new_id,
-        office,
-        verifying_key: applicant.verifying_key,
-        machine: applicant.bound.machine,
-        revoked_at: None,
-        cloned_at: None,
-        last_seen: None,
-        waiting: 0,
-        offset_ms: 0,
-        certified_from: 0,
-    };
+    let mut node = Node::new(applicant.new_id, office, applicant.verifying_key);
+    node.machine = applicant.bound.machine;
     tx.insert_node(&node, now_ms)?;
     tx.use_code(&applicant.secret_hash, node.id)?;
     tx.put_journal(&Journal {

@@ -1,7 +1,7 @@
 //! The append-only register: what a restore of the database must never undo.
 //!
-//! Revoked nodes, used enrolment codes, purged record ids and the ends of leased letter numbers stand
-//! in the database too; but a database restored from a backup would forget the newest of them. This
+//! Revoked nodes, used enrolment codes, purged record ids, the ends of leased letter numbers and the
+//! machines that enrolled stand in the database too; but a database restored from a backup would forget the newest of them. This
 //! file is not part of what a restore replaces, and both count.
 //!
 //! ```text
@@ -10,6 +10,7 @@
 //! used-code <64 hex> <unix ms> <check>
 //! purged <32 hex> <unix ms> <check>
 //! leased <issuer 32 hex><year 4 hex><end 8 hex> <unix ms> <check>
+//! enrolled <node 32 hex><office 32 hex><verifying key 64 hex> <unix ms> <check>
 //! ```
 //!
 //! `check` is the first four bytes of the BLAKE3 of what stands before it, in hex. A line without
@@ -47,6 +48,15 @@ pub enum Entry {
         year: u16,
         /// The first number behind the block.
         end: u32,
+    },
+    /// A machine that enrolled: a hub that is put back from an older backup still knows it.
+    Enrolled {
+        /// The node.
+        node: [u8; 16],
+        /// Its office.
+        office: [u8; 16],
+        /// The Ed25519 key with which it signs batches.
+        verifying_key: [u8; 32],
     },
 }
 
@@ -143,7 +153,10 @@ impl AppendOnlyRegister {
                 year: in_year,
                 end,
             } => ((of, *in_year) == (issuer, year)).then_some(*end),
-            Entry::RevokedNode(_) | Entry::UsedCode(_) | Entry::Purged(_) => None,
+            Entry::RevokedNode(_)
+            | Entry::UsedCode(_)
+            | Entry::Purged(_)
+            | Entry::Enrolled { .. } => None,
         });
         ends.max().unwrap_or(1)
     }
@@ -223,6 +236,16 @@ fn line(entry: Entry, unix_ms: i64) -> String {
             let issuer = HEXLOWER.encode(&issuer);
             ("leased", format!("{issuer}{year:04x}{end:08x}"))
         }
+        Entry::Enrolled {
+            node,
+            office,
+            verifying_key,
+        } => (
+            "enrolled",
+            [&node[..], &office, &verifying_key]
+                .map(|part| HEXLOWER.encode(part))
+                .concat(),
+        ),
     };
     let body = format!("{word} {id} {unix_ms}");
     format!("{body} {}\n", check(&body))
@@ -247,6 +270,15 @@ fn parse_line(text: &str) -> Option<(Entry, i64)> {
                 issuer: hex_array(issuer)?,
                 year: u16::from_str_radix(year, 16).ok()?,
                 end: u32::from_str_radix(end, 16).ok()?,
+            }
+        }
+        "enrolled" => {
+            let (node, rest) = id.split_at_checked(32)?;
+            let (office, key) = rest.split_at_checked(32)?;
+            Entry::Enrolled {
+                node: hex_array(node)?,
+                office: hex_array(office)?,
+                verifying_key: hex_array(key)?,
             }
         }
         _ => return None,
@@ -299,6 +331,21 @@ mod tests {
         assert_eq!(again.leased_end(&[1; 16], 2027), 11);
         assert_eq!(again.leased_end(&[2; 16], 2026), u32::MAX);
         assert_eq!(again.leased_end(&[2; 16], 2027), 1);
+    }
+
+    #[test]
+    fn a_machine_that_enrolled_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("register");
+        let entry = Entry::Enrolled {
+            node: [1; 16],
+            office: [2; 16],
+            verifying_key: [3; 32],
+        };
+        let mut register = AppendOnlyRegister::open(&path).unwrap();
+        register.append(entry, 10).unwrap();
+        let again = AppendOnlyRegister::open(&path).unwrap();
+        assert_eq!(again.entries().collect::<Vec<_>>(), [(entry, 10)]);
     }
 
     #[test]

@@ -166,6 +166,12 @@ impl Tx<'_> {
             .collect())
     }
 
+    /// The feeds in which a record stands or has stood.
+    pub fn feeds_ever_of(&self, key: RecordKey) -> Result<Vec<String>, StoreError> {
+        let standing = self.entries_of(key)?;
+        Ok(standing.into_iter().map(|entry| entry.feed).collect())
+    }
+
     /// Whether a record stands in a feed now.
     pub fn is_in_feed(&self, key: RecordKey, feed: &str) -> Result<bool, StoreError> {
         Ok(self

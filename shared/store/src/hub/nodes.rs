@@ -31,6 +31,24 @@ pub struct Node {
     pub certified_from: i64,
 }
 
+impl Node {
+    /// A machine that has enrolled and not been heard yet.
+    pub const fn new(id: NodeId, office: OfficeId, verifying_key: [u8; 32]) -> Self {
+        Self {
+            id,
+            office,
+            verifying_key,
+            machine: String::new(),
+            revoked_at: None,
+            cloned_at: None,
+            last_seen: None,
+            waiting: 0,
+            offset_ms: 0,
+            certified_from: 0,
+        }
+    }
+}
+
 impl Tx<'_> {
     /// Notes a machine that has enrolled.
     pub fn insert_node(&self, node: &Node, now_ms: u64) -> Result<(), StoreError> {
