@@ -10,6 +10,8 @@ use domain::kinds::{organisation, set_aside};
 use domain::record::RecordKey;
 use serde_json::{Value, json};
 use store::Filter;
+use web::status::{Fact, StatusPage, Table};
+use web::time::china_time;
 
 use crate::app::App;
 use crate::error::HubError;
@@ -117,6 +119,7 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
                 "what the oldest backup has is durable 以最早的备份为准"
             };
             Ok(json!({
+                "recovering": crate::recovery::is_recovering(tx)?,
                 "backups": backups,
                 "durability": durability,
                 "incarnation": incarnation,
@@ -143,37 +146,50 @@ async fn metrics(State(app): State<App>) -> String {
 
 async fn page(State(app): State<App>) -> Html<String> {
     let status = status(&app).await.unwrap_or_default();
-    let mut rows = String::new();
-    for node in status["nodes"].as_array().into_iter().flatten() {
-        let text = |name: &str| {
-            let value = &node[name];
-            escape(
-                value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned)
-                    .as_str(),
-            )
-        };
-        rows.push_str("<tr>");
-        for cell in ["code", "name", "last_seen_ms", "waiting", "revoked"] {
-            rows.push_str("<td>");
-            rows.push_str(&text(cell));
-            rows.push_str("</td>");
-        }
-        rows.push_str("</tr>");
-    }
-    Html(format!(
-        "<!doctype html><html lang=\"zh\"><meta charset=\"utf-8\"><title>连心中心</title>\
-         <h1>连心中心 · {}</h1><p>紧急事项:{} 件</p><table><caption>各社区节点</caption>\
-         <tr><th scope=\"col\">编码<th scope=\"col\">名称<th scope=\"col\">最近联系\
-         <th scope=\"col\">待上传<th scope=\"col\">已停用</tr>{rows}</table></html>",
-        escape(app.identity.name()),
-        status["urgent"]
-    ))
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('"', "&quot;")
+    let at = |value: &Value| value.as_u64().map_or_else(|| "从未".to_owned(), china_time);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let nodes: Vec<&Value> = status["nodes"].as_array().into_iter().flatten().collect();
+    let backups = status["backups"].as_array();
+    let last_backup = backups.and_then(|all| all.last());
+    let recovering = status["recovering"] == true;
+    let facts = vec![
+        Fact::new(
+            "状态",
+            if recovering {
+                "恢复中,等待节点上报"
+            } else {
+                "正常"
+            },
+        ),
+        Fact::new("节点", format!("{} 台", nodes.len())),
+        Fact::new("紧急事项", format!("{} 件", status["urgent"])),
+        Fact::new(
+            "最近备份",
+            last_backup.map_or_else(|| "没有备份".to_owned(), |backup| at(&backup["at_ms"])),
+        ),
+    ];
+    let state = |node: &Value| match (node["revoked"] == true, node["cloned"] == true) {
+        (true, _) => "已停用",
+        (false, true) => "有副本,请指定以哪台为准",
+        (false, false) => "在用",
+    };
+    let rows = nodes.iter().map(|node| {
+        vec![
+            text(&node["code"]),
+            text(&node["name"]),
+            state(node).to_owned(),
+            at(&node["last_seen_ms"]),
+            format!("{} 条", node["waiting"]),
+        ]
+    });
+    let page = StatusPage {
+        heading: format!("连心中心 · {}", app.identity.name()),
+        facts,
+        tables: vec![Table {
+            caption: "各社区节点".to_owned(),
+            headings: vec!["编码", "名称", "状态", "最近联系", "当时待上传"],
+            rows: rows.collect(),
+        }],
+    };
+    Html(page.html())
 }

@@ -7,6 +7,8 @@ use axum::{Json, Router};
 use domain::kinds::set_aside;
 use serde_json::{Value, json};
 use store::Filter;
+use web::status::{Fact, StatusPage, Table};
+use web::time::china_time;
 
 use crate::app::App;
 use crate::letters;
@@ -125,15 +127,67 @@ async fn metrics(State(app): State<App>) -> String {
 
 async fn page(State(app): State<App>) -> Html<String> {
     let status = status(&app).await.unwrap_or_default();
-    let link = if status["link"] == "up" {
-        "已连接"
-    } else {
-        "未连接,自动重试"
+    let keys = app.keys().ok();
+    let identity = keys.as_ref().and_then(|keys| keys.identity.as_ref());
+    let office = identity.map_or("尚未入网", |identity| &identity.office_name);
+    let at = |value: &Value| value.as_u64().map_or_else(|| "尚无".to_owned(), china_time);
+    let mut facts = vec![
+        Fact::new("本机待上传", format!("{} 条", status["waiting"])),
+        Fact::new("最近成功", at(&status["last_success_ms"])),
+        Fact::new(
+            "线路",
+            if status["link"] == "up" {
+                "已连接"
+            } else {
+                "未连接,自动重试"
+            },
+        ),
+        Fact::new("紧急事项", format!("{} 件", status["urgent"])),
+    ];
+    if let Some(figures) = status["comparison_number"].as_str() {
+        facts.insert(0, Fact::new("核对数字(请告知中心)", figures));
+    }
+    let rows = |name: &str, row: &dyn Fn(&Value) -> Vec<String>| {
+        let list = status[name].as_array().into_iter().flatten();
+        list.map(row).collect::<Vec<_>>()
     };
-    Html(format!(
-        "<!doctype html><html lang=\"zh\"><meta charset=\"utf-8\"><title>连心</title>\
-         <h1>连心 · 社区节点</h1><dl><dt>本机待上传<dd>{} 条<dt>紧急事项<dd>{} 件<dt>最近成功<dd>{}<dt>线路<dd>{link}</dl>\
-         </html>",
-        status["waiting"], status["urgent"], status["last_success_ms"]
-    ))
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let proofs = rows("certificates", &|proof| {
+        let is_city = proof["feed"] == "city";
+        vec![
+            if is_city {
+                "全市公共资料"
+            } else {
+                "本社区资料"
+            }
+            .to_owned(),
+            proof["count"].to_string(),
+            at(&proof["at_ms"]),
+        ]
+    });
+    let numbers = rows("letter_numbers", &|left| {
+        vec![
+            text(&left["issuer"]),
+            left["year"].to_string(),
+            left["left"].to_string(),
+        ]
+    });
+    let mut tables = vec![Table {
+        caption: "与中心核对一致".to_owned(),
+        headings: vec!["资料", "条数", "核对时间"],
+        rows: proofs,
+    }];
+    if !numbers.is_empty() {
+        tables.push(Table {
+            caption: "可用介绍信编号".to_owned(),
+            headings: vec!["开具单位", "年度", "剩余"],
+            rows: numbers,
+        });
+    }
+    let page = StatusPage {
+        heading: format!("连心 · {office}"),
+        facts,
+        tables,
+    };
+    Html(page.html())
 }
