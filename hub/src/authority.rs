@@ -7,7 +7,8 @@ use domain::change::{Change, RawChange, chain_over};
 use domain::decide::{self, Incoming, Verdict};
 use domain::id::{ChangeId, NodeId, OfficeId};
 use domain::limits;
-use domain::world::{Fact, Need, Outcome, Waiting, World, Writes};
+use domain::session::hub::{self as session, Arrived, Place};
+use domain::world::{Fact, Need, Waiting, World, Writes};
 use proto::convert;
 use store::hub::{Batch, Journal, Node};
 use store::{StoreError, Tx};
@@ -74,25 +75,29 @@ pub fn take_batch(
     };
     let durable = tx.durable(node.id, pushed.epoch)?;
     let last = pushed.first + pushed.changes.len() as u64 - 1;
-    if pushed.first != journal.received + 1 {
-        let is_out_of_place = last > journal.received;
-        // The same places with other changes are another history, not a repeat.
-        if !is_out_of_place && greet::chain_at(tx, &journal, last)? != Some(pushed.chain) {
-            return Err(proto::status::CallRefused::HelloFirst.into());
+    let place = session::place(
+        journal.received,
+        &Arrived {
+            first: pushed.first,
+            last,
+            chain: pushed.chain,
+            chain_if_next: chain_over(journal.chain, &pushed.changes),
+            chain_there: greet::chain_at(tx, &journal, last)?,
+        },
+    );
+    match place {
+        Place::Next => {}
+        Place::OtherHistory => return Err(proto::status::CallRefused::HelloFirst.into()),
+        Place::Repeat | Place::Gap => {
+            journal.decided_through = session::told_decided(place, journal.decided_through);
+            return Ok(Taken {
+                journal,
+                is_out_of_place: place == Place::Gap,
+                verdicts: Vec::new(),
+                durable,
+                feed: None,
+            });
         }
-        // The verdicts were in the first answer; what the node has not folded comes with its rows.
-        journal.decided_through = 0;
-        return Ok(Taken {
-            journal,
-            is_out_of_place,
-            verdicts: Vec::new(),
-            durable,
-            feed: None,
-        });
-    }
-    // The signature fits and the chain does not: the sender's history is another than the hub's.
-    if chain_over(journal.chain, &pushed.changes) != pushed.chain {
-        return Err(proto::status::CallRefused::HelloFirst.into());
     }
     let undecided = undecided(tx, node, &journal, pushed, now_ms)?;
     let from = feed_head(tx, node.office)?;
@@ -189,7 +194,7 @@ fn ready<'a>(
         let keys = convert::decode_change(part.id, &part.raw)
             .map(|change| recovery::named_by(&change))
             .unwrap_or_default();
-        if unheard.is_concerned(tx, office, &keys)? {
+        if !session::decides(false, unheard.is_concerned(tx, office, &keys)?) {
             break;
         }
         count += 1;
@@ -353,7 +358,7 @@ impl Round<'_> {
         let mut verdicts = Vec::with_capacity(undecided.len());
         let mut rest = undecided;
         while let Some((first, tail)) = rest.split_first() {
-            if first.id.sequence <= history_through {
+            if session::is_history(first.id.sequence, history_through) {
                 verdicts.push((first.id.sequence, Verdict::Applied));
                 rest = tail;
                 continue;
@@ -461,14 +466,13 @@ impl Round<'_> {
             .node(old.node)?
             .is_some_and(|node| node.office == office);
         let journal = self.tx.journal(old.node, old.epoch)?.filter(|_| is_office);
-        if journal.is_none_or(|journal| journal.decided_through < old.sequence) {
+        let Some(journal) = journal else {
             return Ok(());
-        }
-        if self
-            .raw_stored(old)?
-            .is_some_and(|(raw, _)| raw.body_hash() == body)
-        {
-            let known = Some(Outcome::Merged(old));
+        };
+        let stored = self.raw_stored(old)?;
+        let has_same_body = stored.is_some_and(|(raw, _)| raw.body_hash() == body);
+        let known = session::counts_as(old, journal.decided_through, has_same_body);
+        if known.is_some() {
             world.supply(Fact::Outcome(decide::replaced(old, &body), 0, known));
         }
         Ok(())

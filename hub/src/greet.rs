@@ -1,8 +1,10 @@
-//! What a greeting shows about two histories (`sync.md` 4, restore table), in the table's order.
+//! A greeting: reads what `domain::session::hub` judges it by, and notes what was judged.
 
 use domain::change::{Hash, chain_start};
 use domain::id::NodeId;
 use domain::limits;
+use domain::session::hub::{self as session, Greeted, Lineage};
+use domain::session::{Head, Standing};
 use store::Tx;
 use store::hub::{Journal, Node};
 
@@ -18,21 +20,6 @@ pub struct Greeting {
     pub head: (u64, Hash),
     /// The nonce of the last greeting that was answered, and the one proposed.
     pub nonces: (Vec<u8>, Vec<u8>),
-}
-
-/// What the hub found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// The journals agree as far as both have them.
-    Agreed,
-    /// The node's journal is older than what the hub has: it goes on in this epoch.
-    Rewound(u32),
-    /// Same places, other changes: the tail is rewritten in this epoch.
-    Forked(u32),
-    /// Another machine speaks with this identity.
-    Cloned,
-    /// The hub was restored since the node knew it.
-    HubRestored,
 }
 
 /// Judges a greeting and notes it.
@@ -52,46 +39,51 @@ pub fn greet(
     let Some(journal) = journal else {
         return Err(proto::status::CallRefused::NotAllowed("an epoch that was not offered").into());
     };
-    let is_unheard = recovery::is_recovering(tx)? && tx.unreported()?.contains(&node.id);
+    let is_unheard = is_unheard(tx, node.id)?;
     let lineage = lineage(tx, node.id, greeting)?;
-    if is_unheard {
-        return Ok((Standing::HubRestored, journal));
+    let (sequence, chain) = greeting.head;
+    let unused = tx.unused_offer(node.id)?;
+    let offered = session::offered(unused, tx.greatest_epoch(node.id)?);
+    let standing = session::standing(&Greeted {
+        is_unheard,
+        is_kept_only: journal.is_kept_only,
+        received: journal.received,
+        head: Head { sequence, chain },
+        chain_there: chain_at(tx, &journal, sequence)?,
+        offered,
+    });
+    if let Standing::Rewound(epoch) | Standing::Forked(epoch) = standing {
+        offer(tx, node.id, greeting, epoch)?;
     }
-    if journal.is_kept_only {
-        return Ok((Standing::Cloned, journal));
-    }
-    let standing = compare(tx, node.id, &journal, greeting)?;
-    if lineage == Lineage::GoesOn && standing == Standing::Agreed {
+    if session::proves_copies(lineage, standing) {
         set_copies_apart(tx, node.id, greeting.epoch, now_ms)?;
     }
     Ok((standing, journal))
 }
 
-/// What the nonces say of the machine that greets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lineage {
-    /// It goes on from its last greeting, or repeats it.
-    GoesOn,
-    /// It begins, or goes on from an older greeting: its store was rewound, or it is a copy.
-    Branches,
+/// Whether the hub recovers and this node has not told yet what it holds.
+fn is_unheard(tx: Tx<'_>, node: NodeId) -> Result<bool, HubError> {
+    Ok(recovery::is_recovering(tx)? && tx.unreported()?.contains(&node))
+}
+
+/// Notes which head an epoch is offered for.
+fn offer(tx: Tx<'_>, node: NodeId, greeting: &Greeting, epoch: u32) -> Result<(), HubError> {
+    let (head, chain) = greeting.head;
+    let mut place = head.to_be_bytes().to_vec();
+    place.extend_from_slice(&greeting.epoch.to_be_bytes());
+    place.extend_from_slice(&chain);
+    Ok(tx.offer_epoch(node, &place, epoch, &chain_start(node, epoch))?)
 }
 
 /// Notes a greeting's nonces; an exact pair that was seen before is a repeat and changes nothing.
 fn lineage(tx: Tx<'_>, node: NodeId, greeting: &Greeting) -> Result<Lineage, HubError> {
     let (confirmed, proposed) = &greeting.nonces;
-    let known = tx.greetings(node, greeting.epoch)?;
-    if known.iter().any(|(c, p)| c == confirmed && p == proposed) {
-        return Ok(Lineage::GoesOn);
-    }
-    let is_proposed = known.iter().any(|(_, p)| p == confirmed);
-    let is_used = known.iter().any(|(c, _)| c == confirmed);
     let pair = (confirmed.as_slice(), proposed.as_slice());
-    tx.add_greeting(node, greeting.epoch, pair, limits::NONCES_KEPT)?;
-    Ok(if is_proposed && !is_used {
-        Lineage::GoesOn
-    } else {
-        Lineage::Branches
-    })
+    let lineage = session::lineage(&tx.greetings(node, greeting.epoch)?, pair);
+    if lineage != Lineage::Repeats {
+        tx.add_greeting(node, greeting.epoch, pair, limits::NONCES_KEPT)?;
+    }
+    Ok(lineage)
 }
 
 /// A machine that was taken for rewound went on in a later epoch, and now the one whose journal is
@@ -107,8 +99,8 @@ fn set_copies_apart(tx: Tx<'_>, node: NodeId, epoch: u32, now_ms: u64) -> Result
 
 /// A journal of which a restored hub knows nothing: the epoch began after the backup.
 fn lost_journal(tx: Tx<'_>, node: &Node, epoch: u32) -> Result<Option<Journal>, HubError> {
-    let is_later = epoch > tx.greatest_epoch(node.id)?;
-    if !is_later || !recovery::was_restored(tx)? || !tx.unreported()?.contains(&node.id) {
+    let is_unheard = recovery::was_restored(tx)? && tx.unreported()?.contains(&node.id);
+    if !session::is_lost_epoch(epoch, tx.greatest_epoch(node.id)?, is_unheard) {
         return Ok(None);
     }
     let journal = Journal {
@@ -122,33 +114,6 @@ fn lost_journal(tx: Tx<'_>, node: &Node, epoch: u32) -> Result<Option<Journal>, 
     };
     tx.put_journal(&journal)?;
     Ok(Some(journal))
-}
-
-/// Compares the node's head with the hub's journal.
-fn compare(
-    tx: Tx<'_>,
-    node: NodeId,
-    journal: &Journal,
-    greeting: &Greeting,
-) -> Result<Standing, HubError> {
-    let (head, chain) = greeting.head;
-    if head > journal.received {
-        return Ok(Standing::Agreed);
-    }
-    let agrees = chain_at(tx, journal, head)? == Some(chain);
-    if agrees && head == journal.received {
-        return Ok(Standing::Agreed);
-    }
-    let next = tx.greatest_epoch(node)? + 1;
-    let mut place = head.to_be_bytes().to_vec();
-    place.extend_from_slice(&journal.epoch.to_be_bytes());
-    place.extend_from_slice(&chain);
-    let offered = tx.offer_epoch(node, &place, next, &chain_start(node, next))?;
-    Ok(if agrees {
-        Standing::Rewound(offered)
-    } else {
-        Standing::Forked(offered)
-    })
 }
 
 /// The chain of a journal at a place; none where the hub does not have it.

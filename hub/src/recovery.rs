@@ -22,6 +22,7 @@ use domain::id::{Incarnation, OfficeId, RecordId};
 use domain::kind::Class;
 use domain::kinds::{set_aside, step};
 use domain::record::{Record, RecordKey};
+use domain::session::hub::{self as session, Offer};
 use domain::world::{Leaving, Mover, Waiting, World, Writes};
 use proto::convert::{self, FeedRow};
 use proto::status::CallRefused;
@@ -220,7 +221,7 @@ pub fn take_proof(
 ) -> Result<u64, HubError> {
     let offers = tx.offers(node.id, feed)?;
     // A node that had read less than the backup holds has nothing that the backup lacks.
-    let is_older = proof.sequence.saturating_add(1) < tx.restored_next(feed)?;
+    let is_older = session::is_older_proof(proof.sequence, tx.restored_next(feed)?);
     let is_proven =
         is_recovering(tx)? && !is_older && is_proven(tx, app, node, feed, &offers, proof)?;
     let mut adopted = 0;
@@ -310,10 +311,14 @@ fn adopt(
             continue;
         };
         let known = tx.record(*key)?;
-        if known
-            .as_ref()
-            .is_none_or(|known| known.revision < record.revision)
-        {
+        let judged = session::judge_offer(
+            known.as_ref().map(|known| (known.revision, known.hash())),
+            (record.revision, record.hash()),
+        );
+        if judged == Offer::Evidence {
+            continue;
+        }
+        if judged == Offer::TakenBack {
             if record.class != Class::Reference {
                 writes.joins.insert((*key, node.office));
             }
@@ -327,9 +332,6 @@ fn adopt(
                 .records
                 .insert(*key, (record.clone(), Mover::Foreign));
             count += 1;
-        } else if known.is_none_or(|known| known.hash() != record.hash()) {
-            // Another node brought a later state: this one stays as evidence.
-            continue;
         }
         tx.drop_offer(node.id, feed, *key)?;
     }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use domain::change::{Change, Verb};
+use domain::change::Change;
 use domain::decide::change_of_bytes;
 use domain::digest::Digest;
 use domain::id::ChangeId;
 use domain::kinds::set_aside;
 use domain::record::{Record, RecordKey};
 use domain::replay::{replay, stands_on};
+use domain::session::office::{self, Applied};
 use proto::convert::FeedRow;
 use store::Tx;
 use store::node::Entry;
@@ -65,11 +66,12 @@ fn take_state(
         Some(confirmed) => confirmed.clone(),
         None => tx.record(key)?,
     };
-    if confirmed.is_some_and(|confirmed| confirmed.revision > state.revision) {
+    let confirmed = confirmed.map(|confirmed| confirmed.revision);
+    if office::is_stale(confirmed, state.revision) {
         return Ok(());
     }
     for (epoch, sequence) in tx.pending_of(key)? {
-        let is_decided = epoch != own.epoch || sequence <= page.decided_through;
+        let is_decided = is_decided(own, page, (epoch, sequence));
         if is_decided && !tx.is_waiting(epoch, sequence)? {
             tx.drop_pending(epoch, sequence)?;
         }
@@ -82,6 +84,10 @@ fn take_state(
     Ok(())
 }
 
+fn is_decided(own: Own, page: &Page, place: (u32, u64)) -> bool {
+    office::is_decided(own.epoch, place, page.decided_through)
+}
+
 fn take_leave(
     tx: Tx<'_>,
     own: Own,
@@ -90,8 +96,7 @@ fn take_leave(
     digest: &mut Digest,
 ) -> anyhow::Result<()> {
     count(tx, &page.feed, key, None, digest)?;
-    let stands =
-        |(epoch, sequence): &(u32, u64)| *epoch == own.epoch && *sequence > page.decided_through;
+    let stands = |place: &(u32, u64)| !is_decided(own, page, *place);
     let (kept, dropped): (Vec<_>, Vec<_>) = tx.pending_of(key)?.into_iter().partition(stands);
     for (epoch, sequence) in dropped {
         tx.drop_pending(epoch, sequence)?;
@@ -215,13 +220,12 @@ pub fn take_answer(
             continue;
         };
         let change = read(own, &entry)?;
-        // What these have done stands in other rows too: they wait for the page that brings all, so
-        // that nobody acts on the state before.
-        if matches!(change.header.verb, Verb::Step | Verb::Merge | Verb::Unmerge) {
-            continue;
-        }
-        let is_next = first == Some((entry.epoch, entry.sequence));
-        if !is_next || !stands_on(confirmed.as_ref(), &change) {
+        let applied = Applied {
+            verb: change.header.verb,
+            is_next: first == Some((entry.epoch, entry.sequence)),
+            stands_on_confirmed: stands_on(confirmed.as_ref(), &change),
+        };
+        if !office::folds_at_once(applied) {
             continue;
         }
         let Some(folded) = replay(confirmed, &change, own.office) else {
@@ -246,7 +250,7 @@ pub fn take_answer(
 /// The store's own.
 pub fn folded_through(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
     let head = tx.last_entry(own.epoch)?.map_or(0, |entry| entry.sequence);
-    Ok(tx.first_pending(own.epoch)?.map_or(head, |first| first - 1))
+    Ok(office::folded_through(head, tx.first_pending(own.epoch)?))
 }
 
 /// A row of the feed that the hub does not have: it stays, and is counted no more.

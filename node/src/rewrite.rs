@@ -8,10 +8,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::change::{Body, Change, RawChange, chain_next};
-use domain::id::{ChangeId, NodeId, OfficeId};
-use domain::kinds::step;
+use domain::change::chain_next;
+use domain::id::{ChangeId, NodeId};
 use domain::record::RecordKey;
+use domain::session::office::{Heir, rewritten};
 use store::Tx;
 use store::node::Entry;
 
@@ -145,7 +145,14 @@ fn move_entry(
         sequence: last + 1,
     };
     let raw = match proto::convert::decode_change(old, &entry.raw) {
-        Ok(change) => renamed_change(own, from, entry, change, renamed),
+        Ok(change) => {
+            let heir = Heir {
+                former: from.node,
+                office: own.office,
+            };
+            let (header, body) = rewritten(change, entry.raw.body_hash(), renamed, heir);
+            proto::convert::encode_change(&header, &body, entry.raw.salt)
+        }
         // Bytes that cannot be read go as they are: the hub keeps them, and a person sees them.
         Err(_) => entry.raw.clone(),
     };
@@ -163,38 +170,4 @@ fn move_entry(
     tx.append_entry(&entry, at_ms)?;
     renamed.insert(old, new);
     Ok(())
-}
-
-fn renamed_change(
-    own: Own,
-    from: Source,
-    entry: &Entry,
-    change: Change,
-    renamed: &BTreeMap<ChangeId, ChangeId>,
-) -> RawChange {
-    let Change {
-        id,
-        mut header,
-        body,
-    } = change;
-    let follow = |base: Option<ChangeId>| base.map(|id| *renamed.get(&id).unwrap_or(&id));
-    let is_step = header.kind == step::KIND_NUMBER;
-    let nobody = OfficeId::default().bytes();
-    let mut fields = body.fields;
-    for field in &mut fields {
-        field.base = follow(field.base);
-        // A step that was taken before there was an office is the office's own.
-        if is_step && field.number == step::ORGANISATION && field.value == nobody {
-            field.value = own.office.bytes().to_vec();
-        }
-    }
-    let body = Body {
-        fields,
-        life_base: follow(body.life_base),
-        ..body
-    };
-    if from.node != NodeId::default() {
-        header.replaces = header.replaces.or(Some((id, entry.raw.body_hash())));
-    }
-    proto::convert::encode_change(&header, &body, entry.raw.salt)
 }

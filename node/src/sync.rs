@@ -11,6 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use domain::change::Hash;
+use domain::session::office::{self as rules, Next, Parting};
+use domain::session::{Head, Standing};
 use hyper_util::rt::TokioIo;
 use prost::bytes::Bytes;
 use proto::wire::sync as wire;
@@ -174,26 +177,23 @@ impl Session {
                 // The present certificate still holds; the next session asks again.
                 tracing::warn!(error = %format!("{error:#}"), "the certificate was not renewed");
             }
-            match answer.standing() {
-                wire::Standing::HubRecovering => {
+            match self.after(&answer).await? {
+                Next::Report => {
                     self.report().await?;
-                    self.carry_over().await?;
-                    return Ok(());
+                    return self.carry_over().await;
                 }
-                wire::Standing::Agreed => {
-                    presented = self.parting(answer.received).await?;
-                    if presented.is_none() {
-                        return self.carry_over().await;
-                    }
+                Next::GoOn => return self.carry_over().await,
+                Next::Present(head) => {
+                    presented = Some(wire::Head {
+                        sequence: head.sequence,
+                        chain: head.chain.to_vec().into(),
+                    });
                 }
-                wire::Standing::Rewound | wire::Standing::Forked => {
-                    self.go_on_in(answer.offered_epoch, answer.clock).await?;
-                }
-                wire::Standing::Cloned => {
+                Next::Epoch(epoch) => self.go_on_in(epoch, answer.clock).await?,
+                Next::Stop => {
                     self.is_copy = true;
                     return Ok(());
                 }
-                wire::Standing::Unspecified => anyhow::bail!("an answer that is not understood"),
             }
         }
         anyhow::bail!("the journals do not come together 本机记录与中心对不上,请联系中心")
@@ -243,7 +243,7 @@ impl Session {
             .store
             .write::<_, anyhow::Error>(move |tx| {
                 let known = tx.setting("incarnation")?.unwrap_or_default();
-                if !known.is_empty() && known != incarnation {
+                if rules::reads_anew(&known, &incarnation) {
                     report::read_anew(tx, &["city", &feed])?;
                 }
                 hybrid::note_greeting(tx)?;
@@ -256,26 +256,23 @@ impl Session {
         Ok(answer)
     }
 
-    /// The hub has less of the journal than we: where what it has is not ours, our own value there,
-    /// to be greeted with.
-    async fn parting(&self, received: Option<wire::Head>) -> anyhow::Result<Option<wire::Head>> {
-        let (own, received) = (self.own, received.unwrap_or_default());
-        if received.sequence == 0 {
-            return Ok(None);
-        }
-        let sequence = received.sequence;
-        let entry = self
-            .app
+    /// What follows from an answer to a greeting.
+    async fn after(&self, answer: &wire::HelloResponse) -> anyhow::Result<Next> {
+        let standing = standing_of(answer)?;
+        let received = head_of(answer.received.clone())?;
+        let own_there = self.own_chain(received.sequence).await?;
+        Ok(rules::after_greeting(standing, received, own_there))
+    }
+
+    /// The chain of the own journal at a place; none where it has no such entry.
+    async fn own_chain(&self, sequence: u64) -> anyhow::Result<Option<Hash>> {
+        let epoch = self.own.epoch;
+        self.app
             .store
-            .read::<_, anyhow::Error>(move |tx| Ok(tx.entry(own.epoch, sequence)?))
-            .await?;
-        let chain = entry.map(|entry| entry.chain.to_vec());
-        Ok(chain
-            .filter(|chain| received.chain != *chain)
-            .map(|chain| wire::Head {
-                sequence,
-                chain: chain.into(),
-            }))
+            .read::<_, anyhow::Error>(move |tx| {
+                Ok(tx.entry(epoch, sequence)?.map(|entry| entry.chain))
+            })
+            .await
     }
 
     /// Goes on in another epoch: this store was rewound or copied. Its own lost changes come back
@@ -331,58 +328,37 @@ impl Session {
 
     /// The last pending place of another epoch at which the hub has the same history.
     async fn common_place(&mut self, epoch: u32) -> anyhow::Result<u64> {
-        let mut places = self
+        let places = self
             .app
             .store
             .read::<_, anyhow::Error>(move |tx| Ok(tx.pending_places(epoch)?))
             .await?;
-        let mut common = 0;
-        while !places.is_empty() {
-            // 64 places a call, evenly spread: what is common lies before the first that differs.
-            let step = places.len().div_ceil(CHECKPOINTS_MAX);
-            let asked: Vec<u64> = places
-                .iter()
-                .copied()
-                .skip(step - 1)
-                .step_by(step)
-                .collect();
+        let mut parting = Parting::new(places);
+        while let Some(asked) = parting.ask(CHECKPOINTS_MAX) {
             let request = wire::CheckpointsRequest {
                 epoch,
                 sequences: asked.clone(),
             };
             let heads = self.client.checkpoints(request).await?.into_inner().heads;
+            let mut theirs = Vec::with_capacity(heads.len());
+            for head in heads {
+                theirs.push(head_of(Some(head))?);
+            }
             let own = self
                 .app
                 .store
                 .read::<_, anyhow::Error>(move |tx| {
                     let mut chains = Vec::new();
-                    for place in asked {
-                        chains.extend(tx.entry(epoch, place)?.map(|e| (place, e.chain.to_vec())));
+                    for sequence in asked {
+                        let chain = tx.entry(epoch, sequence)?.map(|entry| entry.chain);
+                        chains.extend(chain.map(|chain| Head { sequence, chain }));
                     }
                     Ok(chains)
                 })
                 .await?;
-            let is_common = |(place, chain): &&(u64, Vec<u8>)| {
-                heads
-                    .iter()
-                    .any(|head| head.sequence == *place && head.chain == *chain)
-            };
-            let agreed = own
-                .iter()
-                .take_while(is_common)
-                .last()
-                .map_or(0, |(place, _)| *place);
-            let differs = own
-                .iter()
-                .find(|own| !is_common(own))
-                .map(|(place, _)| *place);
-            common = common.max(agreed);
-            if step == 1 {
-                break;
-            }
-            places.retain(|place| *place > common && differs.is_none_or(|d| *place < d));
+            parting.hear(&own, &theirs);
         }
-        Ok(common)
+        Ok(parting.common())
     }
 
     async fn renew(&mut self) -> anyhow::Result<()> {
@@ -436,6 +412,32 @@ impl Session {
         let waiting = self.app.store.read::<_, anyhow::Error>(waits).await?;
         Ok(self.reached.is_some() && waiting == 0)
     }
+}
+
+/// What the hub found, as it stands in an answer.
+fn standing_of(answer: &wire::HelloResponse) -> anyhow::Result<Standing> {
+    Ok(match answer.standing() {
+        wire::Standing::Agreed => Standing::Agreed,
+        wire::Standing::Rewound => Standing::Rewound(answer.offered_epoch),
+        wire::Standing::Forked => Standing::Forked(answer.offered_epoch),
+        wire::Standing::Cloned => Standing::Cloned,
+        wire::Standing::HubRecovering => Standing::HubRestored,
+        wire::Standing::Unspecified => anyhow::bail!("an answer that is not understood"),
+    })
+}
+
+/// A place of a journal as it travels; a missing one is before the first change.
+fn head_of(head: Option<wire::Head>) -> anyhow::Result<Head> {
+    Ok(match head {
+        Some(head) => Head {
+            sequence: head.sequence,
+            chain: proto::convert::thirty_two(&head.chain, "head.chain")?,
+        },
+        None => Head {
+            sequence: 0,
+            chain: Hash::default(),
+        },
+    })
 }
 
 fn is_expired(error: &anyhow::Error) -> bool {

@@ -7,6 +7,7 @@ use domain::id::RecordId;
 use domain::kinds::organisation;
 use domain::limits;
 use domain::record::RecordKey;
+use domain::session::hub as session;
 use prost::bytes::Bytes;
 use proto::convert::{self, FeedRow, LeaveReason};
 use proto::wire::sync as wire;
@@ -94,8 +95,8 @@ fn page(
     }
     // A place that the feed never had: the hub was put back, or the cursor is nobody's. From zero.
     let heads = tx.heads(&[feed.to_owned()])?;
-    let is_past = heads.iter().all(|head| head.sequence < after);
-    let after = if is_past { 0 } else { after };
+    let head = heads.iter().map(|head| head.sequence).max().unwrap_or(0);
+    let after = session::read_from(after, head);
     let decided_through = tx.journal(node.id, epoch)?.map_or(0, |j| j.decided_through);
     let own = (node.id, epoch, folded_through);
     let page = tx.page(

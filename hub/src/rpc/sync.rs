@@ -2,6 +2,7 @@
 
 use domain::kinds::organisation;
 use domain::limits;
+use domain::session::{Standing, hub as session};
 use prost::bytes::Bytes;
 use proto::convert;
 use proto::status::CallRefused;
@@ -15,7 +16,7 @@ use transport::sign::{Context, VerifyingKey};
 use super::{Shared, pull};
 use crate::authority::{self, Pushed};
 use crate::error::HubError;
-use crate::greet::{self, Greeting, Standing};
+use crate::greet::{self, Greeting};
 use crate::{leases, system};
 
 /// Pushes of one node that may be under way at once.
@@ -173,7 +174,7 @@ impl Sync for SyncService {
             .store
             .read::<_, HubError>(move |tx| Ok(tx.journal(id, epoch)?))
             .await?;
-        if journal.is_none_or(|journal| journal.is_kept_only) {
+        if !session::may_read(journal.map(|journal| journal.is_kept_only)) {
             return Err(CallRefused::NotAllowed("two machines speak for this office").into());
         }
         let allowed = feeds_of(&node);

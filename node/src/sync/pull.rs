@@ -3,6 +3,7 @@
 use domain::digest::{Digest, certificate_text, is_below};
 use domain::id::{Incarnation, RecordId};
 use domain::record::RecordKey;
+use domain::session::office as rules;
 use prost::bytes::Bytes;
 use proto::convert::{self, FeedRow};
 use proto::wire::sync as wire;
@@ -77,7 +78,7 @@ impl Session {
                 rows,
                 to_sequence: page.to_sequence,
                 // What another machine of this identity sent is not ours to fold.
-                decided_through: page.decided_through.min(self.received),
+                decided_through: rules::decided_here(page.decided_through, self.received),
             };
             let digest = self
                 .app

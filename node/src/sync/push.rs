@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use domain::limits;
+use domain::session::Head;
+use domain::session::office::{self as rules, GreetAgain, Sent};
 use proto::convert;
 use proto::wire::sync as wire;
 use store::node::Entry;
 use transport::sign::Context;
 
-use super::Session;
+use super::{Session, head_of};
 use crate::fold;
 
 impl Session {
@@ -64,11 +66,12 @@ impl Session {
             })
             .await?
             .into_inner();
-        let received = answer.received.unwrap_or_default();
-        if received.sequence != last_sequence
-            || received.chain.as_ref() != chain.as_slice()
-            || answer.out_of_place
-        {
+        let received = head_of(answer.received)?;
+        let sent = Head {
+            sequence: last_sequence,
+            chain,
+        };
+        if rules::after_push(sent, received, answer.out_of_place) == Sent::Elsewhere {
             return self.find_place(received, answer.out_of_place).await;
         }
         self.received = received.sequence;
@@ -96,24 +99,19 @@ impl Session {
 
     /// The hub has another end of this journal than the batch: go on from there where it is ours;
     /// where it is not, another machine writes under this identity, and greeting again shows it.
-    async fn find_place(&mut self, received: wire::Head, is_gap: bool) -> anyhow::Result<()> {
-        anyhow::ensure!(
-            is_gap || received.sequence >= self.received,
-            "the hub has less of the journal than before: greet again"
-        );
-        let (own, sequence) = (self.own, received.sequence);
-        let entry = self
-            .app
-            .store
-            .read::<_, anyhow::Error>(move |tx| Ok(tx.entry(own.epoch, sequence)?))
-            .await?;
-        let is_ours = sequence == 0
-            || entry.is_some_and(|entry| received.chain.as_ref() == entry.chain.as_slice());
-        anyhow::ensure!(
-            is_ours,
-            "the hub's journal of this node is another: greet again"
-        );
-        self.received = sequence;
+    async fn find_place(&mut self, received: Head, is_gap: bool) -> anyhow::Result<()> {
+        let own_there = self.own_chain(received.sequence).await?;
+        self.received =
+            rules::go_on_from(received, is_gap, self.received, own_there).map_err(|again| {
+                match again {
+                    GreetAgain::Less => {
+                        anyhow::anyhow!("the hub has less of the journal than before: greet again")
+                    }
+                    GreetAgain::Other => {
+                        anyhow::anyhow!("the hub's journal of this node is another: greet again")
+                    }
+                }
+            })?;
         Ok(())
     }
 }

@@ -7,7 +7,8 @@
 //!
 //! Reading order: [`id`] and [`clock`] (names of things), [`kind`] and [`kinds`] (what is recorded),
 //! [`change`] (one edit), [`record`] (the state that changes make), [`world`] and [`decide`] (the
-//! hub's decision), [`digest`] (proof of equality).
+//! hub's decision), [`session`] (what both sides do about each other's histories), [`digest`] (proof of
+//! equality).
 
 pub mod change;
 pub mod checks;
@@ -23,5 +24,6 @@ pub mod machine;
 pub mod machines;
 pub mod record;
 pub mod replay;
+pub mod session;
 pub mod text;
 pub mod world;

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::decide::change_bytes;
 use domain::digest::RowHash;
-use domain::id::{ChangeId, DESK, OfficeId};
+use domain::id::{DESK, OfficeId};
 use domain::kind::Class;
 use domain::record::{Record, RecordKey};
+use domain::session::hub::foreign_before;
 use domain::world::{Leaving, Mover, Outcome, Writes};
 use rusqlite::params;
 
-use super::feeds::{CITY, FeedState, Standing, feed_of};
+use super::feeds::{CITY, FeedState, feed_of};
 use crate::error::StoreError;
 use crate::records::Tx;
 
@@ -81,7 +82,7 @@ impl Tx<'_> {
             let sequence = feed.take_place();
             let foreign = match mover {
                 Mover::Own(own) if own_feed(record).as_ref() == Some(&entry.feed) => {
-                    foreign_before(entry, own)
+                    foreign_before((entry.sequence, entry.foreign_sequence, entry.own), own)
                 }
                 Mover::Own(_) | Mover::Foreign => sequence,
             };
@@ -196,15 +197,6 @@ impl Tx<'_> {
                 ])?;
         }
         Ok(())
-    }
-}
-
-/// The last place that an own move must not hide from its writer: the last foreign move, or the
-/// move of another journal (another machine of the office, or another epoch).
-fn foreign_before(entry: &Standing, own: ChangeId) -> u64 {
-    match entry.own {
-        Some(journal) if journal != (own.node, own.epoch) => entry.sequence,
-        _ => entry.foreign_sequence,
     }
 }
 

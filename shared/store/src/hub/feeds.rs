@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::digest::{Digest, RowHash};
 use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
 use domain::record::{Record, RecordKey};
+use domain::session::hub::{InFeed, Reader, is_echo};
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::error::StoreError;
@@ -79,20 +80,22 @@ pub struct Head {
     pub sequence: u64,
 }
 
-/// What a page may leave out: the caller's own changes that it has folded into its rows.
-#[derive(Debug, Clone, Copy)]
-struct Own {
-    node: NodeId,
-    epoch: u32,
-    folded_through: u64,
-}
-
 struct Place {
     key: RecordKey,
     sequence: u64,
     foreign_sequence: u64,
     own: Option<ChangeId>,
     left: Option<u8>,
+}
+
+impl Place {
+    const fn in_feed(&self) -> InFeed {
+        InFeed {
+            foreign_sequence: self.foreign_sequence,
+            own: self.own,
+            has_left: self.left.is_some(),
+        }
+    }
 }
 
 impl Tx<'_> {
@@ -189,7 +192,7 @@ impl Tx<'_> {
         (node, epoch, folded_through): (NodeId, u32, u64),
         (rows_max, bytes_max): (usize, usize),
     ) -> Result<Page, StoreError> {
-        let own = Own {
+        let reader = Reader {
             node,
             epoch,
             folded_through,
@@ -211,7 +214,7 @@ impl Tx<'_> {
             }
             for place in places {
                 page.to_sequence = place.sequence;
-                if is_echo(&place, after, &own) {
+                if is_echo(&place.in_feed(), after, &reader) {
                     continue;
                 }
                 if let Some(entry) = self.entry_at(&place)? {
@@ -392,16 +395,6 @@ impl Tx<'_> {
             },
         ))
     }
-}
-
-fn is_echo(place: &Place, after: u64, own: &Own) -> bool {
-    place.foreign_sequence <= after
-        && place.left.is_none()
-        && place.own.is_some_and(|change| {
-            change.node == own.node
-                && change.epoch == own.epoch
-                && change.sequence <= own.folded_through
-        })
 }
 
 fn size_of(entry: &Entry) -> usize {

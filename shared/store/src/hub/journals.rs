@@ -123,36 +123,35 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The epoch that was offered for a head, if one was; else notes this one as offered for it.
+    /// The epoch that is offered to a node and in which nobody has greeted, if there is one.
+    pub fn unused_offer(&self, node: NodeId) -> Result<Option<u32>, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT max(epoch) FROM journal
+                 WHERE node = ?1 AND offered_for IS NOT NULL AND received = 0
+                     AND NOT EXISTS (SELECT 1 FROM greeting
+                         WHERE greeting.node = ?1 AND greeting.epoch = journal.epoch)",
+            )?
+            .query_row([node.bytes()], |row| row.get(0))?)
+    }
+
+    /// Notes the head for which an epoch is offered now.
     pub fn offer_epoch(
         &self,
         node: NodeId,
         head: &[u8],
         epoch: u32,
         chain: &Hash,
-    ) -> Result<u32, StoreError> {
-        // One offer at a time: until an offered epoch is greeted in, it is offered again.
-        let offered: Option<u32> = self
-            .connection
-            .prepare_cached(
-                "UPDATE journal SET offered_for = ?2
-                 WHERE node = ?1 AND offered_for IS NOT NULL AND received = 0
-                     AND NOT EXISTS (SELECT 1 FROM greeting
-                         WHERE greeting.node = ?1 AND greeting.epoch = journal.epoch)
-                 RETURNING epoch",
-            )?
-            .query_row(params![node.bytes(), head], |row| row.get(0))
-            .optional()?;
-        if let Some(offered) = offered {
-            return Ok(offered);
-        }
+    ) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
                 "INSERT INTO journal (node, epoch, received, chain, decided_through, offered_for)
-                 VALUES (?1, ?2, 0, ?3, 0, ?4)",
+                 VALUES (?1, ?2, 0, ?3, 0, ?4)
+                 ON CONFLICT (node, epoch) DO UPDATE SET offered_for = ?4",
             )?
             .execute(params![node.bytes(), epoch, chain, head])?;
-        Ok(epoch)
+        Ok(())
     }
 
     /// Keeps a run of changes.
