@@ -55,7 +55,7 @@ fn messages_are_lost_late_and_repeated() {
     explore(
         Sessions {
             writes: 2,
-            sessions: 2,
+            greetings: 2,
             cuts: 1,
             late: 1,
             desk: 1,
@@ -70,7 +70,7 @@ fn a_store_is_rolled_back_and_goes_on() {
     explore(
         Sessions {
             writes: 3,
-            sessions: 2,
+            greetings: 2,
             rollbacks: 1,
             cuts: 1,
             ..Sessions::default()
@@ -84,7 +84,7 @@ fn a_folder_is_copied() {
     explore(
         Sessions {
             writes: 2,
-            sessions: 3,
+            greetings: 3,
             copies: 1,
             ..Sessions::default()
         },
@@ -97,7 +97,7 @@ fn the_hub_is_put_back() {
     explore(
         Sessions {
             writes: 2,
-            sessions: 2,
+            greetings: 2,
             cuts: 1,
             restores: 1,
             desk: 1,
@@ -112,7 +112,7 @@ fn long_histories_of_rollbacks_and_copies() {
     explore(
         Sessions {
             writes: 2,
-            sessions: 4,
+            greetings: 4,
             rollbacks: 1,
             copies: 1,
             is_coarse: true,
@@ -127,7 +127,7 @@ fn long_histories_of_a_hub_that_is_put_back() {
     explore(
         Sessions {
             writes: 2,
-            sessions: 3,
+            greetings: 3,
             restores: 2,
             desk: 2,
             is_coarse: true,

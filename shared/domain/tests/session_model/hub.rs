@@ -94,8 +94,10 @@ pub struct Hub {
 impl Hub {
     /// A hub that has enrolled the node.
     pub fn new() -> Self {
-        let mut hub = Self::default();
-        hub.incarnation = 1;
+        let mut hub = Self {
+            incarnation: 1,
+            ..Self::default()
+        };
         hub.journals.insert(1, Journal::default());
         hub
     }
@@ -141,7 +143,7 @@ impl Hub {
         let (unused, greatest) = (self.unused(), self.greatest());
         let chain_there = self.chain_at(epoch, hello.head.sequence);
         let received = self.head(epoch);
-        let journal = self.journals.get_mut(&epoch).expect("made above");
+        let journal = self.journals.entry(epoch).or_default();
         let pair = (hello.nonces.0.as_slice(), hello.nonces.1.as_slice());
         let lineage = session::lineage(&journal.greetings, pair);
         if lineage != Lineage::Repeats {
@@ -207,7 +209,7 @@ impl Hub {
             }
             Place::Next => {}
         }
-        let journal = self.journals.get_mut(&epoch).expect("looked up above");
+        let journal = self.journals.entry(epoch).or_default();
         journal.entries.extend(batch.iter().cloned());
         let not_applied = self.decide_stored(epoch);
         let told = session::told_decided(place, self.journals[&epoch].decided);
@@ -225,13 +227,13 @@ impl Hub {
         let entries: Vec<_> = journal
             .entries
             .iter()
-            .skip(decided as usize)
+            .skip_while(|entry| entry.change.id.sequence <= decided)
             .cloned()
             .collect();
         for entry in entries {
             let id = entry.change.id;
             self.decided.insert(entry.edit());
-            self.journals.get_mut(&epoch).expect("looked up").decided = id.sequence;
+            self.journals.entry(epoch).or_default().decided = id.sequence;
             if session::is_history(id.sequence, history) {
                 self.effects.entry(entry.edit()).or_default().insert(id);
                 continue;
@@ -257,7 +259,10 @@ impl Hub {
         if let Some((old, body)) = change.header.replaces {
             let journal = self.journals.get(&old.epoch);
             let decided = journal.map_or(0, |journal| journal.decided);
-            let stored = journal.and_then(|journal| journal.entries.get(old.sequence as usize - 1));
+            let stored = journal.and_then(|journal| {
+                let mut entries = journal.entries.iter();
+                entries.find(|entry| entry.change.id == old)
+            });
             let is_same = stored.is_some_and(|entry| entry.raw.body_hash() == body);
             let known = session::counts_as(old, decided, is_same);
             if known.is_some() {

@@ -22,7 +22,7 @@ pub struct Sessions {
     /// Changes that the office writes.
     pub writes: u8,
     /// Sessions begun.
-    pub sessions: u8,
+    pub greetings: u8,
     /// Sessions cut, whether the request or the answer is lost.
     pub cuts: u8,
     /// Messages that arrive once more, or only, later.
@@ -278,10 +278,10 @@ impl Model for Sessions {
                 actions.extend([Action::Edit(number), Action::Enter(number)]);
             }
             match (&machine.waits, &machine.answer) {
-                (None, _) if left.sessions > 0 && self.is_coarse => {
+                (None, _) if left.greetings > 0 && self.is_coarse => {
                     actions.push(Action::Session(number));
                 }
-                (None, _) if left.sessions > 0 => actions.push(Action::Begin(number)),
+                (None, _) if left.greetings > 0 => actions.push(Action::Begin(number)),
                 (None, _) => {}
                 (Some(_), None) => actions.push(Action::Deliver(number)),
                 (Some(_), Some(_)) => actions.push(Action::Take(number)),
@@ -329,11 +329,11 @@ impl Model for Sessions {
                 world.edit(number, None);
             }
             Action::Begin(number) => {
-                world.left.sessions -= 1;
+                world.left.greetings -= 1;
                 world.machines[number].begin(&mut world.nonce);
             }
             Action::Session(number) => {
-                world.left.sessions -= 1;
+                world.left.greetings -= 1;
                 world.session(number);
             }
             Action::Deliver(number) => world.deliver(number),

@@ -155,10 +155,9 @@ impl Store {
         let (mut renamed, mut keys) = (BTreeMap::new(), BTreeSet::new());
         for place in tail {
             self.pending.remove(&place);
-            let entry = self
-                .journal
-                .remove(&place)
-                .expect("pending is in the journal");
+            let Some(entry) = self.journal.remove(&place) else {
+                continue;
+            };
             keys.insert(entry.key());
             let heir = Heir {
                 former: NODE,
