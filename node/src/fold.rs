@@ -66,15 +66,20 @@ fn take_state(
         Some(confirmed) => confirmed.clone(),
         None => tx.record(key)?,
     };
-    let confirmed = confirmed.map(|confirmed| confirmed.revision);
-    if office::is_stale(confirmed, state.revision) {
-        return Ok(());
-    }
+    let mut pending = Vec::new();
     for (epoch, sequence) in tx.pending_of(key)? {
-        let is_decided = is_decided(own, page, (epoch, sequence));
-        if is_decided && !tx.is_waiting(epoch, sequence)? {
-            tx.drop_pending(epoch, sequence)?;
+        if !tx.is_waiting(epoch, sequence)? {
+            pending.push((epoch, sequence));
         }
+    }
+    let revision = confirmed.as_ref().map(|confirmed| confirmed.revision);
+    let revisions = (revision, state.revision);
+    let fold = office::fold_row(own.epoch, pending, page.decided_through, revisions);
+    for (epoch, sequence) in &fold.dropped {
+        tx.drop_pending(*epoch, *sequence)?;
+    }
+    if !fold.is_taken {
+        return settle_row(tx, own, key, confirmed);
     }
     count(tx, &page.feed, key, Some(state), digest)?;
     settle_row(tx, own, key, Some(state.clone()))?;

@@ -234,8 +234,31 @@ pub const fn folded_through(head: u64, first_pending: Option<u64>) -> u64 {
     }
 }
 
-/// Whether a row of a page is older than what the node has confirmed: it is skipped, never written.
-/// In revisions.
-pub fn is_stale(confirmed: Option<u64>, read: u64) -> bool {
-    confirmed.is_some_and(|confirmed| confirmed > read)
+/// What a row of a page does to what the node has of its record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fold {
+    /// The pending changes (epoch, sequence) that are decided with it.
+    pub dropped: Vec<(u32, u64)>,
+    /// Whether it becomes the confirmed state: an older one is skipped, never written.
+    pub is_taken: bool,
+}
+
+/// Judges a row as read, with the page's `through`, against the confirmed state (both in revisions)
+/// and the pending changes of the record.
+///
+/// A skipped row decides pending changes all the same: what is confirmed is later than their
+/// decision, or a restored hub knows less, and then the digests differ and the row is repaired. A
+/// change that stayed pending would keep the digests from ever being compared.
+pub fn fold_row(
+    own_epoch: u32,
+    pending: Vec<(u32, u64)>,
+    through: u64,
+    (confirmed, read): (Option<u64>, u64),
+) -> Fold {
+    let mut dropped = pending;
+    dropped.retain(|place| is_decided(own_epoch, *place, through));
+    Fold {
+        dropped,
+        is_taken: confirmed.is_none_or(|confirmed| confirmed <= read),
+    }
 }
