@@ -2,6 +2,9 @@
 //! transaction.
 
 mod own;
+mod stored;
+
+pub use stored::each_stored;
 
 use domain::change::{Change, RawChange, chain_over};
 use domain::decide::{self, Incoming, Verdict};
@@ -234,33 +237,6 @@ pub fn stored_change(tx: Tx<'_>, app: &App, id: ChangeId) -> Result<Option<Chang
         now_ms: 0,
     };
     Ok(round.stored(id)?.map(|(change, ..)| change))
-}
-
-/// Shows every readable change of every journal, with when it arrived; a batch in memory at a time.
-///
-/// # Errors
-/// The store's own.
-pub fn each_stored(tx: Tx<'_>, mut show: impl FnMut(Change, u64)) -> Result<(), HubError> {
-    for journal in tx.journals()? {
-        let mut from = 1;
-        while from <= journal.received {
-            let batches = tx.batches_from(journal.node, journal.epoch, from, 1)?;
-            let Some(batch) = batches.first() else { break };
-            let changes = convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
-            for (sequence, raw) in (batch.first..).zip(&changes) {
-                let id = ChangeId {
-                    node: journal.node,
-                    epoch: journal.epoch,
-                    sequence,
-                };
-                if let Ok(change) = convert::decode_change(id, raw) {
-                    show(change, batch.received_at);
-                }
-            }
-            from = batch.last + 1;
-        }
-    }
-    Ok(())
 }
 
 /// The first changes of a journal that are stored and undecided: more than the longest group.

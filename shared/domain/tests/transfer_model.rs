@@ -26,7 +26,8 @@ fn explore(model: Transfers, states: usize) {
     let properties = model.properties();
     let checker = model
         .checker()
-        .threads(2)
+        // One thread: of histories that lead to one state the first stands for all, always the same.
+        .threads(1)
         .finish_when(HasDiscoveries::AnyFailures)
         .spawn_bfs()
         .join();
@@ -57,7 +58,7 @@ fn one_case_with_everything_that_may_cross_it() {
             cases,
             is_whole: true,
         },
-        151_029,
+        150_855,
     );
 }
 
@@ -81,6 +82,6 @@ fn a_member_who_moves_on() {
             cases,
             is_whole: false,
         },
-        88_204,
+        90_021,
     );
 }

@@ -1,8 +1,8 @@
 //! The append-only register: what a restore of the database must never undo.
 //!
 //! Revoked nodes, used enrolment codes, purged record ids, the ends of leased letter numbers and the
-//! machines that enrolled stand in the database too; but a database restored from a backup would forget the newest of them. This
-//! file is not part of what a restore replaces, and both count.
+//! machines that enrolled stand in the database too; but a database restored from a backup would
+//! forget the newest of them. This file is not part of what a restore replaces, and both count.
 //!
 //! ```text
 //! lianxin-register 1
