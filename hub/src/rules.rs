@@ -1,11 +1,11 @@
-//! What the hub does by rule when a day has come: letters expire, receipts are chased, and a change
-//! that has waited too long for a record goes to a person. Everything is a step or an edit of the
+//! What the hub does by rule when a day has come: letters expire, receipts are chased, a successor takes
+//! over, and a change that has waited too long for a record goes to a person. Everything is a step or an edit of the
 //! hub's own journal; missed days are made up for.
 
 use domain::decide::{self, HUB_RECORDER, Verdict};
 use domain::kinds::{set_aside, transfer as case};
 use domain::limits;
-use domain::machines::transfer::{event, state};
+use domain::machines::transfer::{REPOINTED, event, state};
 use domain::record::Record;
 use store::{Filter, StoreError, Tx};
 
@@ -32,7 +32,8 @@ pub async fn tick(app: &App) -> Result<u64, HubError> {
             crate::backup::look_after(tx)?;
             leases::void_revoked(tx, now_ms)?;
             let mut taken = 0;
-            for subject in in_transit(tx)? {
+            taken += repoint(tx, &own, now_ms)?;
+            for subject in in_state(tx, state::IN_TRANSIT)? {
                 taken += u64::from(take_due(tx, &own, &subject, now_ms)?);
             }
             let mut round = Round {
@@ -50,9 +51,39 @@ pub async fn tick(app: &App) -> Result<u64, HubError> {
         .await
 }
 
-fn in_transit(tx: Tx<'_>) -> Result<Vec<Record>, StoreError> {
+/// Lets successors take over the open cases of organisations that are gone (`domain.md` 1.8); how many
+/// cases that were.
+///
+/// # Errors
+/// The store's own.
+pub fn repoint(tx: Tx<'_>, app: &App, now_ms: u64) -> Result<u64, HubError> {
+    let mut taken = 0;
+    for state in REPOINTED {
+        for subject in in_state(tx, state)? {
+            let round = Round {
+                tx,
+                own: app.own,
+                app,
+                now_ms,
+            };
+            let mut world = round.new_world(0)?;
+            let is_due =
+                round.with_facts(&mut world, |world| decide::is_succeeded(world, &subject))?;
+            let acting = subject.reference(case::FROM_ORG);
+            let Some(acting) = acting.filter(|_| is_due) else {
+                continue;
+            };
+            let step = (event::REPOINT, acting);
+            let verdict = desk::step(tx, app, subject.key, step, Vec::new(), HUB_RECORDER, now_ms)?;
+            taken += u64::from(verdict == Verdict::Applied);
+        }
+    }
+    Ok(taken)
+}
+
+fn in_state(tx: Tx<'_>, state: &str) -> Result<Vec<Record>, StoreError> {
     let filter = [
-        Filter::Is(case::STATE, state::IN_TRANSIT.as_bytes().to_vec()),
+        Filter::Is(case::STATE, state.as_bytes().to_vec()),
         Filter::Alive,
     ];
     tx.list(&case::KIND, &filter, None, DUE_MAX)

@@ -4,7 +4,7 @@ use domain::decide::beginning_refusal;
 use domain::id::ChangeId;
 use domain::kind::Kind;
 use domain::record::{Life, Record, RecordKey, Version};
-use domain::world::{Fact, Need, World};
+use domain::world::{Fact, Membership, Need, World};
 use domain::{kinds, machines};
 use store::{Filter, StoreError, Tx};
 
@@ -70,6 +70,7 @@ fn fact(tx: Tx<'_>, need: Need) -> Result<Fact, StoreError> {
         }
         Need::Outcome(change, field) => Fact::Outcome(change, field, None),
         Need::OpenItems(id) => Fact::OpenItems(id, Vec::new()),
+        Need::Membership(id) => Fact::Membership(id, Membership::default()),
         Need::StepsOf(id) => Fact::StepsOf(id, Vec::new()),
         Need::Block(issuer, number) => Fact::Block(issuer, number, None),
     })

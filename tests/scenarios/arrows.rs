@@ -4,6 +4,7 @@
 
 mod activity;
 mod member;
+mod organisation;
 mod participation;
 mod table;
 mod transfer;

@@ -3,13 +3,21 @@
 use anyhow::Context as _;
 use clap::Subcommand;
 use domain::decide::HUB_RECORDER as RULES;
-use domain::kinds::{step, transfer as case};
+use domain::id::RecordId;
+use domain::kinds::{step, stub, transfer as case};
+use domain::limits::BATCH_MEMBERS_MAX;
 use domain::machines::transfer::MACHINE;
+use domain::record::RecordKey;
 use serde_json::{Value, json};
+use store::Filter;
 
 use super::desk::{self, organisation_named, read_values, take_step};
 use crate::app::App;
+use crate::error::HubError;
 use console::answer::record_json;
+
+/// Stubs of one case: those of the move, and of its revocation.
+const MOVED_MAX: usize = 2 * BATCH_MEMBERS_MAX;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Transfer {
@@ -19,6 +27,19 @@ pub(super) enum Transfer {
     Show {
         /// Its id.
         case: String,
+    },
+    /// Starts the transfer of a whole organisation, with everything below it and all members.
+    Batch {
+        /// The code of the organisation that moves.
+        organisation: String,
+        /// The code of its new superior.
+        #[arg(long)]
+        to: String,
+        /// The code of the organisation that starts it.
+        #[arg(long = "as")]
+        acting: String,
+        /// field=value.
+        values: Vec<String>,
     },
     /// Takes a step for an organisation.
     Step {
@@ -41,6 +62,15 @@ pub(super) async fn transfer(app: &App, command: &Transfer, actor: &str) -> anyh
     match command {
         Transfer::List => desk::list(app, "transfer", None, &[], 10_000).await,
         Transfer::Show { case } => show(app, case).await,
+        Transfer::Batch {
+            organisation,
+            to,
+            acting,
+            values,
+        } => {
+            let case = batch(app, (organisation, to), acting, values, actor).await?;
+            show(app, &case).await
+        }
         Transfer::Step {
             case,
             event,
@@ -56,6 +86,37 @@ pub(super) async fn transfer(app: &App, command: &Transfer, actor: &str) -> anyh
     }
 }
 
+/// Starts a batch; its case's id.
+async fn batch(
+    app: &App,
+    (moved, to): (&str, &str),
+    acting: &str,
+    values: &[String],
+    actor: &str,
+) -> anyhow::Result<String> {
+    let mut args = read_values(app, &step::KIND, values).await?;
+    for (field, code) in [(step::MOVED_ORG, moved), (step::TO_ORG, to)] {
+        let id = organisation_named(app, code).await?;
+        args.push((field, id.bytes().to_vec()));
+    }
+    args.push((step::VARIANT, b"whole_organisation".to_vec()));
+    let key = RecordKey {
+        kind: case::KIND_NUMBER,
+        id: crate::system::new_record_id()?,
+    };
+    let acting = organisation_named(app, acting).await?;
+    take_step(app, key, ("create_batch", acting), args, actor).await?;
+    Ok(key.id.to_string())
+}
+
+/// Who moved with a whole organisation, by the stubs that stayed: the printed list (`domain.md` 1.8).
+async fn moved_members(app: &App, case: RecordId) -> anyhow::Result<Value> {
+    let of_case = [Filter::Is(stub::CASE, case.bytes().to_vec())];
+    let read = move |tx: store::Tx<'_>| Ok(tx.list(&stub::KIND, &of_case, None, MOVED_MAX)?);
+    let stubs = app.store.read::<_, HubError>(read).await?;
+    Ok(stubs.iter().map(record_json).collect())
+}
+
 async fn show(app: &App, id: &str) -> anyhow::Result<Value> {
     let record = desk::record(app, id).await?;
     let mut shown = record_json(&record);
@@ -66,6 +127,10 @@ async fn show(app: &App, id: &str) -> anyhow::Result<Value> {
         map.insert("allowed".to_owned(), json!(MACHINE.allowed(state)));
         let names = MACHINE.state(state).map(|state| (state.zh, state.en));
         map.insert("state_name".to_owned(), json!(names));
+        if record.value(case::MOVED_ORG).is_some() {
+            let moved = moved_members(app, record.key.id).await?;
+            map.insert("moved".to_owned(), moved);
+        }
     }
     Ok(shown)
 }

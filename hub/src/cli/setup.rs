@@ -31,6 +31,22 @@ pub(super) enum Org {
     },
     /// All organisations.
     List,
+    /// Merges an organisation into another, which takes over its open cases.
+    Merge {
+        /// Its code.
+        code: String,
+        /// The code of the organisation that stands for it from now on.
+        #[arg(long)]
+        into: String,
+    },
+    /// Gives an organisation up. Its members and organisations below are moved first.
+    Abolish {
+        /// Its code.
+        code: String,
+        /// The code of the organisation that takes over its open cases.
+        #[arg(long)]
+        successor: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,7 +96,35 @@ pub(super) async fn org(app: &App, command: &Org, actor: &str) -> anyhow::Result
     match command {
         Org::List => desk::list(app, "organisation", None, &[], 100_000).await,
         Org::Import { file } => import(app, file, actor).await,
+        Org::Merge { code, into } => end(app, (code, "merged"), Some(into), actor).await,
+        Org::Abolish { code, successor } => {
+            end(app, (code, "abolished"), successor.as_deref(), actor).await
+        }
     }
+}
+
+/// Ends an organisation, and lets its successor take over its open cases in the same transaction.
+async fn end(
+    app: &App,
+    (code, state): (&str, &'static str),
+    successor: Option<&str>,
+    actor: &str,
+) -> anyhow::Result<Value> {
+    let id = organisation_named(app, code).await?;
+    let mut values = vec![(organisation::STATE, state.as_bytes().to_vec())];
+    if let Some(successor) = successor {
+        let successor = organisation_named(app, successor).await?;
+        values.push((organisation::SUCCESSOR, successor.bytes().to_vec()));
+    }
+    let (own, actor) = (app.clone(), actor.to_owned());
+    let taken_over = app
+        .store
+        .write::<_, anyhow::Error>(move |tx| {
+            applied(put_in(tx, &own, id, values, &actor)?)?;
+            Ok(crate::rules::repoint(tx, &own, system::now_ms())?)
+        })
+        .await?;
+    Ok(json!({"id": id.to_string(), "state": state, "cases_taken_over": taken_over}))
 }
 
 /// Levels of organisations above one another that are followed.

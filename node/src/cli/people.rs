@@ -33,6 +33,16 @@ pub(super) enum Transfer {
         /// field=value.
         values: Vec<String>,
     },
+    /// Starts the transfer of a whole organisation, with everything below it and all members.
+    Batch {
+        /// The code of the organisation that moves.
+        organisation: String,
+        /// The code of its new superior.
+        #[arg(long)]
+        to: String,
+        /// field=value.
+        values: Vec<String>,
+    },
     /// Enters a letter that a member brought from an organisation outside this system.
     EnterLetter {
         /// field=value: name, origin, letter_number, last_valid_date, …
@@ -66,6 +76,11 @@ pub(super) async fn transfer(app: &App, command: &Transfer, actor: &str) -> anyh
         Transfer::Start { member, to, values } => {
             start(app, member, to.as_deref(), values, actor).await
         }
+        Transfer::Batch {
+            organisation,
+            to,
+            values,
+        } => batch(app, (organisation, to), values, actor).await,
         Transfer::EnterLetter { values } => enter_letter(app, values, actor).await,
         Transfer::Step {
             case,
@@ -111,6 +126,32 @@ async fn start(
         })
         .await?;
     Ok(json!({"id": id.to_string(), "state": WAITING}))
+}
+
+/// A whole organisation: the case begins where it stands.
+async fn batch(
+    app: &App,
+    (moved, to): (&str, &str),
+    values: &[String],
+    actor: &str,
+) -> anyhow::Result<Value> {
+    let (own, values, actor) = (app.own, values.to_vec(), actor.to_owned());
+    let named = [
+        (step::MOVED_ORG, moved.to_owned()),
+        (step::TO_ORG, to.to_owned()),
+    ];
+    let id = app
+        .store
+        .write::<_, anyhow::Error>(move |tx| {
+            let mut args = read_values(tx, &step::KIND, &values)?;
+            for (field, code) in &named {
+                args.push((*field, organisation_in(tx, code)?.bytes().to_vec()));
+            }
+            args.push((step::VARIANT, b"whole_organisation".to_vec()));
+            begin(tx, own, "create_batch", args, &actor)
+        })
+        .await?;
+    Ok(json!({"id": id.to_string(), "state": "待市里确认 waiting for the city"}))
 }
 
 /// A letter from outside: the case begins at the receiver.

@@ -13,6 +13,7 @@ mod held;
 mod item;
 mod life;
 mod merge;
+mod organisation;
 mod rewritten;
 mod set;
 mod settle;
@@ -27,8 +28,8 @@ pub use merge::merge_fields;
 pub(crate) use merge::of_merged;
 pub use rewritten::replaced;
 pub use step::HUB_RECORDER;
-pub use transfer::chase_is_due;
 pub use transfer::letters::void_number;
+pub use transfer::{chase_is_due, is_succeeded};
 
 use crate::change::{Change, Verb};
 use crate::id::{ChangeId, DESK, OfficeId, RecordId, derived_id};

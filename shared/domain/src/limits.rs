@@ -38,6 +38,11 @@ pub const CHECKPOINTS_NEWEST: usize = 8;
 pub const WAITING_MS_MAX: u64 = 30 * 24 * 3600 * 1000;
 /// How long tombstones and leave entries are kept at least (milliseconds).
 pub const TOMBSTONE_MS_MIN: u64 = 400 * 24 * 3600 * 1000;
+/// Members that move at once with a whole organisation: bounds what one decision writes. A branch has
+/// 50 members as a rule, a committee begins at 100 (`domain.md` 7.1).
+pub const BATCH_MEMBERS_MAX: usize = 500;
+/// Organisations that move at once with the one above them.
+pub const BATCH_ORGANISATIONS_MAX: usize = 200;
 /// How long a letter may be valid (days; `domain.md` 1.8, invariant 5).
 pub const LETTER_DAYS_MAX: i64 = 90;
 /// Letter numbers leased to a node at once: months of an office's letters, and few enough that the

@@ -51,6 +51,12 @@ pub struct Facts {
     pub publicity_days: i64,
     /// The activity that a volunteer enrols for is planned or announced.
     pub activity_open: bool,
+    /// An organisation of the case is gone and has a successor.
+    pub is_succeeded: bool,
+    /// The organisation of a batch may move where the batch says.
+    pub may_move: bool,
+    /// No more members move at once than one decision takes.
+    pub batch_fits: bool,
     /// The person is a member already.
     pub is_member: bool,
     /// The person was a member once, and that membership has ended.

@@ -27,6 +27,9 @@ pub enum Need {
     Block(RecordId, LetterNumber),
     /// The records of a kind (by number) that name a record in one of their fields (by number).
     Naming(u16, u16, RecordId),
+    /// An organisation and those below it that work through the same office, with everything that a
+    /// move of their members reads: members, persons, tenures, open items.
+    Membership(RecordId),
 }
 
 /// The answer to a [`Need`].
@@ -44,6 +47,22 @@ pub enum Fact {
     Block(RecordId, LetterNumber, Option<Booked>),
     /// To [`Need::Naming`].
     Naming(u16, u16, RecordId, Vec<Record>),
+    /// To [`Need::Membership`].
+    Membership(RecordId, Membership),
+}
+
+/// What a move of a whole organisation reads (bounded by [`crate::limits::BATCH_MEMBERS_MAX`] and
+/// [`crate::limits::BATCH_ORGANISATIONS_MAX`]; one more of either says that there are too many).
+#[derive(Debug, Clone, Default)]
+pub struct Membership {
+    /// The organisation itself, then those below it.
+    pub organisations: Vec<Record>,
+    /// Their members, whatever their status.
+    pub members: Vec<Record>,
+    /// Persons and tenures of these members.
+    pub of_members: Vec<Record>,
+    /// The open conflict items about them.
+    pub items: Vec<Record>,
 }
 
 /// What became of a change's field that was not plainly applied; kept for ever.
@@ -170,6 +189,7 @@ pub struct World {
     items: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     steps: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     named: BTreeSet<(u16, u16, RecordId)>,
+    memberships: BTreeMap<RecordId, (BTreeSet<RecordKey>, BTreeSet<RecordKey>)>,
     made_items: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     made_steps: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     next_hub_change: ChangeId,
@@ -189,6 +209,7 @@ impl World {
             items: BTreeMap::new(),
             steps: BTreeMap::new(),
             named: BTreeSet::new(),
+            memberships: BTreeMap::new(),
             made_items: BTreeMap::new(),
             made_steps: BTreeMap::new(),
             next_hub_change,
@@ -223,6 +244,7 @@ impl World {
                 self.remember(records);
                 self.named.insert((kind, field, id));
             }
+            Fact::Membership(id, found) => self.remember_membership(id, found),
         }
     }
 
@@ -338,6 +360,17 @@ impl World {
             .collect())
     }
 
+    /// An organisation with those below it that work through the same office, and their members, as
+    /// decided so far: what was made in this transaction is not among them.
+    pub(crate) fn membership(&self, id: RecordId) -> Result<(Vec<Record>, Vec<Record>), Need> {
+        let (organisations, members) = self.memberships.get(&id).ok_or(Need::Membership(id))?;
+        let records = |keys: &BTreeSet<RecordKey>| {
+            let known = keys.iter().filter_map(|key| self.record(*key).ok()?);
+            known.cloned().collect()
+        };
+        Ok((records(organisations), records(members)))
+    }
+
     /// Writes a record.
     pub(crate) fn put(&mut self, record: Record, mover: Mover) {
         let key = record.key;
@@ -395,6 +428,25 @@ impl World {
         id.sequence += self.draft.hub_changes.len() as u64;
         self.draft.hub_changes.push(HubChange { id, header, body });
         id
+    }
+
+    fn remember_membership(&mut self, id: RecordId, found: Membership) {
+        let organisations = self.remember(found.organisations);
+        let members = self.remember(found.members);
+        self.remember(found.of_members);
+        for member in &members {
+            self.items.entry(member.id).or_default();
+        }
+        for item in found.items {
+            let subject = item.reference(crate::kinds::conflict::SUBJECT);
+            let keys = self.remember(vec![item]);
+            if let Some(subject) = subject {
+                self.items.entry(subject).or_default().extend(keys);
+            }
+        }
+        let set = |keys: Vec<RecordKey>| keys.into_iter().collect();
+        self.memberships
+            .insert(id, (set(organisations), set(members)));
     }
 
     fn remember(&mut self, records: Vec<Record>) -> Vec<RecordKey> {

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use anyhow::Context as _;
 use tests::harness::City;
 
-use super::{Arrow, Drive, EAST, WEST, Who, new_member, wait_at};
+use super::{Arrow, Drive, EAST, WEST, Who, new_member, organisation, wait_at};
 use crate::support::text;
 
-const LETTERED: [&str; 3] = [
+pub(super) const LETTERED: [&str; 3] = [
     "to_unit=西苑社区第一支部",
     "addressee=中共示范街道工作委员会",
     "dues_paid_to=2026-10",
 ];
-const DECISION: [&str; 2] = [
+pub(super) const DECISION: [&str; 2] = [
     "decision_number=示组〔2026〕1号",
     "decision_date=2026-11-20",
 ];
@@ -28,9 +28,9 @@ const EXPIRED: Who = Who::Rules(80);
 const CHASED: Who = Who::Rules(120);
 
 /// Cases of one city.
-struct Cases<'d, 'c> {
-    drive: &'d mut Drive<'c>,
-    city: &'c City,
+pub(super) struct Cases<'d, 'c> {
+    pub(super) drive: &'d mut Drive<'c>,
+    pub(super) city: &'c City,
     count: usize,
 }
 
@@ -44,7 +44,13 @@ fn letter(number: usize) -> [String; 2] {
 
 impl Cases<'_, '_> {
     /// Takes a step that issues a letter with a number of its own.
-    fn issue(&mut self, case: &str, event: &str, args: &[&str], to: &str) -> anyhow::Result<()> {
+    pub(super) fn issue(
+        &mut self,
+        case: &str,
+        event: &str,
+        args: &[&str],
+        to: &str,
+    ) -> anyhow::Result<()> {
         self.count += 1;
         let issued = letter(self.count);
         let all: Vec<_> = args
@@ -56,7 +62,11 @@ impl Cases<'_, '_> {
     }
 
     /// A case in DRAFT, of a member of its own.
-    fn draft(&mut self, to: Option<&str>, values: &[&str]) -> anyhow::Result<(String, String)> {
+    pub(super) fn draft(
+        &mut self,
+        to: Option<&str>,
+        values: &[&str],
+    ) -> anyhow::Result<(String, String)> {
         self.count += 1;
         let member = new_member(self.city, &format!("转接人{}", self.count), &[])?;
         let mut all = vec!["transfer", "start", "--member", &member];
@@ -70,7 +80,7 @@ impl Cases<'_, '_> {
     }
 
     /// A lettered case before the committee.
-    fn reviewed(&mut self, values: &[&str]) -> anyhow::Result<(String, String)> {
+    pub(super) fn reviewed(&mut self, values: &[&str]) -> anyhow::Result<(String, String)> {
         let mut all = LETTERED.to_vec();
         all.extend(values);
         let made = self.draft(Some("350102001002"), &all)?;
@@ -93,8 +103,8 @@ impl Cases<'_, '_> {
     }
 
     /// A case whose letter goes out of this system, on paper.
-    fn issued_outside(&mut self) -> anyhow::Result<String> {
-        let (case, _) = self.draft(None, &LETTERED)?;
+    pub(super) fn issued_outside(&mut self, values: &[&str]) -> anyhow::Result<String> {
+        let (case, _) = self.draft(None, &[&LETTERED, values].concat())?;
         self.drive
             .step(&case, EAST, "submit", &[], "BRANCH_REVIEW")?;
         self.drive
@@ -131,7 +141,9 @@ pub(super) fn drive(city: &City, driven: &mut BTreeSet<Arrow>) -> anyhow::Result
     at_the_receiver(cases)?;
     on_paper(cases)?;
     too_late_from_outside(cases)?;
-    after_the_acceptance(cases)
+    after_the_acceptance(cases)?;
+    organisation::moves(cases)?;
+    organisation::taken_over(cases)
 }
 
 fn before_the_letter(cases: &mut Cases<'_, '_>) -> anyhow::Result<()> {
@@ -285,28 +297,28 @@ fn too_late_from_outside(cases: &mut Cases<'_, '_>) -> anyhow::Result<()> {
 
 fn on_paper(cases: &mut Cases<'_, '_>) -> anyhow::Result<()> {
     let received = ["received_date=2026-11-20"];
-    let case = cases.issued_outside()?;
+    let case = cases.issued_outside(&[])?;
     let drive = &mut *cases.drive;
     drive.step(&case, EAST, "deliver", &[], "IN_TRANSIT")?;
     drive.step(&case, EAST, "enter_receipt", &received, "ACCEPTED_EXTERNAL")?;
     drive.step(&case, Who::Street, "revoke", &DECISION, "REVOKED")?;
-    let case = cases.issued_outside()?;
+    let case = cases.issued_outside(&[])?;
     let drive = &mut *cases.drive;
     drive.step(&case, EAST, "report_lost", &["reason=寄失"], "LOST")?;
     drive.step(&case, EAST, "enter_receipt", &received, "ACCEPTED_EXTERNAL")?;
-    let case = cases.issued_outside()?;
+    let case = cases.issued_outside(&[])?;
     cases.drive.step(&case, EAST, "recall", &[], "RECALLED")?;
-    let case = cases.issued_outside()?;
+    let case = cases.issued_outside(&[])?;
     let drive = &mut *cases.drive;
     drive.step(&case, EAST, "deliver", &[], "IN_TRANSIT")?;
     drive.step(&case, CHASED, "chase", &[], "CHASE_RECEIPT")?;
     drive.step(&case, EAST, "enter_receipt", &received, "ACCEPTED_EXTERNAL")?;
-    let case = cases.issued_outside()?;
+    let case = cases.issued_outside(&[])?;
     let drive = &mut *cases.drive;
     drive.step(&case, EAST, "deliver", &[], "IN_TRANSIT")?;
     drive.step(&case, CHASED, "chase", &[], "CHASE_RECEIPT")?;
     cases.issue(&case, "reissue", &["reason_code=other"], "ISSUED")?;
-    let case = cases.issued_outside()?;
+    let case = cases.issued_outside(&[])?;
     let drive = &mut *cases.drive;
     drive.step(&case, EAST, "deliver", &[], "IN_TRANSIT")?;
     drive.step(&case, CHASED, "chase", &[], "CHASE_RECEIPT")?;

@@ -6,7 +6,7 @@ use super::unit::{Unit, units};
 use super::{Incoming, Stop, Verdict, check_references, create};
 use crate::id::{ChangeId, DESK, RecordId};
 use crate::kind::{Class, Kind, Winner};
-use crate::kinds::{activity, conflict, set_aside, tenure};
+use crate::kinds::{activity, conflict, organisation, set_aside, tenure};
 use crate::record::{Record, RecordKey};
 use crate::world::{Mover, Need, Outcome, World};
 
@@ -51,6 +51,9 @@ pub(super) fn set(
     }
     check_settable(kind, &record, incoming)?;
     check_references(world, incoming, kind)?;
+    if record.key.kind == organisation::KIND_NUMBER {
+        super::organisation::check(world, incoming, &record)?;
+    }
     let fence = held::fence(&record, incoming);
     if fence == Fence::FormerHolder {
         return Ok(held::park(world, incoming, kind, &record)?);

@@ -223,7 +223,8 @@ fn actors(world: &World, work: &Work<'_>) -> Result<Vec<Actor>, Stop> {
     if subject.key.kind == case::KIND_NUMBER {
         let from = office_of_id(world, subject.reference(case::FROM_ORG))?;
         let to = office_of_id(world, subject.reference(case::TO_ORG))?;
-        if from == Some(office) {
+        let is_batch = subject.value(case::MOVED_ORG).is_some();
+        if from == Some(office) || (is_batch && subject.office == office) {
             actors.push(Actor::Owner);
         }
         if to == Some(office) {

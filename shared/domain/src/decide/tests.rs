@@ -7,6 +7,7 @@ mod hub;
 mod late;
 mod letters;
 mod merge;
+mod organisations;
 
 use proptest::prelude::*;
 

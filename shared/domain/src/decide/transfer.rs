@@ -2,12 +2,15 @@
 //!
 //! Everything happens in the deciding transaction: at its commit exactly one office holds the member.
 
+mod batch;
 pub(super) mod letters;
 mod moving;
+mod repoint;
 mod revoking;
 
 use self::letters::{issue_letter, move_letter, withdraw_snapshot};
 use self::moving::{close_outwards, move_member, take_in};
+use self::repoint::repoint;
 use self::revoking::{compensate, revoke_disputed};
 use super::step::{Work, office_of, office_of_id};
 use super::{Incoming, Stop, effect};
@@ -20,6 +23,7 @@ use crate::machine::{Effect, Facts, Transition};
 use crate::machines::{member_status, transfer as machine};
 use crate::record::{Life, Record, RecordKey, Version};
 use crate::world::{Need, World};
+pub use repoint::is_succeeded;
 
 /// Days in which an answer is expected where the place has no rule of its own (`domain.md` 1.7).
 const ANSWER_DAYS: i64 = 7;
@@ -64,6 +68,9 @@ pub(super) fn prospective(
     } else {
         record.set(case::FROM_ORG, from.bytes(), version);
     }
+    if batch::is_batch(&record) {
+        batch::complete(world, &mut record, version)?;
+    }
     if let Some(member) = member_of(world, &record)? {
         let name = name_of(world, &member)?;
         record.set(case::MEMBER_NAME, name, version);
@@ -83,7 +90,7 @@ pub fn chase_is_due(subject: &Record, today: &str) -> bool {
 /// What the guards of a transfer ask of the hub's records.
 pub(super) fn facts(world: &World, work: &Work<'_>, base: Facts) -> Result<Facts, Stop> {
     let subject = work.subject;
-    let mut facts = base;
+    let mut facts = batch::facts(world, work, base)?;
     let to_office = office_of_id(world, receiver(work))?;
     facts.receiver_inside = to_office.is_some();
     if let Some(record) = member_of(world, subject)? {
@@ -99,6 +106,9 @@ pub(super) fn facts(world: &World, work: &Work<'_>, base: Facts) -> Result<Facts
             .and_then(|text| text.parse().ok());
         facts.probation_overdue = record.text(member::CATEGORY) == Some("probationary")
             && due.is_some_and(|due: jiff::civil::Date| due < work.date);
+    }
+    if work.taken.text(step::EVENT) == Some(machine::event::REPOINT) {
+        facts.is_succeeded = is_succeeded(world, subject)?;
     }
     let branch = reference(work, step::TO_BRANCH, case::TO_BRANCH);
     if let Some(id) = branch {
@@ -255,14 +265,17 @@ pub(super) fn carry_out(
         Effect::MoveMember => move_member(world, work, &subject),
         Effect::CloseOutwards => close_outwards(world, work, &subject),
         Effect::TakeIn => take_in(world, work, &subject),
+        Effect::Compensate if batch::is_batch(&subject) => batch::compensate(world, work, &subject),
         Effect::Compensate => compensate(world, work, &subject),
         Effect::OpenDispute => open_dispute(world, work, &subject),
         Effect::RevokeDisputed => revoke_disputed(world, work, &subject),
-        Effect::MoveOrganisation
-        | Effect::Repoint
-        | Effect::SetStatus
-        | Effect::CloseTenure
-        | Effect::CloseCase => Err(Stop::Refused("not_available")),
+        Effect::Repoint => repoint(world, work, &subject),
+        Effect::MoveOrganisation => batch::move_organisation(world, work, &subject),
+        // Those of a member's status: no arrow of a transfer carries them (a test of the table), and
+        // a batch of arrows that did would be refused as a whole.
+        Effect::SetStatus | Effect::CloseTenure | Effect::CloseCase => {
+            Err(Stop::Refused("effect_of_a_status"))
+        }
     }
 }
 

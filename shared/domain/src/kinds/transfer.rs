@@ -1,7 +1,8 @@
 //! A transfer of a member's relation 组织关系转接: the case, as the steps made it (`domain.md` 1.8).
 //!
 //! A dispute is a transfer record of its own, in state `DISPUTED`, whose `disputes` names the case
-//! that was accepted (`sync.md` 5). A move of a whole organisation names `moved_org` and no member.
+//! that was accepted (`sync.md` 5). A move of a whole organisation names `moved_org` and no member; whoever
+//! has an open case of his own stays and is named in `excluded`.
 //! Besides the case itself it keeps the member as he stood at submission: that snapshot is what the
 //! receiver sees.
 
@@ -81,6 +82,9 @@ fields! { by_steps:
         => .personal();
     MEMBER_CONVERSION_DATE = 60, "member_conversion_date", "转正日期", "Converted", DAY_OR_MONTH
         => .personal();
+    MOVED_COUNT = 61, "moved_count", "随转人数", "Members who moved", Integer(0, 1_000_000);
+    EXCLUDED_COUNT = 62, "excluded_count", "未随转人数", "Members who stayed", Integer(0, 1_000_000);
+    EXCLUDED = 63, "excluded", "未随转人员", "Who stayed", Text(10_000) => .personal();
 }
 
 /// The declaration.

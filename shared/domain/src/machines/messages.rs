@@ -17,6 +17,16 @@ pub const ORGANISATION: &[(&str, &str, &str)] = &[
         "延期换届不得超过一年且须上级批复文号。",
         "A term is extended by at most a year, with the number of the superior's approval.",
     ),
+    (
+        "ORG-004",
+        "合并须指明承继组织;承继组织须为另一个正常的组织,且不在其下级。",
+        "A merger names the successor: another active organisation that does not stand below this one.",
+    ),
+    (
+        "ORG-005",
+        "{org} 尚有下级组织,请先调整其上级或一并撤销。",
+        "{org} still has organisations below it; move them or give them up first.",
+    ),
 ];
 
 /// Why a change was set aside, whatever kind of record it is about (`sync.md` 3 and 6).
@@ -132,9 +142,9 @@ pub const CHANGES: &[(&str, &str, &str)] = &[
         "No organisation holds this member now.",
     ),
     (
-        "not_available",
-        "当前情况下不能办理此步骤;请联系中心。",
-        "This step cannot be taken as things stand; call the hub.",
+        "effect_of_a_status",
+        "程序内部规则有误,此步骤未办理;请联系技术人员。",
+        "The program's own rules disagree, so the step was not taken; call support.",
     ),
     (
         "not_holder",

@@ -33,10 +33,11 @@
 //!  in on paper           ─enter_letter→ LETTER_ENTERED ─open_check→ RECEIVE_CHECK
 //!                        LETTER_ENTERED ─refuse→ REFUSED_IN, ─enter_reissue→ LETTER_ENTERED
 //!  whole organisation    ─create_batch→ BATCH_DRAFT ─approve_batch→ BATCH_APPROVED
-//!                        ─execute→ EXECUTED;  BATCH_DRAFT ─discard→ CANCELLED
+//!                        ─execute→ EXECUTED;  BATCH_DRAFT, BATCH_APPROVED ─discard→ CANCELLED
 //!  a dispute, beside it  ─dispute→ DISPUTED ─uphold→ UPHELD, ─revoke→ REVOKED
 //!  afterwards            ACCEPTED, RECEIPT_SENT, CLOSED, ACCEPTED_EXTERNAL, EXECUTED
 //!                        ─revoke→ REVOKED
+//!  organisation gone     COMMITTEE_REVIEW, HIGHER_REVIEW, ISSUED ─repoint→ the same state
 //!  from without          every open state with a member ─close_by_status→ CLOSED_BY_STATUS
 //! ```
 //!
@@ -57,7 +58,8 @@
 //! from RECEIVE_CHECK and HOLD (a receiver that is heard of no more would hold it for ever), and a
 //! letter that outlived its chase may be reissued or abandoned like an expired one. A paper letter
 //! from outside that was entered too late is returned to its issuer (reason `letter_expired`), or the
-//! letter that the issuer made anew is entered in its place.
+//! letter that the issuer made anew is entered in its place. A batch that was approved and cannot be
+//! executed any more is discarded with a reason.
 //!
 //! Absent: clocks, ids, messages, tables.
 
@@ -156,6 +158,9 @@ pub const MACHINE: Machine = Machine {
 
 /// The states in which the relation has moved and a receipt is still awaited.
 pub const AWAITING_RECEIPT: &[&str] = &[state::ACCEPTED, state::RECEIPT_SENT];
+
+/// The states in which a case is taken over by the successor of an organisation that is gone.
+pub const REPOINTED: &[&str] = &[state::COMMITTEE_REVIEW, state::HIGHER_REVIEW, state::ISSUED];
 
 /// The states in which the relation has moved by this case.
 pub const MOVED: &[&str] = &[

@@ -11,7 +11,7 @@ use domain::kind::Class;
 use domain::kinds::{conflict, organisation, person, step, transfer};
 use domain::machines::transfer::state;
 use domain::record::{Record, RecordKey};
-use domain::world::{Fact, Need, Outcome, Waiting, World, Writes};
+use domain::world::{Fact, Membership, Need, Outcome, Waiting, World, Writes};
 
 use crate::checks::{self, Checks};
 use crate::mark;
@@ -198,6 +198,7 @@ impl Hub {
             }
             Need::StepsOf(id) => Fact::StepsOf(id, about(step::KIND_NUMBER, step::SUBJECT, id)),
             Need::Block(issuer, number) => Fact::Block(issuer, number, None),
+            Need::Membership(id) => Fact::Membership(id, Membership::default()),
             Need::Naming(kind, field, id) => Fact::Naming(kind, field, id, about(kind, field, id)),
         }
     }

@@ -1,9 +1,10 @@
 //! The facts that a decision lacks, read for it.
 
 use domain::id::{ChangeId, NodeId, RecordId};
-use domain::kinds::{conflict, step};
-use domain::record::RecordKey;
-use domain::world::{Fact, Need, Outcome, Waiting};
+use domain::kinds::{conflict, member, organisation, person, step, tenure};
+use domain::limits::{BATCH_MEMBERS_MAX, BATCH_ORGANISATIONS_MAX};
+use domain::record::{Record, RecordKey};
+use domain::world::{Fact, Membership, Need, Outcome, Waiting};
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::error::StoreError;
@@ -36,6 +37,7 @@ impl Tx<'_> {
             Need::Block(issuer, number) => {
                 Ok(Fact::Block(issuer, number, self.lease_at(issuer, number)?))
             }
+            Need::Membership(id) => Ok(Fact::Membership(id, self.membership(id)?)),
             Need::Naming(kind, field, id) => {
                 let records = match domain::kinds::by_number(kind) {
                     Some(kind) => {
@@ -47,6 +49,54 @@ impl Tx<'_> {
                 Ok(Fact::Naming(kind, field, id, records))
             }
         }
+    }
+
+    /// An organisation, those below it that work through the same office, and what a move of their
+    /// members reads; one more than may move at once tells that there are too many.
+    fn membership(&self, id: RecordId) -> Result<Membership, StoreError> {
+        let mut found = Membership::default();
+        let key = RecordKey {
+            kind: organisation::KIND_NUMBER,
+            id,
+        };
+        found.organisations.extend(self.record(key)?);
+        let mut at = 0;
+        while let Some(above) = found.organisations.get(at) {
+            at += 1;
+            // What stands below an office of its own moves with that office and is not touched.
+            if above.text(organisation::IS_OFFICE) == Some("1") {
+                continue;
+            }
+            let above = above.key.id.bytes().to_vec();
+            let rest = (BATCH_ORGANISATIONS_MAX + 1).saturating_sub(found.organisations.len());
+            let below = [Filter::Is(organisation::PARENT, above.clone())];
+            let below = self.list(&organisation::KIND, &below, None, rest)?;
+            found.organisations.extend(below);
+            let rest = (BATCH_MEMBERS_MAX + 1).saturating_sub(found.members.len());
+            let of_branch = [Filter::Is(member::BRANCH, above), Filter::Alive];
+            let members = self.list(&member::KIND, &of_branch, None, rest)?;
+            found.members.extend(members);
+        }
+        for record in &found.members {
+            let about = |kind, field| {
+                let filters = [Filter::Is(field, record.key.id.bytes().to_vec())];
+                self.list(kind, &filters, None, ABOUT_MAX)
+            };
+            let person = record.reference(member::PERSON).map(|id| RecordKey {
+                kind: person::KIND_NUMBER,
+                id,
+            });
+            if let Some(person) = person {
+                found.of_members.extend(self.record(person)?);
+            }
+            found
+                .of_members
+                .extend(about(&tenure::KIND, tenure::MEMBER)?);
+            let items = about(&conflict::KIND, conflict::SUBJECT)?;
+            let is_open = |item: &Record| item.text(conflict::STATE) == Some("open");
+            found.items.extend(items.into_iter().filter(is_open));
+        }
+        Ok(found)
     }
 
     /// What became of a change's field, if it was not plainly applied.

@@ -9,7 +9,7 @@ use crate::id::NodeId;
 use crate::kinds::{conflict, member, organisation, person, step, tenure, transfer};
 use crate::lease::Booked;
 use crate::record::Record;
-use crate::world::{Fact, Writes};
+use crate::world::{Fact, Membership, Writes};
 
 pub(super) const HUB: NodeId = NodeId::new([0xee; 16]);
 pub(super) const EAST: OfficeId = RecordId::new([1; 16]);
@@ -192,8 +192,52 @@ impl Hub {
                 };
                 Fact::Block(issuer, number, self.booked.iter().find(holds).copied())
             }
+            Need::Membership(id) => Fact::Membership(id, self.membership(id)),
             Need::Naming(kind, field, id) => Fact::Naming(kind, field, id, about(kind, field, id)),
         }
+    }
+
+    /// What the store finds of an organisation's members.
+    fn membership(&self, id: RecordId) -> Membership {
+        let naming = |kind: u16, field: u16, id: RecordId| {
+            let records = self.records.values().filter(move |r| r.key.kind == kind);
+            records
+                .filter(move |r| r.reference(field) == Some(id))
+                .cloned()
+        };
+        let mut found = Membership::default();
+        found
+            .organisations
+            .push(self.get(organisation::KIND_NUMBER, id).clone());
+        let mut at = 0;
+        while at < found.organisations.len() {
+            let above = found.organisations[at].clone();
+            at += 1;
+            if above.text(organisation::IS_OFFICE) == Some("1") {
+                continue;
+            }
+            let id = above.key.id;
+            found
+                .organisations
+                .extend(naming(organisation::KIND_NUMBER, organisation::PARENT, id));
+            found
+                .members
+                .extend(naming(member::KIND_NUMBER, member::BRANCH, id));
+        }
+        for record in &found.members {
+            let id = record.key.id;
+            let person = record.reference(member::PERSON).unwrap_or(id);
+            found
+                .of_members
+                .push(self.get(person::KIND_NUMBER, person).clone());
+            found
+                .of_members
+                .extend(naming(tenure::KIND_NUMBER, tenure::MEMBER, id));
+            found
+                .items
+                .extend(naming(conflict::KIND_NUMBER, conflict::SUBJECT, id));
+        }
+        found
     }
 
     /// Writes, and answers which changes have waited for what was made.

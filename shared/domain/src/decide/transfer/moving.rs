@@ -6,7 +6,7 @@ use super::super::step::{Work, office_of_id};
 use super::super::{Stop, effect};
 use super::{member_of, name_of, person_of, reference};
 use crate::checks::date::add_months;
-use crate::id::{OfficeId, RecordId, derived_id};
+use crate::id::{DESK, OfficeId, RecordId, derived_id};
 use crate::kinds::{conflict, member, person, step, stub, transfer as case};
 use crate::machines::member_status;
 use crate::record::{Record, RecordKey};
@@ -38,8 +38,23 @@ pub(super) fn move_member(
         effect::set(world, &record, &moved, now_ms);
         return Ok(effect::set(world, subject, &fields[..1], now_ms));
     };
-    hand_over(world, work, subject, &record, to, &branch)?;
+    let handing = Handing {
+        to,
+        branch: Some(&branch),
+        how: "acceptance",
+    };
+    hand_over(world, work, subject, &record, &handing)?;
     Ok(effect::set(world, subject, &fields, now_ms))
+}
+
+/// To whom a member is handed over, and how.
+pub(super) struct Handing<'a> {
+    /// The new holder.
+    pub to: OfficeId,
+    /// The branch there; none where the member's own moves along.
+    pub branch: Option<&'a [u8]>,
+    /// How the tenures close and open: a code of `tenure_event`.
+    pub how: &'a str,
 }
 
 /// Closes the tenure of one office and opens that of another, with person, feeds and stub.
@@ -48,24 +63,28 @@ pub(super) fn hand_over(
     work: &Work<'_>,
     subject: &Record,
     record: &Record,
-    to: OfficeId,
-    branch: &[u8],
+    handing: &Handing<'_>,
 ) -> Result<(), Stop> {
     let now_ms = work.incoming.received_ms;
-    let from = record.office;
-    let how = ("acceptance", Some(subject.key.id));
+    let (from, to) = (record.office, handing.to);
+    let how = (handing.how, Some(subject.key.id));
     close_tenure(world, record, Some(to), how, now_ms)?;
     let name = name_of(world, record)?;
     let person = copy_person(world, work, subject, record, to)?;
-    let moved = [
+    let mut moved = vec![
         (
             member::PERSON,
             person.map(|id| id.bytes().to_vec()).unwrap_or_default(),
         ),
-        (member::BRANCH, branch.to_vec()),
-        (member::GROUP, Vec::new()),
         (member::RELATION_IN_DATE, work.date.to_string().into_bytes()),
     ];
+    if let Some(branch) = handing.branch {
+        moved.push((member::BRANCH, branch.to_vec()));
+        moved.push((member::GROUP, Vec::new()));
+    }
+    if handing.how == "whole_organisation" {
+        moved.push((member::RELATION_IN_TYPE, handing.how.as_bytes().to_vec()));
+    }
     let after = effect::set(world, record, &moved, now_ms);
     let after = open_tenure(world, &after, to, how, now_ms);
     world.join(after.key, to);
@@ -76,7 +95,7 @@ pub(super) fn hand_over(
         .value(member::TENURE_NUMBER)
         .unwrap_or_default()
         .to_vec();
-    let key = stub_key(subject.key.id, record.key.id);
+    let key = stub_key(subject.key.id, record.key.id, from);
     let values = [
         (stub::MEMBER, record.key.id.bytes().to_vec()),
         (stub::NAME, name),
@@ -108,8 +127,10 @@ pub(super) fn hand_over_items(
     Ok(())
 }
 
-pub(super) fn stub_key(case_id: RecordId, member_id: RecordId) -> RecordKey {
-    let id = derived_id("lianxin stub 1", &[&case_id.bytes(), &member_id.bytes()]);
+/// The stub that an office keeps of a member who moved on by a case.
+pub(super) fn stub_key(case_id: RecordId, member_id: RecordId, from: OfficeId) -> RecordKey {
+    let parts: [&[u8]; 3] = [&case_id.bytes(), &member_id.bytes(), &from.bytes()];
+    let id = derived_id("lianxin stub 2", &parts);
     RecordKey {
         kind: stub::KIND_NUMBER,
         id,
@@ -140,17 +161,24 @@ pub(super) fn copy_person(
     let Some(original) = person_of(world, record)? else {
         return Ok(None);
     };
-    // The step that accepts is the receiver's: nobody else can occupy the id beforehand.
+    // The step that moves is the receiver's, or the hub's: nobody else can occupy the id beforehand.
     let step = super::super::change_bytes(work.incoming.change.id);
     let id = derived_id(
-        "lianxin person of case 2",
-        &[&subject.key.id.bytes(), &to.bytes(), &step],
+        "lianxin person of case 3",
+        &[
+            &subject.key.id.bytes(),
+            &record.key.id.bytes(),
+            &to.bytes(),
+            &step,
+        ],
     );
     let key = RecordKey {
         kind: person::KIND_NUMBER,
         id,
     };
-    if world.record(key)?.is_none() {
+    // A batch of the desk asks for no fact per member here: its places are the hub's own.
+    let is_free = work.incoming.office == DESK || world.record(key)?.is_none();
+    if is_free {
         let values: Vec<_> = original
             .fields
             .iter()
@@ -187,7 +215,7 @@ pub(super) fn close_outwards(
     ];
     effect::create(
         world,
-        stub_key(subject.key.id, record.key.id),
+        stub_key(subject.key.id, record.key.id, record.office),
         record.office,
         &values,
         now_ms,

@@ -140,6 +140,13 @@ pub const REISSUED_OUTSIDE: Guard = guard("another letter that is valid", "TRF-0
     is_other && date(s.step, step::LAST_VALID_DATE).is_some_and(|last| s.date <= last)
 });
 
+/// An organisation of the case is gone and its successor is named (`domain.md` 1.8).
+pub const SUCCEEDED: Guard = guard(
+    "an organisation of the case has a successor",
+    "TRF-021",
+    |s| s.facts.is_succeeded,
+);
+
 /// The step was taken before its writer could know of the acceptance (T7).
 pub const CROSSED: Guard = guard("the step crossed the acceptance", "TRF-010", |s| {
     date(s.subject, transfer::ACCEPTED_DATE).is_none_or(|accepted| s.date <= accepted)
@@ -173,7 +180,19 @@ pub const RECEIVER_OUTSIDE: Guard = guard("the receiver is outside", "", |s| {
 
 /// The organisation that moves is named.
 pub const IS_BATCH: Guard = guard("the organisation that moves is named", "TRF-013", |s| {
-    given(s, step::MOVED_ORG) && given(s, step::TO_ORG)
+    let is_named = given(s, step::MOVED_ORG) && given(s, step::TO_ORG);
+    is_named && is_variant(s, &["whole_organisation"])
+});
+
+/// Both organisations work, the one that moves still stands where it stood, and the place where it
+/// goes is another one, not below it, and has an office for the members (`domain.md` 7.2).
+pub const MAY_MOVE: Guard = guard("the organisation may move there", "TRF-022", |s| {
+    s.facts.may_move
+});
+
+/// One decision takes so many members and no more.
+pub const BATCH_FITS: Guard = guard("one decision takes them all", "TRF-023", |s| {
+    s.facts.batch_fits
 });
 
 /// The case's variant, for ever that of its first step: a later step cannot choose another arrow.

@@ -111,4 +111,22 @@ pub const MESSAGES: &[(&str, &str, &str)] = &[
         "A letter issued anew needs a number of its own and a last valid day that has not passed; \
          return one that has expired to its issuer for that reason.",
     ),
+    (
+        "TRF-021",
+        "本件所涉组织均在,无须改由承继组织办理。",
+        "Every organisation of this case is there; no successor takes it over.",
+    ),
+    (
+        "TRF-022",
+        "{org} 不能整建制转入 {to}:两个组织均须正常,不能是自身、下级或原上级,党小组随支部转接,\
+         且接收组织须有社区办公点;原上级已变动的请重新发起。",
+        "{org} cannot move to {to}: both must be active, the new superior is another than before and \
+         not below it, groups move with their branch, and there must be an office to receive the \
+         members; where the superior has changed since, start anew.",
+    ),
+    (
+        "TRF-023",
+        "一次整建制转接的人数或下级组织数超过上限,请按下级支部分批办理。",
+        "More members or organisations than one decision takes; move the branches one by one.",
+    ),
 ];

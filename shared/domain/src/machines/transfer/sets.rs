@@ -1,7 +1,8 @@
 //! What a step's arguments set on its transfer.
 //!
 //! What an effect knows is set by the effect: `IssueLetter` the letter, the day of issue and the
-//! last valid day, `MoveMember` and `TakeIn` the day of acceptance and the receipt's term.
+//! last valid day, `Repoint` the organisations, `MoveMember` and `TakeIn` the day of acceptance and the
+//! receipt's term.
 
 use super::event;
 use crate::kinds::{step, transfer};
@@ -169,12 +170,5 @@ pub const SETS: &[Sets] = &[
     (
         event::APPROVE_BATCH,
         &[(step::ORGANISATION, transfer::AUTHORITY)],
-    ),
-    (
-        event::REPOINT,
-        &[
-            (step::FROM_ORG, transfer::FROM_ORG),
-            (step::TO_ORG, transfer::TO_ORG),
-        ],
     ),
 ];

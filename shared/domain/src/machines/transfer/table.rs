@@ -1,11 +1,11 @@
 //! The arrows of a transfer, in the order of the tables of `domain.md` 1.8.
 
 use super::guards::{
-    ADDRESSEE_AND_UNIT, BRANCH_OF_RECEIVER, CAN_ADMIT, CAUSE_OF_EXPIRY, CHASE_DUE, CROSSED,
-    DATE_PASSED, DECISION, DUES_MONTH, FINDING, HOLD_REASON, IN_TIME, IS_BATCH, IS_INTERNAL,
-    IS_LETTERED, IS_OFFLINE_IN, LAWFUL_REASON, LETTER_ISSUED, MEMBER_ACTIVE, NAMED, NEEDS_HIGHER,
-    NO_OPEN_CASE, NOT_OFFLINE_IN, PROBATION_SETTLED, REASON, RECEIVED_DATE, RECEIVER_INSIDE,
-    RECEIVER_OUTSIDE, REISSUED_OUTSIDE,
+    ADDRESSEE_AND_UNIT, BATCH_FITS, BRANCH_OF_RECEIVER, CAN_ADMIT, CAUSE_OF_EXPIRY, CHASE_DUE,
+    CROSSED, DATE_PASSED, DECISION, DUES_MONTH, FINDING, HOLD_REASON, IN_TIME, IS_BATCH,
+    IS_INTERNAL, IS_LETTERED, IS_OFFLINE_IN, LAWFUL_REASON, LETTER_ISSUED, MAY_MOVE, MEMBER_ACTIVE,
+    NAMED, NEEDS_HIGHER, NO_OPEN_CASE, NOT_OFFLINE_IN, PROBATION_SETTLED, REASON, RECEIVED_DATE,
+    RECEIVER_INSIDE, RECEIVER_OUTSIDE, REISSUED_OUTSIDE, SUCCEEDED,
 };
 use super::{EVENTS, event, state};
 use crate::machine::Transition;
@@ -111,17 +111,20 @@ pub const TRANSITIONS: &[Transition] = arrows! {
         DRAFT, BRANCH_REVIEW, COMMITTEE_REVIEW, HIGHER_REVIEW, ISSUED, IN_TRANSIT, RECEIVE_CHECK,
         HOLD, EXPIRED, LOST, CHASE_RECEIPT, LETTER_ENTERED
     ] on CLOSE_BY_STATUS by [Hub] to CLOSED_BY_STATUS doing [VoidLetter, WithdrawSnapshot];
-    from [COMMITTEE_REVIEW] on REPOINT by [Hub] to COMMITTEE_REVIEW doing [Repoint];
-    from [HIGHER_REVIEW] on REPOINT by [Hub] to HIGHER_REVIEW doing [Repoint];
-    from [ISSUED] on REPOINT by [Hub] to ISSUED doing [Repoint];
+    from [COMMITTEE_REVIEW] on REPOINT by [Hub] if [SUCCEEDED] to COMMITTEE_REVIEW doing [Repoint];
+    from [HIGHER_REVIEW] on REPOINT by [Hub] if [SUCCEEDED] to HIGHER_REVIEW doing [Repoint];
+    from [ISSUED] on REPOINT by [Hub] if [SUCCEEDED] to ISSUED doing [Repoint];
     from [ACCEPTED, RECEIPT_SENT, CLOSED, ACCEPTED_EXTERNAL] on REVOKE by [Authority] if [DECISION]
         to REVOKED doing [Compensate];
 
     // The whole organisation.
-    from [] on CREATE_BATCH by [Owner, Authority] if [IS_BATCH] to BATCH_DRAFT;
+    from [] on CREATE_BATCH by [Owner, Authority] if [IS_BATCH, MAY_MOVE, BATCH_FITS]
+        to BATCH_DRAFT;
     from [BATCH_DRAFT] on DISCARD by [Owner, Authority] to CANCELLED;
     from [BATCH_DRAFT] on APPROVE_BATCH by [Owner, Authority] if [CAN_ADMIT, DECISION]
         to BATCH_APPROVED;
-    from [BATCH_APPROVED] on EXECUTE by [Hub] to EXECUTED doing [MoveOrganisation];
-    from [EXECUTED] on REVOKE by [Authority] if [DECISION] to REVOKED doing [Compensate];
+    from [BATCH_APPROVED] on EXECUTE by [Authority, Hub] if [MAY_MOVE, BATCH_FITS]
+        to EXECUTED doing [MoveOrganisation];
+    from [BATCH_APPROVED] on DISCARD by [Authority] if [REASON] to CANCELLED;
+    from [EXECUTED] on REVOKE by [Authority] if [DECISION, BATCH_FITS] to REVOKED doing [Compensate];
 };

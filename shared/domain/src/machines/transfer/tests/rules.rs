@@ -21,6 +21,9 @@ pub(super) const FINE: Facts = Facts {
     working_days_since: 0,
     publicity_days: 0,
     activity_open: false,
+    is_succeeded: true,
+    may_move: true,
+    batch_fits: true,
     is_member: false,
     was_member: false,
 };
@@ -387,10 +390,28 @@ fn a_batch_needs_power_and_a_decision() {
         (step::MOVED_ORG, "0123456789abcdef"),
         (step::TO_ORG, "fedcba9876543210"),
     ];
+    let begin = |facts| on("-", &subject, Actor::Owner, facts).result("create_batch", &orgs);
+    assert_eq!(begin(FINE), Ok("BATCH_DRAFT"));
+    let stuck = Facts {
+        may_move: false,
+        ..FINE
+    };
+    let large = Facts {
+        batch_fits: false,
+        ..FINE
+    };
     assert_eq!(
-        at("-", Actor::Owner).result("create_batch", &orgs),
-        Ok("BATCH_DRAFT")
+        (begin(stuck), begin(large)),
+        (Err("TRF-022"), Err("TRF-023"))
     );
+    let one = at("-", Actor::Owner).result("create_batch", &orgs[..1]);
+    assert_eq!(one, Err("TRF-013"));
+    let approved = |facts| on("BATCH_APPROVED", &subject, Actor::Authority, facts);
+    assert_eq!(approved(stuck).result("execute", &[]), Err("TRF-022"));
+    assert_eq!(approved(large).result("execute", &[]), Err("TRF-023"));
+    assert_eq!(approved(stuck).result("discard", &[]), Err("TRF-013"));
+    let why = [(step::REASON, "原上级已变动")];
+    assert_eq!(approved(stuck).result("discard", &why), Ok("CANCELLED"));
     let draft = at("BATCH_DRAFT", Actor::Authority);
     assert_eq!(draft.result("approve_batch", &[]), Err("TRF-016"));
     assert_eq!(

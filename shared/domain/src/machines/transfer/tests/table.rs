@@ -163,7 +163,7 @@ const TABLE: Table<'_> = &[
         "BATCH_DRAFT",
         &["approve_batch→BATCH_APPROVED", "discard→CANCELLED"],
     ),
-    ("BATCH_APPROVED", &["execute→EXECUTED"]),
+    ("BATCH_APPROVED", &["execute→EXECUTED", "discard→CANCELLED"]),
     ("EXECUTED", &["revoke→REVOKED"]),
     ("CANCELLED", &[]),
     ("WITHDRAWN", &[]),
@@ -247,5 +247,17 @@ fn every_open_state_with_a_member_ends_with_the_membership() {
 fn named_groups_of_states_exist() {
     for code in AWAITING_RECEIPT.iter().chain(MOVED).chain(LETTER_VOID) {
         assert!(MACHINE.state(code).is_some(), "{code}");
+    }
+}
+
+#[test]
+fn no_arrow_of_a_transfer_asks_for_an_effect_of_a_status() {
+    let of_status = [Effect::SetStatus, Effect::CloseTenure, Effect::CloseCase];
+    for arrow in MACHINE.transitions {
+        let asks = arrow
+            .effects
+            .iter()
+            .any(|effect| of_status.contains(effect));
+        assert!(!asks, "{} to {}", arrow.event, arrow.to);
     }
 }
