@@ -15,7 +15,7 @@ use domain::session::hub::{
     self as session, Arrived, Greeted, InFeed, Lineage, Offer, Place, Reader,
 };
 use domain::session::{Head, Standing};
-use domain::world::{Fact, Mover, Need, Outcome, World, Writes};
+use domain::world::{Fact, Membership, Mover, Need, Outcome, World, Writes};
 
 use crate::change::{Entry, HUB, NODE, OFFICE, person, write};
 
@@ -311,6 +311,7 @@ impl Hub {
             }
             Need::StepsOf(id) => Fact::StepsOf(id, about(step::KIND_NUMBER, step::SUBJECT, id)),
             Need::Block(issuer, number) => Fact::Block(issuer, number, None),
+            Need::Membership(id) => Fact::Membership(id, Membership::default()),
             Need::Naming(kind, field, id) => Fact::Naming(kind, field, id, about(kind, field, id)),
         }
     }

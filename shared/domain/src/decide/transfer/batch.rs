@@ -87,8 +87,8 @@ fn may_move(world: &World, subject: &Record) -> Result<bool, Need> {
     let is_other = parent != Some(to.key.id) && !is_below(world, to.key.id, moved.key.id)?;
     let is_office = |found: &Record| found.text(organisation::IS_OFFICE) == Some("1");
     // An office holds its members itself; others need one that does.
-    let has_office = is_office(moved)
-        || organisation_of(world, office_of(to))?.is_some_and(|found| is_office(found));
+    let has_office =
+        is_office(moved) || organisation_of(world, office_of(to))?.is_some_and(is_office);
     Ok(stands && !is_group && is_other && has_office && is_active(moved) && is_active(to))
 }
 
