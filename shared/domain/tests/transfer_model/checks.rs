@@ -3,7 +3,7 @@
 use domain::change::Verb;
 use domain::decide::{Verdict, change_bytes};
 use domain::id::{ChangeId, RecordId};
-use domain::kinds::{conflict, member, set_aside, step, tenure, transfer};
+use domain::kinds::{conflict, member, person, set_aside, step, tenure, transfer};
 use domain::machines::member_status::ENDED;
 use domain::machines::transfer::{MACHINE, MOVED, state};
 use domain::record::{Record, RecordKey};
@@ -108,7 +108,13 @@ fn follow(tenures: &[&Record]) -> bool {
     is_numbered && is_chain
 }
 
+/// The holder's feed alone has the member, and he is tied to that office's own record of the person.
 fn is_in_one_feed(hub: &Hub, record: &Record) -> bool {
+    let person = record.reference(member::PERSON);
+    let person = person.and_then(|id| item_of(hub, person::KIND_NUMBER, id));
+    if person.is_none_or(|person| person.office != record.office) {
+        return false;
+    }
     let holders: Vec<_> = hub
         .feeds
         .iter()

@@ -112,6 +112,12 @@ impl Hub {
             .filter(|case| case.text(transfer::STATE) == Some(state::DISPUTED))
     }
 
+    /// The open dispute that is ruled on first; several about one case differ in nothing but their ids.
+    pub fn first_dispute(&self) -> Option<&Record> {
+        self.disputes()
+            .min_by_key(|dispute| dispute.reference(transfer::DISPUTES))
+    }
+
     /// The hub after it has taken one change more.
     pub fn take(&self, sent: &Sent, day: u8) -> Self {
         let mut hub = self.clone();

@@ -6,7 +6,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use domain::kinds::{conflict, letter, member, set_aside, step, stub, tenure, transfer};
+use domain::kinds::{conflict, letter, member, person, set_aside, step, stub, tenure, transfer};
 use domain::record::Record;
 
 use crate::hub::Hub;
@@ -16,7 +16,11 @@ use crate::steps::MEMBER;
 const SHOWN_ONLY: [(u16, &[u16]); 6] = [
     (
         member::KIND_NUMBER,
-        &[member::STATUS_DATE, member::RELATION_IN_DATE],
+        &[
+            member::STATUS_DATE,
+            member::RELATION_IN_DATE,
+            member::PERSON,
+        ],
     ),
     (tenure::KIND_NUMBER, &[tenure::OPENED, tenure::CLOSED]),
     (
@@ -77,9 +81,9 @@ fn of_record(record: &Record) -> Option<u64> {
     }
     let mut hasher = DefaultHasher::new();
     kind.hash(&mut hasher);
-    // These two are named after the change that made them.
-    let is_named_after_change =
-        kind == conflict::KIND_NUMBER || record.value(transfer::DISPUTES).is_some();
+    // These are named after the change that made them.
+    let is_named_after_change = [conflict::KIND_NUMBER, person::KIND_NUMBER].contains(&kind)
+        || record.value(transfer::DISPUTES).is_some();
     if !is_named_after_change {
         record.key.id.hash(&mut hasher);
     }

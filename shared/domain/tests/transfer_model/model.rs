@@ -162,7 +162,11 @@ impl State {
                 let status = record.text(member::STATUS).unwrap_or_default();
                 !member_status::ENDED.contains(&status)
             }),
-            Act::Uphold | Act::Overrule => self.hub.disputes().next().is_some(),
+            // One ruling at a time: two under way might be about one dispute or about two.
+            Act::Uphold | Act::Overrule => {
+                let is_ruling = |sent: &Sent| matches!(sent.act, Act::Uphold | Act::Overrule);
+                self.hub.first_dispute().is_some() && !queue.iter().any(is_ruling)
+            }
             Act::Step(case, event) => {
                 let own = queue.iter().filter_map(|sent| match sent.act {
                     Act::Step(of, event) if of == case => Some(event),

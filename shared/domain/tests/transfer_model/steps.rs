@@ -213,16 +213,21 @@ pub struct Sent {
     pub act: Act,
     /// The day on which it was written.
     pub day: u8,
+    /// The case that a ruling is about.
+    pub about: Option<RecordId>,
     pub change: Arc<Change>,
 }
 
+/// What tells two changes apart.
+type Essence = (Who, Act, u8, Option<RecordId>, Option<u32>, bool);
+
 impl Sent {
     /// What tells two of them apart: not the place in the journal, which no decision reads.
-    fn essence(&self) -> (Who, Act, u8, Option<u32>, bool) {
+    fn essence(&self) -> Essence {
         let header = &self.change.header;
         let is_based = self.change.body.fields.iter().any(|f| f.base.is_some());
         let tenure = header.tenure.map(|believed| believed.number);
-        (self.who, self.act, self.day, tenure, is_based)
+        (self.who, self.act, self.day, self.about, tenure, is_based)
     }
 }
 
@@ -243,6 +248,8 @@ impl Hash for Sent {
 /// What somebody writes on a day, seeing the hub's records; none where there is nothing to name.
 pub fn write(hub: &Hub, who: Who, act: Act, day: u8, sequence: u64) -> Option<Sent> {
     let id = who.change_id(sequence);
+    let ruled = matches!(act, Act::Uphold | Act::Overrule).then(|| hub.first_dispute());
+    let ruled = ruled.flatten();
     let change = match act {
         Act::Register => registration(id, day),
         Act::Edit => edit(hub, id, day),
@@ -251,11 +258,11 @@ pub fn write(hub: &Hub, who: Who, act: Act, day: u8, sequence: u64) -> Option<Se
             a_step(id, who, MEMBER, "record_death", day, &event)
         }
         Act::Uphold => {
-            let subject = hub.disputes().next()?.key;
+            let subject = ruled?.key;
             a_step(id, who, subject, event::UPHOLD, day, &decision())
         }
         Act::Overrule => {
-            let subject = hub.disputes().next()?.key;
+            let subject = ruled?.key;
             a_step(id, who, subject, event::REVOKE, day, &decision())
         }
         Act::Step(case, name) if who == Who::Hub => {
@@ -270,6 +277,7 @@ pub fn write(hub: &Hub, who: Who, act: Act, day: u8, sequence: u64) -> Option<Se
         who,
         act,
         day,
+        about: ruled.and_then(|dispute| dispute.reference(transfer::DISPUTES)),
         change: Arc::new(change),
     })
 }
