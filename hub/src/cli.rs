@@ -272,7 +272,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
                 let any = SocketAddr::from(([0, 0, 0, 0], enrolment::RPC_PORT));
                 let rpc = rpc.or(config.rpc).unwrap_or(any);
                 let web = web.or(config.web).unwrap_or(WEB);
-                return serve::serve(app, rpc, web).await;
+                return Box::pin(serve::serve(app, rpc, web)).await;
             }
             Command::Org(org) => setup::org(&app, org, actor).await?,
             Command::Office(office) => setup::office(&app, office, actor).await?,

@@ -5,6 +5,7 @@ mod enrolment;
 mod guard;
 mod pull;
 mod sync;
+mod uplink;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -51,6 +52,8 @@ pub struct Shared {
     pub room: Arc<Semaphore>,
     /// Streams of pages that are open, by node.
     pulls: Arc<Mutex<BTreeMap<NodeId, Arc<Semaphore>>>>,
+    /// Pushes that are under way, by node.
+    uplinks: uplink::Uplinks,
 }
 
 impl Shared {
@@ -62,6 +65,7 @@ impl Shared {
             commits,
             room,
             pulls: Arc::default(),
+            uplinks: uplink::Uplinks::default(),
         }
     }
 
@@ -80,6 +84,15 @@ impl Shared {
         let wanted = raw_bytes.div_ceil(1024).max(1);
         let room = Arc::clone(&self.room).try_acquire_many_owned(wanted);
         room.map_err(|_| CallRefused::Busy(BUSY_MS))
+    }
+
+    /// How many pushes a node should have under way now: one where room is short.
+    fn pushes_in_flight(&self) -> u32 {
+        if self.room.available_permits() * 2 < BATCHES_KIB_MAX {
+            1
+        } else {
+            uplink::IN_FLIGHT
+        }
     }
 }
 

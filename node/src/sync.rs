@@ -2,6 +2,7 @@
 //! cut anywhere, the next session goes on from what was committed.
 
 mod leases;
+mod pace;
 mod pull;
 mod push;
 mod report;
@@ -391,10 +392,9 @@ impl Session {
         let received = self.pull_all().await?;
         // What was just read may have made an organisation an issuer.
         self.ask_for_numbers().await?;
-        Ok(Summary {
-            sent: pushed?,
-            received,
-        })
+        let mut done = pushed?;
+        done.received += received;
+        Ok(done)
     }
 }
 

@@ -2,9 +2,13 @@
 //!
 //! What a client does depends on the code alone; the message is for a person.
 
+use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
 use crate::convert::Invalid;
+
+/// The metadata of a busy hub's answer: after how many milliseconds the caller comes again.
+const RETRY_AFTER: &str = "retry-after-ms";
 
 /// Why a call is refused as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +69,12 @@ impl From<CallRefused> for Status {
             CallRefused::HelloFirst => Code::FailedPrecondition,
             CallRefused::CannotStore(_) => Code::Unavailable,
         };
-        Self::new(code, refused.to_string())
+        let mut status = Self::new(code, refused.to_string());
+        if let CallRefused::Busy(after_ms) = refused {
+            let after = MetadataValue::from(after_ms);
+            status.metadata_mut().insert(RETRY_AFTER, after);
+        }
+        status
     }
 }
 
@@ -82,13 +91,19 @@ pub enum Retry {
     Never,
 }
 
+/// After how many milliseconds a busy hub wants to be asked again; none where it is not busy.
+pub fn retry_after_ms(status: &Status) -> Option<u32> {
+    let after = status.metadata().get(RETRY_AFTER)?;
+    after.to_str().ok()?.parse().ok()
+}
+
 /// What the code of a failed call means for the caller.
 pub fn retry(status: &Status) -> Retry {
     match status.code() {
         Code::FailedPrecondition => Retry::HelloFirst,
         Code::Unauthenticated if status.message().contains("expired") => Retry::Renew,
         // Too large is too large the next time too; busy is not.
-        Code::ResourceExhausted if !status.message().starts_with("busy") => Retry::Never,
+        Code::ResourceExhausted if retry_after_ms(status).is_none() => Retry::Never,
         Code::PermissionDenied | Code::Unauthenticated | Code::InvalidArgument => Retry::Never,
         _ => Retry::Later,
     }

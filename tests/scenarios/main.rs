@@ -18,3 +18,4 @@ mod people;
 mod restore;
 mod rules;
 mod support;
+mod uplink;

@@ -1,5 +1,7 @@
 //! The sync service: every call can be repeated after any cut.
 
+use std::sync::Arc;
+
 use domain::kinds::organisation;
 use domain::limits;
 use domain::session::{Standing, hub as session};
@@ -19,9 +21,6 @@ use crate::error::HubError;
 use crate::greet::{self, Greeting};
 use crate::{leases, system};
 
-/// Pushes of one node that may be under way at once.
-const PUSHES_IN_FLIGHT: u32 = 4;
-
 /// The sync service.
 #[derive(Debug)]
 pub(super) struct SyncService {
@@ -35,13 +34,13 @@ impl SyncService {
 }
 
 /// The limits that the hub sets now.
-fn limits_now() -> wire::Limits {
+fn limits_now(shared: &Shared) -> wire::Limits {
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     wire::Limits {
         batch_compressed_bytes_max: number(limits::BATCH_COMPRESSED_BYTES_MAX),
         batch_raw_bytes_max: number(limits::BATCH_RAW_BYTES_MAX),
         batch_changes_max: number(limits::BATCH_CHANGES_MAX),
-        pushes_in_flight_max: PUSHES_IN_FLIGHT,
+        pushes_in_flight_max: shared.pushes_in_flight(),
         retry_after_ms: 0,
     }
 }
@@ -121,7 +120,7 @@ impl Sync for SyncService {
             clock: now_ms,
             offset_ms,
             leases: leases.iter().map(convert::encode_lease).collect(),
-            limits: Some(limits_now()),
+            limits: Some(limits_now(&self.shared)),
             renew: peer_renew,
             hub_name: self.shared.app.identity.name().to_owned(),
             office_name,
@@ -139,21 +138,31 @@ impl Sync for SyncService {
         if push.raw_bytes as usize > limits::BATCH_RAW_BYTES_MAX {
             return Err(CallRefused::from(convert::Invalid::TooLarge("raw_bytes")).into());
         }
+        let under_way = self.shared.uplinks.begin(node.id)?;
         let _room = self.shared.room(push.raw_bytes)?;
-        let pushed = read_push(&node, push)?;
-        let (app, now_ms) = (self.shared.app.clone(), system::now_ms());
-        let taken = self
-            .shared
-            .app
-            .store
-            .write(move |tx| authority::take_batch(tx, &app, &node, &pushed, now_ms))
-            .await?;
+        let pushed = Arc::new(read_push(&node, push)?);
+        let node = Arc::new(node);
+        let taken = loop {
+            let others = under_way.others();
+            let (app, now_ms) = (self.shared.app.clone(), system::now_ms());
+            let (node, pushed) = (Arc::clone(&node), Arc::clone(&pushed));
+            let taken = self
+                .shared
+                .app
+                .store
+                .write(move |tx| authority::take_batch(tx, &app, &node, &pushed, now_ms))
+                .await?;
+            // The one it follows may be on its way.
+            if !taken.is_out_of_place || !under_way.another_ended(others).await {
+                break taken;
+            }
+        };
         Ok(Response::new(wire::PushResponse {
             received: Some(head_of(&taken.journal)),
             decided_through: taken.journal.decided_through,
             durable: taken.durable,
             verdicts: taken.verdicts.into_iter().map(verdict).collect(),
-            limits: Some(limits_now()),
+            limits: Some(limits_now(&self.shared)),
             out_of_place: taken.is_out_of_place,
             feed_from: taken.feed.map_or(0, |(from, _)| from),
             feed_to: taken.feed.map_or(0, |(_, to)| to),

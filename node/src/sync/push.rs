@@ -1,7 +1,7 @@
-//! Up: the journal in batches, sized by how fast the line takes them.
+//! Up: the journal in batches, sized by how fast the line takes them, several under way at once.
 
-use std::collections::BTreeSet;
-use std::time::Instant;
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
 
 use domain::limits;
 use domain::session::Head;
@@ -9,70 +9,145 @@ use domain::session::office::{self as rules, GreetAgain, Sent};
 use proto::convert;
 use proto::wire::sync as wire;
 use store::node::Entry;
+use tokio::task::JoinHandle;
+use tonic::{Response, Status};
 use transport::sign::Context;
 
-use super::{Session, head_of};
+use super::pace::Pace;
+use super::serve::jittered;
+use super::{Session, Summary, head_of};
 use crate::fold;
 
+/// In a long upload, what has come is read after so long: downloads do not wait for uploads.
+const READ_AFTER: Duration = Duration::from_secs(10);
+/// How often a busy hub is asked again in one session.
+const BUSY_MAX: u32 = 30;
+
+/// A batch that was sent and not answered yet.
+struct UnderWay {
+    first_sequence: u64,
+    sent: Head,
+    at: Instant,
+    answer: JoinHandle<Result<Response<wire::PushResponse>, Status>>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.answer.abort();
+    }
+}
+
+/// How the upload goes on after an answer.
+enum After {
+    /// With the batches that are under way.
+    GoOn,
+    /// From where the hub stands: what else is under way follows on nothing.
+    Anew,
+    /// Anew, when the hub has room (milliseconds).
+    Busy(u32),
+}
+
 impl Session {
-    /// Sends everything that the hub does not have.
-    pub(super) async fn push_all(&mut self) -> anyhow::Result<u64> {
-        let (mut sent, mut bytes_max) = (0, limits::BATCH_BYTES_START);
+    /// Sends everything that the hub does not have, and reads now and then where that takes long.
+    pub(super) async fn push_all(&mut self) -> anyhow::Result<Summary> {
+        let (mut pace, mut under_way) = (Pace::new(), VecDeque::new());
+        let (mut done, mut busy, mut read_at) = (Summary::default(), 0, Instant::now());
         loop {
-            let (epoch, after) = (self.own.epoch, self.received);
-            let fits = (limits::BATCH_CHANGES_MAX, bytes_max);
-            let entries = self
-                .app
-                .store
-                .read::<_, anyhow::Error>(move |tx| Ok(tx.entries_after(epoch, after, fits)?))
-                .await?;
-            if entries.is_empty() {
-                return Ok(sent);
+            let reads_now = !self.is_copy && read_at.elapsed() > READ_AFTER;
+            let mut is_all = false;
+            while !is_all && !reads_now && pace.has_room(under_way.len()) {
+                match self.send_after(under_way.back(), pace.bytes()).await? {
+                    Some(batch) => under_way.push_back(batch),
+                    None => is_all = true,
+                }
             }
-            let began = Instant::now();
-            let before = self.received;
-            self.push(entries).await?;
-            sent += self.received.saturating_sub(before);
-            let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            bytes_max = if took < limits::BATCH_TARGET_MS {
-                (bytes_max * 2).min(limits::BATCH_RAW_BYTES_MAX / 4)
-            } else {
-                (bytes_max / 2).max(1)
+            let Some(batch) = under_way.pop_front() else {
+                if is_all {
+                    return Ok(done);
+                }
+                done.received += self.pull_all().await?;
+                read_at = Instant::now();
+                continue;
             };
+            let before = self.received;
+            let after = self.take_push(batch, &mut pace).await?;
+            done.sent += self.received.saturating_sub(before);
+            match after {
+                After::GoOn => busy = 0,
+                After::Anew => drain(&mut under_way).await,
+                After::Busy(after_ms) => {
+                    drain(&mut under_way).await;
+                    busy += 1;
+                    anyhow::ensure!(busy <= BUSY_MAX, "the hub is busy 中心繁忙");
+                    tokio::time::sleep(jittered(after_ms.into())).await;
+                }
+            }
         }
     }
 
-    async fn push(&mut self, entries: Vec<Entry>) -> anyhow::Result<()> {
+    /// Sends what follows on the last batch under way, or on what the hub has; none where that is all.
+    async fn send_after(
+        &self,
+        last: Option<&UnderWay>,
+        bytes_max: usize,
+    ) -> anyhow::Result<Option<UnderWay>> {
+        let after = last.map_or(self.received, |last| last.sent.sequence);
+        let (epoch, fits) = (self.own.epoch, (limits::BATCH_CHANGES_MAX, bytes_max));
+        let entries = self
+            .app
+            .store
+            .read::<_, anyhow::Error>(move |tx| Ok(tx.entries_after(epoch, after, fits)?))
+            .await?;
         let (entries, batch, raw_bytes) = fitting(entries)?;
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
-            return Ok(());
+            return Ok(None);
         };
-        let (first_sequence, last_sequence, chain) = (first.sequence, last.sequence, last.chain);
+        let (first_sequence, chain) = (first.sequence, last.chain);
         let count = u32::try_from(entries.len())?;
-        let epoch = self.own.epoch;
         let text =
             convert::batch_signature_text(self.own.node, epoch, first_sequence, count, &chain);
-        let answer = self
-            .client
-            .push(wire::PushRequest {
-                incarnation: self.incarnation.clone(),
-                epoch,
-                first_sequence,
-                count,
-                raw_bytes,
-                batch: batch.into(),
-                chain: chain.to_vec().into(),
-                signature: self.signing_key.sign(Context::Batch, &text).to_vec().into(),
-            })
-            .await?
-            .into_inner();
-        let received = head_of(answer.received)?;
-        let sent = Head {
-            sequence: last_sequence,
-            chain,
+        let request = wire::PushRequest {
+            incarnation: self.incarnation.clone(),
+            epoch,
+            first_sequence,
+            count,
+            raw_bytes,
+            batch: batch.into(),
+            chain: chain.to_vec().into(),
+            signature: self.signing_key.sign(Context::Batch, &text).to_vec().into(),
         };
-        if rules::after_push(sent, received, answer.out_of_place) == Sent::Elsewhere {
-            return self.find_place(received, answer.out_of_place).await;
+        let mut client = self.client.clone();
+        Ok(Some(UnderWay {
+            first_sequence,
+            sent: Head {
+                sequence: last.sequence,
+                chain,
+            },
+            at: Instant::now(),
+            answer: tokio::spawn(async move { client.push(request).await }),
+        }))
+    }
+
+    /// Takes the answer to the oldest batch under way.
+    async fn take_push(&mut self, mut batch: UnderWay, pace: &mut Pace) -> anyhow::Result<After> {
+        let answer = match (&mut batch.answer).await? {
+            Ok(answer) => answer.into_inner(),
+            Err(refused) => {
+                let Some(after_ms) = proto::status::retry_after_ms(&refused) else {
+                    return Err(refused.into());
+                };
+                pace.is_busy();
+                return Ok(After::Busy(after_ms));
+            }
+        };
+        let in_flight_max = answer
+            .limits
+            .map_or(1, |limits| limits.pushes_in_flight_max);
+        pace.answered(batch.at, Instant::now(), in_flight_max);
+        let received = head_of(answer.received)?;
+        if rules::after_push(batch.sent, received, answer.out_of_place) == Sent::Elsewhere {
+            self.find_place(received, answer.out_of_place).await?;
+            return Ok(After::Anew);
         }
         self.received = received.sequence;
         let (from, to) = (answer.feed_from, answer.feed_to);
@@ -81,7 +156,7 @@ impl Session {
         let (own, feed, decided) = (self.own, self.app.office_feed(), answer.decided_through);
         let durable = answer.durable;
         // Of changes decided before this batch the verdicts are not listed here: they come as rows.
-        let known_from = first_sequence;
+        let known_from = batch.first_sequence;
         self.app
             .store
             .write::<_, anyhow::Error>(move |tx| {
@@ -94,7 +169,8 @@ impl Session {
                 tx.set_setting("durable", &durable.to_be_bytes())?;
                 fold::take_answer(tx, own, &feed, decided, &unknown)
             })
-            .await
+            .await?;
+        Ok(After::GoOn)
     }
 
     /// The hub has another end of this journal than the batch: go on from there where it is ours;
@@ -113,6 +189,14 @@ impl Session {
                 }
             })?;
         Ok(())
+    }
+}
+
+/// Waits until nothing is under way: what was sent may yet be taken, and is a repeat then.
+async fn drain(under_way: &mut VecDeque<UnderWay>) {
+    while let Some(mut batch) = under_way.pop_front() {
+        // Each answer would only say where the hub stood; the next batch's says where it stands.
+        let _ = (&mut batch.answer).await;
     }
 }
 

@@ -32,12 +32,17 @@ pub async fn run(app: App) {
     tokio::task::spawn_blocking(move || poll_commits(&database, &seen));
     let mut wait_ms = limits::RETRY_MS_MIN;
     loop {
+        let mut of_hub = None;
         match session(&app, &mut commits).await {
             Ok(()) => wait_ms = limits::RETRY_MS_MIN,
-            Err(error) => tracing::info!(error = %format!("{error:#}"), "the line is down"),
+            Err(error) => {
+                tracing::info!(error = %format!("{error:#}"), "the line is down");
+                of_hub = error.downcast_ref().and_then(proto::status::retry_after_ms);
+            }
         }
         note_link(&app, "down").await;
-        tokio::time::sleep(jittered(wait_ms)).await;
+        // A busy hub chooses when it is asked again.
+        tokio::time::sleep(jittered(of_hub.map_or(wait_ms, u64::from))).await;
         wait_ms = (wait_ms * 2).min(limits::RETRY_MS_MAX / 12);
     }
 }
@@ -135,7 +140,9 @@ async fn note_link(app: &App, state: &'static str) {
     }
 }
 
-fn jittered(wait_ms: u64) -> Duration {
+/// A wait of so many milliseconds, a fifth more or less: those who were cut together do not come
+/// back together.
+pub(super) fn jittered(wait_ms: u64) -> Duration {
     let random = system::random_16().map_or(50, |bytes| u64::from(bytes[0] % 41));
     Duration::from_millis(wait_ms * (80 + random) / 100)
 }

@@ -32,8 +32,6 @@ pub const PAGE_ROWS_MAX: usize = 1_000;
 pub const PAGE_BYTES_MAX: usize = 512 * 1024;
 /// How many greetings' nonces the hub remembers per node and epoch.
 pub const NONCES_KEPT: usize = 64;
-/// How many of the newest checkpoints are kept before they are thinned to hours, days and so on.
-pub const CHECKPOINTS_NEWEST: usize = 8;
 /// How long a change waits for a record that it names before it goes to a person (milliseconds).
 pub const WAITING_MS_MAX: u64 = 30 * 24 * 3600 * 1000;
 /// How long tombstones and leave entries are kept at least (milliseconds).

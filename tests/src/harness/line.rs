@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
 
 /// A relay from its own port to the hub's; cut, it refuses and drops everything.
 #[derive(Debug)]
@@ -11,7 +12,16 @@ pub struct Line {
     address: SocketAddr,
     is_up: Arc<AtomicBool>,
     open: Arc<Mutex<Vec<TcpStream>>>,
-    carried: Arc<AtomicU64>,
+    wire: Arc<Wire>,
+}
+
+/// What a line does to what it carries.
+#[derive(Debug, Default)]
+struct Wire {
+    carried: AtomicU64,
+    delay_ms: AtomicU64,
+    /// Each way; 0: as fast as it comes.
+    bytes_per_second: AtomicU64,
 }
 
 impl Line {
@@ -25,14 +35,14 @@ impl Line {
             address: listener.local_addr()?,
             is_up: Arc::new(AtomicBool::new(true)),
             open: Arc::default(),
-            carried: Arc::default(),
+            wire: Arc::default(),
         };
         let (is_up, open) = (Arc::clone(&line.is_up), Arc::clone(&line.open));
-        let carried = Arc::clone(&line.carried);
+        let wire = Arc::clone(&line.wire);
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
                 if is_up.load(Ordering::SeqCst) {
-                    relay(near, hub, &open, &carried);
+                    relay(near, hub, &open, &wire);
                 } else {
                     drop(near.shutdown(Shutdown::Both));
                 }
@@ -48,7 +58,15 @@ impl Line {
 
     /// Bytes that it has carried both ways so far, TLS and all.
     pub fn carried(&self) -> u64 {
-        self.carried.load(Ordering::SeqCst)
+        self.wire.carried.load(Ordering::SeqCst)
+    }
+
+    /// From now on bytes arrive so much later, and no more of them a second, each way; 0 for as fast
+    /// as they come.
+    pub fn slow_down(&self, delay_ms: u64, bytes_per_second: u64) {
+        self.wire.delay_ms.store(delay_ms, Ordering::SeqCst);
+        let rate = &self.wire.bytes_per_second;
+        rate.store(bytes_per_second, Ordering::SeqCst);
     }
 
     /// Cuts the line: open connections break, new ones are refused.
@@ -67,7 +85,7 @@ impl Line {
     }
 }
 
-fn relay(near: TcpStream, hub: SocketAddr, open: &Mutex<Vec<TcpStream>>, carried: &Arc<AtomicU64>) {
+fn relay(near: TcpStream, hub: SocketAddr, open: &Mutex<Vec<TcpStream>>, wire: &Arc<Wire>) {
     let Ok(far) = TcpStream::connect(hub) else {
         return;
     };
@@ -80,22 +98,41 @@ fn relay(near: TcpStream, hub: SocketAddr, open: &Mutex<Vec<TcpStream>>, carried
     }
     drop(kept);
     if let (Ok(near_in), Ok(far_in)) = (near.try_clone(), far.try_clone()) {
-        let (up, down) = (Arc::clone(carried), Arc::clone(carried));
-        std::thread::spawn(move || pump(near_in, far, &up));
-        std::thread::spawn(move || pump(far_in, near, &down));
+        carry(near_in, far, Arc::clone(wire));
+        carry(far_in, near, Arc::clone(wire));
     }
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream, carried: &AtomicU64) {
-    let mut buffer = [0; 16 * 1024];
-    while let Ok(length @ 1..) = from.read(&mut buffer) {
-        let Some(bytes) = buffer.get(..length) else {
-            break;
-        };
-        carried.fetch_add(length as u64, Ordering::SeqCst);
-        if to.write_all(bytes).is_err() {
-            break;
+/// Carries one way: what was read at one end is written at the other when its time has come.
+fn carry(mut from: TcpStream, mut to: TcpStream, wire: Arc<Wire>) {
+    // As much as a line holds that is on its way.
+    let (on_its_way, arriving) = mpsc::sync_channel::<(Instant, Vec<u8>)>(64);
+    std::thread::spawn(move || {
+        let mut buffer = [0; 16 * 1024];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            let Some(bytes) = buffer.get(..length) else {
+                break;
+            };
+            wire.carried.fetch_add(length as u64, Ordering::SeqCst);
+            let rate = wire.bytes_per_second.load(Ordering::SeqCst);
+            let micros = (length as u64 * 1_000_000).checked_div(rate);
+            std::thread::sleep(Duration::from_micros(micros.unwrap_or(0)));
+            let delay = Duration::from_millis(wire.delay_ms.load(Ordering::SeqCst));
+            if on_its_way
+                .send((Instant::now() + delay, bytes.to_vec()))
+                .is_err()
+            {
+                break;
+            }
         }
-    }
-    drop(to.shutdown(Shutdown::Both));
+    });
+    std::thread::spawn(move || {
+        for (due, bytes) in arriving {
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            if to.write_all(&bytes).is_err() {
+                break;
+            }
+        }
+        drop(to.shutdown(Shutdown::Both));
+    });
 }
