@@ -10,8 +10,6 @@ use store::{StoreError, Tx};
 use transport::keys::HubIdentity;
 use transport::revoked::AppendOnlyRegister;
 
-use crate::system;
-
 const DATABASE: &str = "hub.sqlite";
 const KEYS: &str = "keys";
 const REGISTER: &str = "register.txt";
@@ -77,13 +75,24 @@ impl App {
     /// # Errors
     /// Where there is none, or it cannot be read.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
+        Self::open_on(folder, Store::open)
+    }
+
+    /// As [`App::open`], with a store that `open_store` opens: a simulation has its own.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub fn open_on(
+        folder: &Path,
+        open_store: impl FnOnce(PathBuf, Side) -> Result<Store, StoreError>,
+    ) -> anyhow::Result<Self> {
         let identity = HubIdentity::load(&folder.join(KEYS))?;
         let path = folder.join(DATABASE);
         let connection = store::open::writer(&path, Side::Hub)?;
         let own = own_of(Tx::on(&connection))?;
         drop(connection);
         Ok(Self {
-            store: Store::open(path, Side::Hub)?,
+            store: open_store(path, Side::Hub)?,
             identity: Arc::new(identity),
             register: Arc::new(Mutex::new(AppendOnlyRegister::open(
                 &folder.join(REGISTER),

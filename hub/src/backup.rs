@@ -20,7 +20,7 @@ use transport::revoked::{AppendOnlyRegister, Entry};
 use zip::write::SimpleFileOptions;
 
 use crate::app::{self, App, Own};
-use crate::{recovery, system};
+use crate::recovery;
 
 /// How a protected backup begins.
 const PROTECTED: &[u8] = b"age-encryption.org/";
@@ -181,15 +181,39 @@ pub fn restore(
         "the backup has no keys and the folder has none: use a protected backup \
          备份中不含密钥,请使用带口令的备份"
     );
-    let mut connection = store::open::writer(&fresh, Side::Hub)
-        .with_context(|| format!("{} is not a backup of a hub 不是中心的备份", file.display()))?;
-    store::open::check(&connection)?;
     let current = folder.join(DATABASE);
     let former = current
         .exists()
         .then(|| app::own_in(&current))
         .transpose()
         .unwrap_or_default();
+    begin_again(&fresh, folder, former)
+        .with_context(|| format!("{} is not a backup of a hub 不是中心的备份", file.display()))?;
+    let aside = store::open::put_aside(&current)?;
+    for ending in ["", "-wal"] {
+        let name = format!("{DATABASE}{ending}");
+        if work.path().join(&name).exists() {
+            std::fs::rename(work.path().join(&name), folder.join(&name))?;
+        }
+    }
+    if keys.exists() {
+        if app::keys_folder(folder).exists() {
+            store::open::put_aside(&app::keys_folder(folder))?;
+        }
+        std::fs::rename(&keys, app::keys_folder(folder))?;
+    }
+    Ok(aside)
+}
+
+/// Lets the hub of an older database go on as a restored one: with an incarnation and an epoch of its
+/// own, waiting for what its nodes hold. `folder` has the register; `former` is the hub that the
+/// database replaces.
+///
+/// # Errors
+/// A file that is not a hub's database, or damaged.
+pub fn begin_again(database: &Path, folder: &Path, former: Option<Own>) -> anyhow::Result<()> {
+    let mut connection = store::open::writer(database, Side::Hub)?;
+    store::open::check(&connection)?;
     store::writer::write_on::<_, anyhow::Error>(&mut connection, |tx| {
         let before = app::own_of(tx)?;
         let epoch = former.map_or(before.epoch, |former| former.epoch.max(before.epoch)) + 1;
@@ -210,22 +234,7 @@ pub fn restore(
             recovery::add_former(tx, former.incarnation)?;
         }
         Ok(apply_register(tx, folder)?)
-    })?;
-    drop(connection);
-    let aside = store::open::put_aside(&current)?;
-    for ending in ["", "-wal"] {
-        let name = format!("{DATABASE}{ending}");
-        if work.path().join(&name).exists() {
-            std::fs::rename(work.path().join(&name), folder.join(&name))?;
-        }
-    }
-    if keys.exists() {
-        if app::keys_folder(folder).exists() {
-            store::open::put_aside(&app::keys_folder(folder))?;
-        }
-        std::fs::rename(&keys, app::keys_folder(folder))?;
-    }
-    Ok(aside)
+    })
 }
 
 /// Revocations, used codes and machines that the backup does not know of stay.

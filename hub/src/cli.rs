@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::app::App;
 use crate::config::Config;
 
 /// Whose name stands beside what is done if nobody says it.
@@ -252,59 +253,78 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
     }
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        let app = crate::app::App::open(&cli.data)?;
+        let app = App::open(&cli.data)?;
         let config = Config::load(&cli.data)?;
         let actor = cli.actor.as_deref().or(config.actor.as_deref());
         let actor = actor.unwrap_or(ACTOR);
-        let answer = match &cli.command {
-            Command::Init { .. } | Command::Restore { .. } => return Ok(()),
-            Command::Step {
-                id,
-                event,
-                organisation,
-                values,
-            } => people::step(&app, id, (event, organisation), values, actor).await?,
-            Command::Tick => serde_json::json!({"steps": crate::rules::tick(&app).await?}),
-            Command::Lease(lease) => leases::lease(&app, lease, actor).await?,
-            Command::Backup { file, protected } => backup::backup(&app, file, protected).await?,
-            Command::Recovery { command } => backup::recovery(&app, command.as_ref()).await?,
-            Command::Serve { rpc, web } => {
-                let any = SocketAddr::from(([0, 0, 0, 0], enrolment::RPC_PORT));
-                let rpc = rpc.or(config.rpc).unwrap_or(any);
-                let web = web.or(config.web).unwrap_or(WEB);
-                return Box::pin(serve::serve(app, rpc, web)).await;
-            }
-            Command::Org(org) => setup::org(&app, org, actor).await?,
-            Command::Office(office) => setup::office(&app, office, actor).await?,
-            Command::Code(wanted) => enrolment::code(&app, wanted, &config.addresses).await?,
-            Command::Enrolment(command) => enrolment::enrolment(&app, command).await?,
-            Command::Status => crate::web::status(&app).await?,
-            Command::Verify => verify::verify(&app).await?,
-            Command::Conflicts => look::conflicts(&app).await?,
-            Command::Quarantine { command } => {
-                look::quarantine(&app, command.as_ref(), actor).await?
-            }
-            Command::Merge { kept, other, take } => {
-                merge::merge(&app, (kept, other), take, actor).await?
-            }
-            Command::Unmerge { id } => merge::unmerge(&app, id, actor).await?,
-            Command::Duplicates => merge::duplicates(&app).await?,
-            Command::History { id } => look::history(&app, id).await?,
-            Command::Explain { id } => look::explain(&app, id).await?,
-            Command::Export { kind, file } => look::export(&app, kind, file).await?,
-            Command::Settle { id, keep } => desk::settle(&app, id, keep, actor).await?,
-            Command::Add { kind, values } => desk::add(&app, kind, values, actor).await?,
-            Command::Set { record, values } => desk::set(&app, record, values, actor).await?,
-            Command::List {
-                kind,
-                office,
-                conditions,
-                limit,
-            } => desk::list(&app, kind, office.as_deref(), conditions, *limit).await?,
-            Command::Get { id } => desk::get(&app, id).await?,
-            Command::Transfer(transfer) => people::transfer(&app, transfer, actor).await?,
-        };
+        if let Command::Serve { rpc, web } = &cli.command {
+            let any = SocketAddr::from(([0, 0, 0, 0], enrolment::RPC_PORT));
+            let rpc = rpc.or(config.rpc).unwrap_or(any);
+            let web = web.or(config.web).unwrap_or(WEB);
+            return Box::pin(serve::serve(app, rpc, web)).await;
+        }
+        let answer = answer(&app, cli, actor, &config.addresses).await?;
         console::answer::answer(cli.json, &answer);
         Ok(())
     })
+}
+
+/// Carries out one command line on an opened hub and answers what `--json` would print; the folder
+/// that it names is not looked at. Commands that end or replace the hub answer nothing.
+///
+/// # Errors
+/// A line that cannot be read; what the command refuses or fails with.
+pub async fn command(app: &App, line: &[&str]) -> anyhow::Result<serde_json::Value> {
+    let name = std::iter::once("lianxin-hub");
+    let cli = Cli::try_parse_from(name.chain(line.iter().copied()))?;
+    let actor = cli.actor.as_deref().unwrap_or(ACTOR);
+    Box::pin(answer(app, &cli, actor, &[])).await
+}
+
+async fn answer(
+    app: &App,
+    cli: &Cli,
+    actor: &str,
+    addresses: &[String],
+) -> anyhow::Result<serde_json::Value> {
+    match &cli.command {
+        Command::Init { .. } | Command::Restore { .. } | Command::Serve { .. } => {
+            Ok(serde_json::Value::Null)
+        }
+        Command::Step {
+            id,
+            event,
+            organisation,
+            values,
+        } => people::step(app, id, (event, organisation), values, actor).await,
+        Command::Tick => Ok(serde_json::json!({"steps": crate::rules::tick(app).await?})),
+        Command::Lease(lease) => leases::lease(app, lease, actor).await,
+        Command::Backup { file, protected } => backup::backup(app, file, protected).await,
+        Command::Recovery { command } => backup::recovery(app, command.as_ref()).await,
+        Command::Org(org) => setup::org(app, org, actor).await,
+        Command::Office(office) => setup::office(app, office, actor).await,
+        Command::Code(wanted) => enrolment::code(app, wanted, addresses).await,
+        Command::Enrolment(command) => enrolment::enrolment(app, command).await,
+        Command::Status => Ok(crate::web::status(app).await?),
+        Command::Verify => verify::verify(app).await,
+        Command::Conflicts => look::conflicts(app).await,
+        Command::Quarantine { command } => look::quarantine(app, command.as_ref(), actor).await,
+        Command::Merge { kept, other, take } => merge::merge(app, (kept, other), take, actor).await,
+        Command::Unmerge { id } => merge::unmerge(app, id, actor).await,
+        Command::Duplicates => merge::duplicates(app).await,
+        Command::History { id } => look::history(app, id).await,
+        Command::Explain { id } => look::explain(app, id).await,
+        Command::Export { kind, file } => look::export(app, kind, file).await,
+        Command::Settle { id, keep } => desk::settle(app, id, keep, actor).await,
+        Command::Add { kind, values } => desk::add(app, kind, values, actor).await,
+        Command::Set { record, values } => desk::set(app, record, values, actor).await,
+        Command::List {
+            kind,
+            office,
+            conditions,
+            limit,
+        } => desk::list(app, kind, office.as_deref(), conditions, *limit).await,
+        Command::Get { id } => desk::get(app, id).await,
+        Command::Transfer(transfer) => people::transfer(app, transfer, actor).await,
+    }
 }

@@ -132,8 +132,7 @@ pub fn step(
         args,
         now_ms,
     )?);
-    let id = crate::system::new_record_id()
-        .map_err(|error| store::StoreError::Disk(error.to_string()))?;
+    let id = system::new_record_id().map_err(|error| store::StoreError::Disk(error.to_string()))?;
     let key = RecordKey {
         kind: step::KIND_NUMBER,
         id,

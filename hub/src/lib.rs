@@ -14,5 +14,4 @@ pub mod leases;
 pub mod recovery;
 pub mod rpc;
 pub mod rules;
-pub mod system;
 pub mod web;

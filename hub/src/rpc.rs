@@ -17,10 +17,13 @@ use proto::wire::enrolment::enrolment_server::EnrolmentServer;
 use proto::wire::sync::sync_server::SyncServer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_stream::StreamExt as _;
+use tonic::service::Routes;
 
 use domain::id::NodeId;
 
 use crate::app::App;
+
+pub use connection::Peer;
 
 /// How long a peer may take for its handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -96,6 +99,17 @@ impl Shared {
     }
 }
 
+/// What answers calls: of a caller whose certificate stands in the request's extensions as a
+/// [`Peer`].
+pub fn services(shared: Shared) -> Routes {
+    let sync = SyncServer::new(sync::SyncService::new(shared.clone()))
+        .max_decoding_message_size(CALL_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let enrolment = EnrolmentServer::new(enrolment::EnrolmentService::new(shared))
+        .max_decoding_message_size(64 * 1024);
+    Routes::new(sync).add_service(enrolment)
+}
+
 /// Serves until `stop` resolves; answers the address once it listens.
 ///
 /// # Errors
@@ -106,7 +120,7 @@ pub async fn serve(
     ready: tokio::sync::oneshot::Sender<SocketAddr>,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let clock: transport::tls::Clock = Arc::new(|| crate::system::now_ms().cast_signed());
+    let clock: transport::tls::Clock = Arc::new(|| system::now_ms().cast_signed());
     let config = transport::tls::server_config(&shared.app.identity, clock)?;
     let listener = transport::tls::listen(address)?;
     let local = listener.local_addr()?;
@@ -116,20 +130,13 @@ pub async fn serve(
     let _ = ready.send(local);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<SyncServer<sync::SyncService>>().await;
-    let sync = SyncServer::new(sync::SyncService::new(shared.clone()))
-        .max_decoding_message_size(CALL_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    let enrolment = EnrolmentServer::new(enrolment::EnrolmentService::new(shared))
-        .max_decoding_message_size(64 * 1024);
     tonic::transport::Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .http2_max_pending_accept_reset_streams(Some(32))
         .http2_max_header_list_size(16 * 1024)
-        .add_service(health_service)
-        .add_service(sync)
-        .add_service(enrolment)
+        .add_routes(services(shared).add_service(health_service))
         .serve_with_incoming_shutdown(incoming, stop)
         .await?;
     Ok(())

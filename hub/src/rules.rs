@@ -12,7 +12,7 @@ use store::{Filter, StoreError, Tx};
 use crate::app::App;
 use crate::authority::Round;
 use crate::error::HubError;
-use crate::{desk, leases, recovery, system};
+use crate::{desk, leases, recovery};
 
 /// Cases and notes that one tick looks at.
 const DUE_MAX: usize = 10_000;

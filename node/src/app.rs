@@ -1,12 +1,15 @@
 //! An opened data folder: store, keys, and who this node is.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use domain::id::{NodeId, OfficeId};
 use store::open::Side;
 use store::writer::Store;
 use store::{StoreError, Tx};
 use transport::keys::NodeKeys;
+
+use crate::line::{Dial, OverTls};
 
 const DATABASE: &str = "node.sqlite";
 const KEYS: &str = "node-keys.toml";
@@ -23,6 +26,8 @@ pub struct App {
     pub own: Own,
     /// Where the hub is, if somebody said other than what the code did (`host:port`).
     pub hub_addresses: Vec<String>,
+    /// How the hub is reached.
+    pub dial: Arc<dyn Dial>,
 }
 
 /// Whose journal the node writes; zero everywhere before it is enrolled.
@@ -40,6 +45,17 @@ pub struct Own {
 const OWN: &str = "own";
 
 impl Own {
+    /// Whose journal the machine with these keys writes.
+    pub fn of_keys(keys: &NodeKeys) -> Self {
+        keys.identity
+            .as_ref()
+            .map_or_else(Self::default, |identity| Self {
+                node: NodeId::new(identity.node),
+                epoch: identity.epoch,
+                office: OfficeId::new(identity.office),
+            })
+    }
+
     /// Whose journal this store is written under now: another process may have enrolled the node or
     /// moved to another epoch since this one looked.
     ///
@@ -93,28 +109,33 @@ impl App {
     /// # Errors
     /// Where there is none, it cannot be read, or its keys are another machine's.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
+        Self::open_on(folder, Store::open, Arc::new(OverTls))
+    }
+
+    /// As [`App::open`], with a store that `open_store` opens and the hub at the end of `dial`: a
+    /// simulation has its own.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub fn open_on(
+        folder: &Path,
+        open_store: impl FnOnce(PathBuf, Side) -> Result<Store, StoreError>,
+        dial: Arc<dyn Dial>,
+    ) -> anyhow::Result<Self> {
         let path = folder.join(DATABASE);
         anyhow::ensure!(
             path.exists(),
             "no node in {}: run init first 该文件夹尚未初始化",
             folder.display()
         );
-        let keys = NodeKeys::load(&folder.join(KEYS))?;
-        let own = keys
-            .identity
-            .as_ref()
-            .map_or_else(Own::default, |identity| Own {
-                node: NodeId::new(identity.node),
-                epoch: identity.epoch,
-                office: OfficeId::new(identity.office),
-            });
-        let app = Self {
-            store: Store::open(path, Side::Node)?,
+        let own = Own::of_keys(&NodeKeys::load(&folder.join(KEYS))?);
+        Ok(Self {
+            store: open_store(path, Side::Node)?,
             folder: folder.to_path_buf(),
             own,
             hub_addresses: Vec::new(),
-        };
-        Ok(app)
+            dial,
+        })
     }
 
     /// The key file as it is now.

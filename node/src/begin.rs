@@ -10,7 +10,6 @@ use store::{Filter, StoreError, Tx};
 
 use crate::app::Own;
 use crate::journal::Values;
-use crate::system;
 
 /// Records that name one record and are looked at: more than any has.
 const NAMING_MAX: usize = 10_000;

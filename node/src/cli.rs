@@ -264,6 +264,18 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
     })
 }
 
+/// Carries out one command line on an opened node and answers what `--json` would print; the folder
+/// that it names is not looked at. Commands that end or replace the node answer nothing.
+///
+/// # Errors
+/// A line that cannot be read; what the command refuses or fails with.
+pub async fn command(app: &App, line: &[&str]) -> anyhow::Result<serde_json::Value> {
+    let name = std::iter::once("lianxin-node");
+    let cli = Cli::try_parse_from(name.chain(line.iter().copied()))?;
+    let actor = cli.actor.as_deref().unwrap_or(ACTOR);
+    Box::pin(answer(app, &cli, actor)).await
+}
+
 async fn answer(app: &App, cli: &Cli, actor: &str) -> anyhow::Result<serde_json::Value> {
     match &cli.command {
         Command::Init | Command::Serve { .. } | Command::Restore { .. } => {

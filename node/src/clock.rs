@@ -7,8 +7,6 @@
 use domain::clock::{SUSPECT_OFFSET_MS, Timestamp};
 use store::{StoreError, Tx};
 
-use crate::system;
-
 /// The setting with the last timestamp.
 const CLOCK: &str = "clock";
 /// The setting with what the clocks showed when they were last read: wall, uptime, boot.

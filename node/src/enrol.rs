@@ -11,7 +11,7 @@ use transport::keys::EnrolmentAnswer;
 use transport::tls::ClientTls;
 
 use crate::app::{App, Own};
-use crate::{clock, rewrite, sync, system};
+use crate::{clock, rewrite, sync};
 
 /// How long the hub may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -92,8 +92,8 @@ pub async fn go_on(app: &App) -> anyhow::Result<Joined> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let tls = ClientTls::enrolling(code.root_hash, sync::clock())?;
-    let channel = sync::connect_any(app, &code.addresses, &tls).await?;
-    let mut client = EnrolmentClient::new(channel);
+    let line = sync::connect_any(app, &code.addresses, &tls).await?;
+    let mut client = EnrolmentClient::new(line);
     let answer = tokio::time::timeout(ANSWER_WITHIN, client.enroll(request))
         .await??
         .into_inner();

@@ -27,8 +27,8 @@ use exchange::{
 use store::{StoreError, Tx};
 
 use crate::app::{App, Own};
+use crate::begin;
 use crate::journal::{self, Values};
-use crate::{begin, system};
 
 /// What an import is asked to do.
 #[derive(Debug, Clone)]

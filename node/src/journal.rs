@@ -12,7 +12,7 @@ use store::Tx;
 use store::node::Entry;
 
 use crate::app::Own;
-use crate::{clock, system};
+use crate::clock;
 
 /// Fields by number, canonical bytes.
 pub type Values = Vec<(u16, Vec<u8>)>;

@@ -22,8 +22,8 @@ use store::{Filter, Tx};
 use transport::mark::LeaseMarks;
 
 use crate::app::Own;
+use crate::fold;
 use crate::journal::Values;
-use crate::{fold, system};
 
 /// The year of the numbers that are given out today.
 fn year_now() -> u16 {

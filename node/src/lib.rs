@@ -12,7 +12,7 @@ pub mod fold;
 pub mod import;
 pub mod journal;
 pub mod letters;
+pub mod line;
 pub mod rewrite;
 pub mod sync;
-pub mod system;
 pub mod web;

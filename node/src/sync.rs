@@ -9,29 +9,22 @@ mod report;
 mod serve;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::change::Hash;
 use domain::session::office::{self as rules, Next, Parting};
 use domain::session::{Head, Standing};
-use hyper_util::rt::TokioIo;
 use prost::bytes::Bytes;
 use proto::wire::sync as wire;
 use proto::wire::sync::sync_client::SyncClient;
-use tonic::transport::{Channel, Endpoint, Uri};
-use tower::service_fn;
 use transport::tls::ClientTls;
 
 pub use serve::run;
 
 use crate::app::{App, Own};
-use crate::{clock as hybrid, journal, rewrite, system};
+use crate::line::Line;
+use crate::{clock as hybrid, journal, rewrite};
 
-/// How long a connection may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// How long a call may take on a slow line.
-const CALL_WITHIN: Duration = Duration::from_mins(2);
 /// A message's greatest size.
 const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
@@ -54,41 +47,17 @@ pub fn clock() -> transport::tls::Clock {
     Arc::new(|| system::now_ms().cast_signed())
 }
 
-/// A channel to the hub.
+/// A line to the first address that answers: those that somebody named, else those of the code.
 ///
 /// # Errors
-/// What a person can act on: unreachable, not the hub of the code, refused.
-pub async fn connect(address: &str, tls: &ClientTls) -> anyhow::Result<Channel> {
-    let (config, address) = (Arc::clone(tls.config()), address.to_owned());
-    let connector = service_fn(move |_: Uri| {
-        let (config, address) = (Arc::clone(&config), address.clone());
-        async move {
-            let stream = transport::tls::connect(&address, &config, CONNECT_WITHIN).await?;
-            Ok::<_, transport::TransportError>(TokioIo::new(stream))
-        }
-    });
-    let endpoint = Endpoint::from_static("http://hub.lianxin.internal")
-        .timeout(CALL_WITHIN)
-        .http2_keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(20));
-    Ok(endpoint.connect_with_connector(connector).await?)
-}
-
-/// A channel to the first address that answers: those that somebody named, else those of the code.
-///
-/// # Errors
-/// As [`connect`], of the last address.
-pub async fn connect_any(
-    app: &App,
-    of_code: &[String],
-    tls: &ClientTls,
-) -> anyhow::Result<Channel> {
+/// As [`crate::line::Dial::dial`], of the last address.
+pub async fn connect_any(app: &App, of_code: &[String], tls: &ClientTls) -> anyhow::Result<Line> {
     let named = &app.hub_addresses;
     let addresses = if named.is_empty() { of_code } else { named };
     let mut last = anyhow::anyhow!("the hub's address is not known 未设置中心地址");
     for address in addresses {
-        match connect(address, tls).await {
-            Ok(channel) => return Ok(channel),
+        match app.dial.dial(address, tls).await {
+            Ok(line) => return Ok(line),
             Err(error) => last = error,
         }
     }
@@ -100,7 +69,7 @@ pub async fn connect_any(
 pub struct Session {
     app: App,
     own: Own,
-    client: SyncClient<Channel>,
+    client: SyncClient<Line>,
     incarnation: Bytes,
     signing_key: transport::sign::SigningKey,
     hub_key: transport::sign::VerifyingKey,
@@ -144,8 +113,8 @@ impl Session {
         keys.enrolled()?;
         let identity = keys.identity.context("not enrolled")?;
         let tls = ClientTls::enrolled(&identity, clock())?;
-        let channel = connect_any(app, &identity.hub_addresses, &tls).await?;
-        let client = SyncClient::new(channel)
+        let line = connect_any(app, &identity.hub_addresses, &tls).await?;
+        let client = SyncClient::new(line)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
         Ok(Self {

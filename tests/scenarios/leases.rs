@@ -418,7 +418,7 @@ fn a_new_year_brings_new_numbers_and_voids_the_rest_of_the_old() -> anyhow::Resu
     city.kill_hub()?;
     city.office(0)?.line.restore();
     // Into the next year, wherever this one stands; on the way certificates are renewed.
-    let today = china_date_of(lianxin_hub::system::now_ms().cast_signed());
+    let today = china_date_of(system::now_ms().cast_signed());
     let ahead = (368 - i64::from(today.day_of_year())) * DAY_S;
     let mut at = 0;
     while at + RENEWED_WITHIN_S < ahead {

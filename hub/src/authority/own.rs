@@ -25,8 +25,7 @@ impl Round<'_> {
             .chain(made.iter().map(|change| (&change.header, &change.body)));
         let (mut changes, mut bytes) = (Vec::new(), 0);
         for (header, body) in parts {
-            let salt =
-                crate::system::random_16().map_err(|error| StoreError::Disk(error.to_string()))?;
+            let salt = system::random_16().map_err(|error| StoreError::Disk(error.to_string()))?;
             let raw = convert::encode_change(header, body, salt);
             bytes += raw.header.len() + raw.body.len();
             changes.push(raw);

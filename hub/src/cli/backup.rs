@@ -10,7 +10,7 @@ use super::machines::decide_kept;
 use crate::app::App;
 use crate::backup::{self, Protection};
 use crate::error::HubError;
-use crate::{leases, recovery, system};
+use crate::{leases, recovery};
 
 /// Shortest passphrase that is taken.
 const PASSPHRASE_CHARS_MIN: usize = 12;

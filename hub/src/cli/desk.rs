@@ -14,7 +14,6 @@ use store::{Filter, Tx};
 use crate::app::App;
 use crate::desk::{self, Values};
 use crate::error::HubError;
-use crate::system;
 use console::answer::record_json;
 
 /// The kind that a person names.

@@ -12,7 +12,6 @@ use transport::code::{EnrolmentCode, expiry, generate_secret, secret_hash};
 use super::desk::organisation_named;
 use crate::app::App;
 use crate::error::HubError;
-use crate::system;
 
 /// The port for nodes where `serve` was not told another.
 pub(super) const RPC_PORT: u16 = 7443;

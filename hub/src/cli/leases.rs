@@ -16,7 +16,7 @@ use store::Tx;
 use super::desk::organisation_named;
 use crate::app::App;
 use crate::error::HubError;
-use crate::{leases, system};
+use crate::leases;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Lease {

@@ -8,7 +8,6 @@ use super::desk::organisation_named;
 use crate::app::App;
 use crate::authority;
 use crate::error::HubError;
-use crate::system;
 
 /// Every machine that enrolled for an office, with what the hub has of its journals.
 pub(super) async fn list(app: &App, code: &str) -> anyhow::Result<Value> {

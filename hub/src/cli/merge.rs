@@ -14,8 +14,8 @@ use store::{Filter, Tx};
 
 use super::desk::{applied, record};
 use crate::app::App;
+use crate::desk;
 use crate::error::HubError;
-use crate::{desk, system};
 
 /// Members of one person that are looked at.
 const MEMBERS_MAX: usize = 100;

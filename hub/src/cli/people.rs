@@ -102,7 +102,7 @@ async fn batch(
     args.push((step::VARIANT, b"whole_organisation".to_vec()));
     let key = RecordKey {
         kind: case::KIND_NUMBER,
-        id: crate::system::new_record_id()?,
+        id: system::new_record_id()?,
     };
     let acting = organisation_named(app, acting).await?;
     take_step(app, key, ("create_batch", acting), args, actor).await?;

@@ -11,7 +11,6 @@ use super::enrolment;
 use crate::app::App;
 use crate::error::HubError;
 use crate::rpc::{self, Shared};
-use crate::system;
 
 /// How often the hub looks for what days bring.
 const TICK: Duration = Duration::from_hours(1);

@@ -20,7 +20,6 @@ use super::desk::{self, applied, organisation_named};
 use crate::app::App;
 use crate::desk::Values;
 use crate::error::HubError;
-use crate::system;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Org {

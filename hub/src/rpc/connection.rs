@@ -11,7 +11,7 @@ use transport::tls::TlsConnection;
 
 /// Who is at the other end; none where no certificate was shown.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub Option<PeerIdentity>);
+pub struct Peer(pub Option<PeerIdentity>);
 
 /// An accepted connection.
 pub(super) struct Connection(TlsConnection);

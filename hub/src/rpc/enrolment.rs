@@ -15,7 +15,6 @@ use transport::revoked::Entry;
 
 use super::Shared;
 use crate::error::HubError;
-use crate::system;
 
 /// Characters of a machine's name that are kept.
 const MACHINE_CHARS_MAX: usize = 100;

@@ -25,7 +25,7 @@ impl Shared {
     /// The calling node, unless its certificate has ended, a newer one is in use, or it was revoked.
     pub(super) async fn caller<T>(&self, request: &Request<T>) -> Result<Node, Status> {
         let peer = Self::peer(request)?;
-        match peer.validity(crate::system::now_ms().cast_signed()) {
+        match peer.validity(system::now_ms().cast_signed()) {
             Validity::Expired => return Err(CallRefused::Expired.into()),
             Validity::Valid | Validity::NotYetValid => {}
         }
@@ -51,7 +51,7 @@ impl Shared {
         request: &Request<T>,
     ) -> Result<(Node, PeerIdentity), Status> {
         let peer = Self::peer(request)?;
-        let now_s = crate::system::now_ms().cast_signed() / 1000;
+        let now_s = system::now_ms().cast_signed() / 1000;
         if now_s.saturating_sub(peer.not_after_unix_s) > RENEW_AFTER_END_S_MAX {
             return Err(CallRefused::NotAllowed("expired too long ago: enrol again").into());
         }

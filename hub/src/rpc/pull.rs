@@ -22,7 +22,7 @@ use super::Shared;
 use super::sync::feeds_of;
 use crate::app::App;
 use crate::error::HubError;
-use crate::{recovery, system};
+use crate::recovery;
 
 /// Prefixes that one call describes.
 const PREFIXES_MAX: usize = 256;
@@ -39,7 +39,7 @@ pub(super) fn stream(
     room: OwnedSemaphorePermit,
 ) -> ReceiverStream<Result<wire::Page, Status>> {
     let (pages, stream) = mpsc::channel(PAGES_AHEAD);
-    tokio::spawn(async move {
+    tokio::spawn(system::carry(async move {
         // Held until the last page is taken, or the reader goes away.
         let _room = room;
         let allowed = feeds_of(&node);
@@ -66,7 +66,7 @@ pub(super) fn stream(
                 }
             }
         }
-    });
+    }));
     ReceiverStream::new(stream)
 }
 
@@ -145,7 +145,7 @@ fn wire_digest(digest: &Digest, signature: &[u8]) -> wire::FeedDigest {
 /// Tells which feeds have grown, as they grow; ends when the node is revoked.
 pub(super) fn watch(shared: Shared, node: Node) -> ReceiverStream<Result<wire::FeedHead, Status>> {
     let (heads, stream) = mpsc::channel(8);
-    tokio::spawn(async move {
+    tokio::spawn(system::carry(async move {
         let mut commits = shared.commits.clone();
         let mut told: Vec<Head> = Vec::new();
         loop {
@@ -170,7 +170,7 @@ pub(super) fn watch(shared: Shared, node: Node) -> ReceiverStream<Result<wire::F
                 return;
             }
         }
-    });
+    }));
     ReceiverStream::new(stream)
 }
 

@@ -19,7 +19,7 @@ use super::{Shared, pull};
 use crate::authority::{self, Pushed};
 use crate::error::HubError;
 use crate::greet::{self, Greeting};
-use crate::{leases, system};
+use crate::leases;
 
 /// The sync service.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use super::records::{found, organisation_in, read_id, read_values};
 use crate::app::App;
 use crate::journal::Values;
 use crate::journal::{self};
-use crate::{fold, letters, system};
+use crate::{fold, letters};
 use console::answer::record_json;
 
 /// What a step is until the hub has decided it.

@@ -14,8 +14,8 @@ use store::{Filter, Tx};
 
 use super::records::{found, read_id, read_values};
 use crate::app::{App, Own};
+use crate::fold;
 use crate::journal::{self, Values};
-use crate::{fold, system};
 
 /// Records of one kind that are shown about another.
 const SHOWN_MAX: usize = 1_000;

@@ -13,7 +13,7 @@ use store::{Filter, Tx};
 
 use crate::app::App;
 use crate::journal::{self, Values};
-use crate::{begin, fold, system};
+use crate::{begin, fold};
 use console::answer::record_json;
 
 /// The kind that a person names.

@@ -9,7 +9,7 @@ use transport::lock::ServeLock;
 
 use crate::app::App;
 use crate::enrol::{self, Joined};
-use crate::{sync, system, web};
+use crate::{sync, web};
 
 /// How long `sync --wait` waits for the serving process.
 const WAIT_MAX: Duration = Duration::from_mins(1);

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::Session;
 use crate::app::Own;
-use crate::{letters, system};
+use crate::letters;
 
 /// In a session the hub is asked for the same numbers at most so often.
 const ASK_AGAIN: Duration = Duration::from_mins(1);

@@ -1,8 +1,9 @@
 //! How large batches are and how many are under way, from how fast the line and the hub take them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::limits;
+use tokio::time::Instant;
 
 /// A whole batch is a quarter of what the hub takes at most, so that several fit into its room.
 const BYTES_MAX: usize = limits::BATCH_RAW_BYTES_MAX / 4;

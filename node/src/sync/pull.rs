@@ -12,7 +12,6 @@ use transport::sign::Context;
 
 use super::{Session, report};
 use crate::fold::{self, Page};
-use crate::system;
 
 /// A feed read to its head.
 struct Reached {

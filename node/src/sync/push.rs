@@ -1,7 +1,7 @@
 //! Up: the journal in batches, sized by how fast the line takes them, several under way at once.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::limits;
 use domain::session::Head;
@@ -10,6 +10,7 @@ use proto::convert;
 use proto::wire::sync as wire;
 use store::node::Entry;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tonic::{Response, Status};
 use transport::sign::Context;
 
@@ -124,7 +125,7 @@ impl Session {
                 chain,
             },
             at: Instant::now(),
-            answer: tokio::spawn(async move { client.push(request).await }),
+            answer: tokio::spawn(system::carry(async move { client.push(request).await })),
         }))
     }
 

@@ -11,9 +11,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Session, note_success};
-use crate::app::App;
+use crate::app::{App, Own};
 use crate::enrol::{self, Joined};
-use crate::system;
 
 /// How often the database is asked whether anybody has written.
 const COMMIT_POLL: Duration = Duration::from_millis(100);
@@ -25,11 +24,16 @@ const WANTED: u64 = 1000;
 /// With nothing to do, a session looks again after so long.
 const IDLE: Duration = Duration::from_mins(1);
 
-/// Runs until the process ends.
+/// Runs until the process ends, with commits of every process as the database tells them.
 pub async fn run(app: App) {
-    let (seen, mut commits) = watch::channel(0u64);
+    let (seen, commits) = watch::channel(0u64);
     let database = app.database();
     tokio::task::spawn_blocking(move || poll_commits(&database, &seen));
+    run_with(app, commits).await;
+}
+
+/// Runs until the process ends; `commits` moves to the journal's mark whenever anybody has written.
+pub async fn run_with(app: App, mut commits: watch::Receiver<u64>) {
     let mut wait_ms = limits::RETRY_MS_MIN;
     loop {
         let mut of_hub = None;
@@ -50,7 +54,7 @@ pub async fn run(app: App) {
 async fn session(app: &App, commits: &mut watch::Receiver<u64>) -> anyhow::Result<()> {
     let mut current = app.clone();
     go_on_enrolling(&current).await?;
-    current.own = App::open(&app.folder)?.own;
+    current.own = Own::of_keys(&current.keys()?);
     let mut session = Session::open(&current).await?;
     let watch = wire::WatchRequest {
         incarnation: session.incarnation.clone(),
@@ -70,6 +74,7 @@ async fn session(app: &App, commits: &mut watch::Receiver<u64>) -> anyhow::Resul
         };
         // Nothing is awaited in an arm: what an arm has taken is never lost to another.
         let event = tokio::select! {
+            biased;
             changed = commits.changed() => {
                 changed?;
                 let before = std::mem::replace(&mut wanted, *commits.borrow_and_update() % WANTED);

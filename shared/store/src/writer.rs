@@ -2,10 +2,11 @@
 //!
 //! Jobs are closures over the connection, run one after another, each in a transaction of its own
 //! that commits before the caller hears anything. The queue is bounded: who comes when it is full
-//! waits.
+//! waits. A simulator, which runs many programs in one thread, has jobs run where they are called.
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -23,8 +24,15 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 /// The store of a running program: a thread that writes, and readers opened on demand.
 #[derive(Debug, Clone)]
 pub struct Store {
-    jobs: mpsc::Sender<Job>,
+    writer: Writer,
     path: PathBuf,
+}
+
+/// Where jobs run.
+#[derive(Debug, Clone)]
+enum Writer {
+    Thread(mpsc::Sender<Job>),
+    Caller(Arc<Mutex<Connection>>),
 }
 
 impl Store {
@@ -43,7 +51,20 @@ impl Store {
                 }
             })
             .map_err(|error| StoreError::Broken(error.to_string()))?;
-        Ok(Self { jobs, path })
+        Ok(Self {
+            writer: Writer::Thread(jobs),
+            path,
+        })
+    }
+
+    /// Opens the database with jobs that run on the caller's thread, one after another, reading ones
+    /// too: for programs that run in a simulation.
+    pub fn open_on_caller(path: PathBuf, side: Side) -> Result<Self, StoreError> {
+        let connection = open::writer(&path, side)?;
+        Ok(Self {
+            writer: Writer::Caller(Arc::new(Mutex::new(connection))),
+            path,
+        })
     }
 
     /// Runs `work` in one transaction on the writer's thread; its changes are durable when this
@@ -56,12 +77,16 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        let jobs = match &self.writer {
+            Writer::Thread(jobs) => jobs,
+            Writer::Caller(connection) => return write_on(&mut own(connection), work),
+        };
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             // A caller that has gone away does not undo what was committed.
             let _ = answer.send(write_on(connection, work));
         });
-        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -74,6 +99,11 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        if let Writer::Caller(connection) = &self.writer {
+            let mut connection = own(connection);
+            let snapshot = connection.transaction().map_err(StoreError::from)?;
+            return work(Tx::on(&snapshot));
+        }
         let path = self.path.clone();
         tokio::task::spawn_blocking(move || {
             let mut connection = open::reader(&path)?;
@@ -83,6 +113,11 @@ impl Store {
         .await
         .map_err(|_| StoreError::Closed)?
     }
+}
+
+/// A job that panicked was rolled back: the connection is as good as before.
+fn own(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs `work` in one immediate transaction on a connection of the caller's own.
