@@ -12,6 +12,8 @@ mod serve;
 mod setup;
 mod verify;
 
+pub use serve::decide_what_is_stored;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;

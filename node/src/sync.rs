@@ -19,7 +19,7 @@ use proto::wire::sync as wire;
 use proto::wire::sync::sync_client::SyncClient;
 use transport::tls::ClientTls;
 
-pub use serve::run;
+pub use serve::{run, run_with};
 
 use crate::app::{App, Own};
 use crate::line::Line;

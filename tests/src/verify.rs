@@ -3,6 +3,7 @@
 //! The steps run one after another, each with its output as it comes; the first that fails is the
 //! last. At the end stands what each took.
 
+mod proto;
 mod report;
 mod steps;
 

@@ -77,7 +77,7 @@ async fn tick_every_hour(app: App) {
 }
 
 /// Decides what was stored and not decided at once: after a recovery, or when a copy was named.
-async fn decide_what_is_stored(app: App, mut commits: watch::Receiver<u64>) {
+pub async fn decide_what_is_stored(app: App, mut commits: watch::Receiver<u64>) {
     loop {
         let journals = app.store.read::<_, HubError>(|tx| Ok(tx.journals()?)).await;
         let behind = journals

@@ -28,6 +28,7 @@ pub struct Step {
 enum What {
     SystemPackages,
     Toolchain,
+    ProtoLint,
     Cargo(&'static [&'static str]),
 }
 
@@ -43,6 +44,10 @@ pub fn steps() -> Vec<Step> {
             what: What::Toolchain,
         },
         Step::cargo("format", &["fmt", "--all", "--check"]),
+        Step {
+            name: "wire",
+            what: What::ProtoLint,
+        },
         Step::cargo(
             "clippy",
             &[
@@ -73,6 +78,7 @@ impl Step {
         match self.what {
             What::SystemPackages => "a C compiler with its linker and headers".to_owned(),
             What::Toolchain => "rustfmt and clippy".to_owned(),
+            What::ProtoLint => "buf lint, where npm can bring it".to_owned(),
             What::Cargo(arguments) => format!("cargo {}", arguments.join(" ")),
         }
     }
@@ -82,6 +88,7 @@ impl Step {
         match self.what {
             What::SystemPackages => system_packages(),
             What::Toolchain => toolchain(root),
+            What::ProtoLint => super::proto::lint(root),
             What::Cargo(arguments) => succeed(cargo(root).args(arguments)),
         }
     }
@@ -203,6 +210,7 @@ mod tests {
             shown[2..],
             [
                 "cargo fmt --all --check",
+                "buf lint, where npm can bring it",
                 "cargo clippy --workspace --all-targets -- -D warnings",
                 "cargo build --workspace",
                 "cargo test --workspace",

@@ -1,0 +1,254 @@
+//! The disks of all machines of one simulation: what programs see, what is on its way, and what a
+//! power cut leaves.
+//!
+//! A write is *live* at once and *durable* with the next sync of its file. A power cut keeps a random
+//! part of what was not synced: whole writes or not, torn at sectors, a torn sector garbled. Making and
+//! deleting a file is durable at once.
+
+mod vfs;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::chance::Chance;
+
+pub use vfs::register;
+
+/// What tears: a disk writes a sector whole or garbles it.
+const SECTOR: usize = 512;
+
+thread_local! {
+    static DISKS: RefCell<Disks> = RefCell::default();
+}
+
+/// All files and machines of this thread's simulation.
+#[derive(Debug, Default)]
+struct Disks {
+    files: BTreeMap<String, Rc<RefCell<File>>>,
+    machines: BTreeMap<String, Rc<RefCell<Machine>>>,
+}
+
+/// Something that was written and not synced yet.
+#[derive(Debug, Clone)]
+enum Pending {
+    Write { offset: usize, bytes: Vec<u8> },
+    Truncate(usize),
+}
+
+/// One file.
+#[derive(Debug, Default)]
+pub struct File {
+    live: Vec<u8>,
+    durable: Vec<u8>,
+    pending: Vec<Pending>,
+    locks: vfs::Locks,
+    shared: Rc<vfs::Shared>,
+}
+
+/// What a machine's disk does wrong, and what it was seen to do.
+#[derive(Debug, Default)]
+pub struct Machine {
+    /// Reads are not counted.
+    pub writes: u64,
+    /// Syncs that were asked for.
+    pub syncs: u64,
+    /// The power fails instead of this write or sync.
+    pub cut_at: Option<u64>,
+    /// This write or sync fails once.
+    pub fail_at: Option<u64>,
+    /// From this write on there is no room.
+    pub full_from: Option<u64>,
+    /// A sync answers, and nothing becomes durable.
+    pub syncs_lie: bool,
+    /// The power is off: nothing answers.
+    pub is_off: bool,
+    /// How often each fault was met by a program.
+    pub met: Met,
+    /// Counts power cuts: who opened a file before the last one can do nothing with it.
+    life: u64,
+}
+
+/// Faults that had an effect.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Met {
+    /// Power cuts in the middle of a write or sync.
+    pub cuts: u64,
+    /// Writes or syncs that failed.
+    pub errors: u64,
+    /// Writes for which there was no room.
+    pub full: u64,
+    /// Syncs that lied.
+    pub lies: u64,
+    /// Power cuts that lost or tore something that was written.
+    pub lost: u64,
+    /// Sectors that a power cut garbled.
+    pub garbled: u64,
+}
+
+/// A machine's databases as they lie on its disk.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Image(BTreeMap<String, Vec<u8>>);
+
+/// Forgets everything: a new simulation begins on this thread.
+pub fn clear() {
+    DISKS.take();
+    vfs::forget_randomness();
+}
+
+/// The disk of the machine whose files lie below `folder`.
+pub fn machine(folder: &str) -> Rc<RefCell<Machine>> {
+    DISKS.with_borrow_mut(|disks| Rc::clone(disks.machines.entry(below(folder)).or_default()))
+}
+
+fn below(folder: &str) -> String {
+    format!("{}/", folder.trim_end_matches('/'))
+}
+
+/// The power of a machine fails: what was not synced is kept in part, as `chance` says. It stays off
+/// until [`power_on`].
+pub fn power_cut(folder: &str, chance: &mut Chance) {
+    let machine = machine(folder);
+    let (mut lost, mut garbled) = (false, 0);
+    for file in files_below(folder) {
+        let mut file = file.borrow_mut();
+        let pending = std::mem::take(&mut file.pending);
+        lost |= !pending.is_empty();
+        // All of it, nothing of it, or any part.
+        let any = chance.below(257);
+        let share = chance.one_of(&[0, 256, any]).copied().unwrap_or(any);
+        for write in pending {
+            garbled += keep_part(&mut file.durable, write, share, chance);
+        }
+        let file = &mut *file;
+        file.live.clone_from(&file.durable);
+        file.locks = vfs::Locks::default();
+        file.shared = Rc::default();
+    }
+    let mut machine = machine.borrow_mut();
+    machine.is_off = true;
+    machine.life += 1;
+    machine.met.lost += u64::from(lost);
+    machine.met.garbled += garbled;
+}
+
+/// The machine has power again, and its disk no fault that was planned.
+pub fn power_on(folder: &str) {
+    let machine = machine(folder);
+    let mut machine = machine.borrow_mut();
+    machine.is_off = false;
+    machine.cut_at = None;
+    machine.fail_at = None;
+    machine.full_from = None;
+    machine.syncs_lie = false;
+}
+
+/// What lies on a machine's disk, as the programs see it.
+pub fn image(folder: &str) -> Image {
+    let names = names_below(folder);
+    let content = |name: &String| {
+        let file = DISKS.with_borrow(|disks| disks.files.get(name).cloned())?;
+        let live = file.borrow().live.clone();
+        Some((name.strip_prefix(&below(folder))?.to_owned(), live))
+    };
+    Image(names.iter().filter_map(content).collect())
+}
+
+/// Puts an image on a machine's disk, in the place of everything there. No program may run on it.
+pub fn put_image(folder: &str, image: &Image) {
+    let machine = machine(folder);
+    machine.borrow_mut().life += 1;
+    let names = names_below(folder);
+    DISKS.with_borrow_mut(|disks| {
+        for name in names {
+            disks.files.remove(&name);
+        }
+        for (name, bytes) in &image.0 {
+            let file = File {
+                live: bytes.clone(),
+                durable: bytes.clone(),
+                ..File::default()
+            };
+            let name = below(folder) + name;
+            disks.files.insert(name, Rc::new(RefCell::new(file)));
+        }
+    });
+}
+
+fn names_below(folder: &str) -> Vec<String> {
+    let prefix = below(folder);
+    DISKS.with_borrow(|disks| {
+        let names = disks.files.keys().filter(|name| name.starts_with(&prefix));
+        names.cloned().collect()
+    })
+}
+
+fn files_below(folder: &str) -> Vec<Rc<RefCell<File>>> {
+    let names = names_below(folder);
+    DISKS.with_borrow(|disks| {
+        let files = names.iter().filter_map(|name| disks.files.get(name));
+        files.cloned().collect()
+    })
+}
+
+impl File {
+    fn write(&mut self, offset: usize, bytes: &[u8]) {
+        put(&mut self.live, offset, bytes);
+        self.pending.push(Pending::Write {
+            offset,
+            bytes: bytes.to_vec(),
+        });
+    }
+
+    fn truncate(&mut self, length: usize) {
+        self.live.truncate(length);
+        self.pending.push(Pending::Truncate(length));
+    }
+
+    fn sync(&mut self) {
+        for write in self.pending.drain(..) {
+            match write {
+                Pending::Write { offset, bytes } => put(&mut self.durable, offset, &bytes),
+                Pending::Truncate(length) => self.durable.truncate(length),
+            }
+        }
+    }
+}
+
+fn put(into: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
+    let end = offset + bytes.len();
+    if into.len() < end {
+        into.resize(end, 0);
+    }
+    into[offset..end].copy_from_slice(bytes);
+}
+
+/// Keeps a part of one write, sector by sector; how many sectors were garbled.
+fn keep_part(durable: &mut Vec<u8>, write: Pending, share: u64, chance: &mut Chance) -> u64 {
+    let keeps = |chance: &mut Chance| chance.below(256) < share;
+    match write {
+        Pending::Truncate(length) => {
+            if keeps(chance) {
+                durable.truncate(length);
+            }
+            0
+        }
+        Pending::Write { offset, bytes } => {
+            let mut garbled = 0;
+            let is_torn = chance.below(4) == 0;
+            let is_kept = keeps(chance);
+            for (number, sector) in bytes.chunks(SECTOR).enumerate() {
+                let at = offset + number * SECTOR;
+                let keeps_sector = if is_torn { keeps(chance) } else { is_kept };
+                if keeps_sector {
+                    put(durable, at, sector);
+                } else if is_torn && chance.below(16) == 0 {
+                    garbled += 1;
+                    let noise: Vec<u8> = sector.iter().map(|_| chance.byte()).collect();
+                    put(durable, at, &noise);
+                }
+            }
+            garbled
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! The lines between the offices and the hub: every call crosses as encoded bytes, late, lost, twice,
+//! or cut in the middle of its answer.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use lianxin_hub::rpc::Peer;
+use lianxin_node::line::{Dial, Line};
+use prost::bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::body::Body;
+use tonic::codegen::http::{self, request};
+use tonic::service::Routes;
+use tonic::{Code, Status};
+use tower::Service as _;
+use tower::service_fn;
+use transport::certificate::PeerIdentity;
+use transport::keys::NodeKeys;
+use transport::tls::ClientTls;
+
+use crate::chance::Chance;
+use crate::world::{Machine, at};
+
+/// After so long a caller finds out that nobody answers.
+const SILENCE: Duration = Duration::from_secs(40);
+/// Frames of an answer that are on their way at once.
+const FRAMES_ON_THE_WAY: usize = 4;
+
+/// What goes wrong on a line, in parts of 1,000 calls, and how long it takes (milliseconds one way).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Faults {
+    /// Shortest and longest way.
+    pub delay_ms: (u64, u64),
+    /// Calls that never arrive.
+    pub lost: u64,
+    /// Answers that never arrive.
+    pub unanswered: u64,
+    /// Calls that arrive again, up to an hour later.
+    pub again: u64,
+    /// Answers that are cut between two frames.
+    pub cut: u64,
+}
+
+/// How often each fault was met.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Met {
+    /// Calls that arrived.
+    pub calls: u64,
+    /// Calls while the line was cut or the hub was off.
+    pub unreachable: u64,
+    /// As [`Faults::lost`].
+    pub lost: u64,
+    /// As [`Faults::unanswered`].
+    pub unanswered: u64,
+    /// As [`Faults::again`].
+    pub again: u64,
+    /// As [`Faults::cut`].
+    pub cut: u64,
+    /// Calls that the hub's end cut short.
+    pub broken: u64,
+}
+
+/// All lines to one hub.
+#[derive(Debug)]
+pub struct Net(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    hub: Option<Hub>,
+    lines: Vec<Wire>,
+    met: Met,
+}
+
+/// The hub's end while it is on.
+#[derive(Clone)]
+pub struct Hub {
+    /// Its services.
+    pub routes: Routes,
+    /// Its machine.
+    pub machine: Arc<Machine>,
+    /// Moves when its power fails.
+    pub life: watch::Receiver<u64>,
+    /// Moves after every call: something may have been written.
+    pub commits: watch::Sender<u64>,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Wire {
+    is_up: bool,
+    faults: Faults,
+    chance: Chance,
+    /// Moves when the line is cut: open answers break.
+    cuts: watch::Sender<u64>,
+}
+
+/// What becomes of one call.
+#[derive(Debug, Clone, Copy)]
+struct Fate {
+    up_ms: u64,
+    down_ms: u64,
+    is_lost: bool,
+    is_unanswered: bool,
+    again_after_ms: Option<u64>,
+    cut_after: Option<u64>,
+}
+
+impl Net {
+    /// So many lines, all up and without faults; each draws from its own stream.
+    pub fn new(seed: u64, lines: usize) -> Arc<Self> {
+        let wire = |number: usize| Wire {
+            is_up: true,
+            faults: Faults::default(),
+            chance: Chance::new(seed, "line", number as u64),
+            cuts: watch::Sender::new(0),
+        };
+        Arc::new(Self(Mutex::new(State {
+            hub: None,
+            lines: (0..lines).map(wire).collect(),
+            met: Met::default(),
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The hub goes on (or off).
+    pub fn set_hub(&self, hub: Option<Hub>) {
+        self.state().hub = hub;
+    }
+
+    /// What goes wrong on a line from now on.
+    pub fn set_faults(&self, line: usize, faults: Faults) {
+        if let Some(wire) = self.state().lines.get_mut(line) {
+            wire.faults = faults;
+        }
+    }
+
+    /// Puts a line up or cuts it.
+    pub fn set_up(&self, line: usize, is_up: bool) {
+        if let Some(wire) = self.state().lines.get_mut(line) {
+            wire.is_up = is_up;
+            if !is_up {
+                wire.cuts.send_modify(|count| *count += 1);
+            }
+        }
+    }
+
+    /// How many lines there are.
+    pub fn size(&self) -> usize {
+        self.state().lines.len()
+    }
+
+    /// What was met so far.
+    pub fn met(&self) -> Met {
+        self.state().met
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Met)) {
+        note(&mut self.state().met);
+    }
+
+    fn fate(&self, line: usize) -> Option<(Fate, watch::Receiver<u64>)> {
+        let mut state = self.state();
+        let wire = state.lines.get_mut(line)?;
+        let (faults, chance) = (wire.faults, &mut wire.chance);
+        let (low, high) = faults.delay_ms;
+        let mut way = || low + chance.below(high.saturating_sub(low) + 1);
+        let fate = Fate {
+            up_ms: way(),
+            down_ms: way(),
+            is_lost: chance.happens(faults.lost),
+            is_unanswered: chance.happens(faults.unanswered),
+            again_after_ms: chance
+                .happens(faults.again)
+                .then(|| chance.log_uniform(1, 3_600_000)),
+            cut_after: chance.happens(faults.cut).then(|| chance.below(4)),
+        };
+        Some((fate, wire.cuts.subscribe()))
+    }
+
+    fn is_up(&self, line: usize) -> bool {
+        self.state().lines.get(line).is_some_and(|wire| wire.is_up)
+    }
+
+    async fn carry(
+        self: Arc<Self>,
+        (line, peer): (usize, Peer),
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>, Status> {
+        let (parts, body) = request.into_parts();
+        let bytes = body.collect().await?.to_bytes();
+        let Some((fate, cuts)) = self.fate(line) else {
+            return Err(Status::unavailable("no such line"));
+        };
+        sleep_ms(fate.up_ms).await;
+        if fate.is_lost || !self.is_up(line) {
+            self.note(|met| {
+                met.lost += u64::from(fate.is_lost);
+                met.unreachable += u64::from(!fate.is_lost);
+            });
+            return silence().await;
+        }
+        if let Some(after_ms) = fate.again_after_ms {
+            let (net, parts, bytes) = (Arc::clone(&self), parts.clone(), bytes.clone());
+            tokio::spawn(async move {
+                sleep_ms(after_ms).await;
+                if let Ok(answer) = net.at_hub(peer, parts, bytes).await {
+                    net.note(|met| met.again += 1);
+                    // Nobody waits for it.
+                    drop(answer.into_body().collect().await);
+                }
+            });
+        }
+        let Some(hub) = self.state().hub.clone() else {
+            self.note(|met| met.unreachable += 1);
+            return silence().await;
+        };
+        let answer = self.at_hub(peer, parts, bytes).await?;
+        self.note(|met| met.calls += 1);
+        if fate.is_unanswered {
+            self.note(|met| met.unanswered += 1);
+            return silence().await;
+        }
+        sleep_ms(fate.down_ms).await;
+        let (parts, body) = answer.into_parts();
+        let body = self.bring(body, fate, hub, cuts);
+        Ok(http::Response::from_parts(parts, body))
+    }
+
+    /// One call at the hub; ends when the hub's power fails.
+    async fn at_hub(
+        &self,
+        peer: Peer,
+        parts: request::Parts,
+        bytes: Bytes,
+    ) -> Result<http::Response<Body>, Status> {
+        let hub = self.state().hub.clone();
+        let Some(Hub {
+            mut routes,
+            machine,
+            mut life,
+            commits,
+        }) = hub
+        else {
+            return Err(unreachable());
+        };
+        let mut request = http::Request::from_parts(parts, Body::new(Full::new(bytes)));
+        request.extensions_mut().insert(peer);
+        let work = at(&machine, async move { routes.call(request).await });
+        life.mark_unchanged();
+        let answer = tokio::select! {
+            biased;
+            _ = life.changed() => None,
+            answer = work => Some(answer),
+        };
+        commits.send_modify(|count| *count += 1);
+        match answer {
+            Some(Ok(answer)) => Ok(answer),
+            Some(Err(never)) => match never {},
+            None => {
+                self.note(|met| met.broken += 1);
+                Err(unreachable())
+            }
+        }
+    }
+
+    /// Brings an answer frame by frame; it breaks when the line is cut or the hub's power fails.
+    fn bring(
+        self: &Arc<Self>,
+        mut body: Body,
+        fate: Fate,
+        hub: Hub,
+        mut cuts: watch::Receiver<u64>,
+    ) -> Body {
+        let (frames, arriving) = mpsc::channel(FRAMES_ON_THE_WAY);
+        let (net, mut life) = (Arc::clone(self), hub.life);
+        let (machine, mut left) = (hub.machine, fate.cut_after);
+        tokio::spawn(async move {
+            loop {
+                let next = at(&machine, body.frame());
+                let frame = tokio::select! {
+                    biased;
+                    _ = life.changed() => Some(Err(unreachable())),
+                    _ = cuts.changed() => Some(Err(unreachable())),
+                    () = frames.closed() => None,
+                    frame = next => frame,
+                };
+                let Some(mut frame) = frame else { return };
+                if left == Some(0) {
+                    net.note(|met| met.cut += 1);
+                    frame = Err(unreachable());
+                }
+                left = left.map(|left| left.saturating_sub(1));
+                let is_over = frame.is_err();
+                if frames.send(frame).await.is_err() || is_over {
+                    return;
+                }
+            }
+        });
+        Body::new(StreamBody::new(ReceiverStream::new(arriving)))
+    }
+}
+
+async fn sleep_ms(ms: u64) {
+    if ms > 0 {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+}
+
+fn unreachable() -> Status {
+    Status::new(Code::Unavailable, "the line is cut")
+}
+
+async fn silence<T>() -> Result<T, Status> {
+    tokio::time::sleep(SILENCE).await;
+    Err(unreachable())
+}
+
+/// One office's end of its line.
+#[derive(Debug)]
+pub struct End {
+    /// The lines.
+    pub net: Arc<Net>,
+    /// Which of them.
+    pub line: usize,
+    /// The office's folder, with its keys.
+    pub folder: std::path::PathBuf,
+}
+
+impl End {
+    /// Who the hub sees: what a handshake would prove.
+    fn peer(&self) -> Option<PeerIdentity> {
+        let keys = NodeKeys::load(&self.folder.join("node-keys.toml")).ok()?;
+        keys.identity?.certificate().ok()
+    }
+}
+
+impl Dial for End {
+    fn dial<'a>(&'a self, _: &'a str, _: &'a ClientTls) -> BoxFuture<'a, anyhow::Result<Line>> {
+        Box::pin(async move {
+            let (net, line, peer) = (Arc::clone(&self.net), self.line, Peer(self.peer()));
+            if !net.is_up(line) || net.state().hub.is_none() {
+                net.note(|met| met.unreachable += 1);
+                return Ok(silence().await?);
+            }
+            Ok(Line::new(service_fn(move |request| {
+                Arc::clone(&net).carry((line, peer), request)
+            })))
+        })
+    }
+}

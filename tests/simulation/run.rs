@@ -1,0 +1,319 @@
+//! Runs one seed: faults, then healing until all is quiet, then a cold start of everything and the audit.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+
+use crate::chance::Chance;
+use crate::city::{Backup, City, Copy};
+use crate::oracle::{self, Ledger};
+use crate::plan::{Event, Plan, What};
+use crate::{disk, net, work};
+
+/// After faults have ended, everything comes together within so many sessions of each office.
+const SESSIONS_MAX: usize = 50;
+
+/// What one run did.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// A hash over everything that happened: two runs of one seed give the same.
+    pub trace: String,
+    /// Commands that were carried out.
+    pub done: u64,
+    /// Commands that were refused or failed.
+    pub refused: u64,
+    /// What lines met.
+    pub net: net::Met,
+    /// What disks met, all machines together.
+    pub disks: disk::Met,
+    /// Other faults that happened, by name.
+    pub events: BTreeMap<&'static str, u64>,
+    /// Words that people were told are kept.
+    pub kept: u64,
+}
+
+/// One run under way.
+struct Run {
+    city: City,
+    ledger: Ledger,
+    backup: Option<(Backup, Vec<String>)>,
+    copies: BTreeMap<usize, (Copy, usize)>,
+    outcome: Outcome,
+    trace: blake3::Hasher,
+    tells: bool,
+}
+
+/// Runs a plan in the folder; `tells` prints what happens.
+///
+/// # Errors
+/// What does not hold.
+pub async fn run(plan: &Plan, root: &Path, tells: bool) -> anyhow::Result<Outcome> {
+    let city = City::found(plan.seed, root, plan.offices).await?;
+    let mut run = Run {
+        city,
+        ledger: Ledger::default(),
+        backup: None,
+        copies: BTreeMap::new(),
+        outcome: Outcome::default(),
+        trace: blake3::Hasher::new(),
+        tells,
+    };
+    for line in 0..plan.offices {
+        run.city.net.set_faults(line, plan.faults);
+    }
+    let begin = tokio::time::Instant::now();
+    for event in &plan.events {
+        tokio::time::sleep_until(begin + Duration::from_millis(event.at_ms)).await;
+        run.look_at_power(plan.seed).await?;
+        run.tell(event.at_ms, event.number, &event.what.to_string(), "");
+        let happens = run.happen(plan.seed, event);
+        happens
+            .await
+            .with_context(|| format!("event {}: {}", event.number, event.what))?;
+    }
+    run.heal().await?;
+    run.outcome.kept = run.ledger.len() as u64;
+    run.audit().await?;
+    run.cold_start(plan.seed)?;
+    run.audit().await.context("after a cold start")?;
+    run.outcome.net = run.city.net.met();
+    run.count_disks();
+    run.outcome.trace = run.trace.finalize().to_hex().to_string();
+    Ok(run.outcome)
+}
+
+impl Run {
+    fn tell(&mut self, at_ms: u64, number: u64, what: &str, more: &str) {
+        self.trace.update(&at_ms.to_be_bytes());
+        self.trace.update(what.as_bytes());
+        self.trace.update(more.as_bytes());
+        if self.tells {
+            let (hours, minutes) = (at_ms / 3_600_000, at_ms / 60_000 % 60);
+            eprintln!("{hours:>4}:{minutes:02} #{number} {what} {more}");
+        }
+    }
+
+    fn folder(&self, office: usize) -> String {
+        let office = self.city.offices.get(office);
+        office.map_or_else(String::new, |office| {
+            office.folder.to_string_lossy().into_owned()
+        })
+    }
+
+    fn hub_folder(&self) -> String {
+        self.city.hub.folder.to_string_lossy().into_owned()
+    }
+
+    /// A machine whose power failed in the middle of a write is off from then on.
+    async fn look_at_power(&mut self, seed: u64) -> anyhow::Result<()> {
+        if self.city.hub.app.is_some() && disk::machine(&self.hub_folder()).borrow().is_off {
+            let life = disk::machine(&self.hub_folder()).borrow().writes;
+            self.city.cut_hub(&mut Chance::new(seed, "hub cut", life));
+            self.tell(0, 0, "the hub is off", "");
+        }
+        for office in 0..self.city.offices.len() {
+            let folder = self.folder(office);
+            let is_on = self.city.offices[office].app.is_some();
+            if is_on && disk::machine(&folder).borrow().is_off {
+                let life = disk::machine(&folder).borrow().writes;
+                let chance = &mut Chance::new(seed, "office cut", life);
+                self.city.cut_office(office, chance);
+                self.tell(0, 0, "off is office", &office.to_string());
+            }
+        }
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    async fn happen(&mut self, seed: u64, event: &Event) -> anyhow::Result<()> {
+        let mut chance = Chance::new(seed, "event", event.number);
+        let in_so_many = |folder: &str, more: u64| disk::machine(folder).borrow().writes + more;
+        match event.what {
+            What::Work(office) => self.work(Some(office), event).await,
+            What::Desk => self.work(None, event).await,
+            What::Cut(office) => self.city.net.set_up(office, false),
+            What::Mend(office) => self.city.net.set_up(office, true),
+            What::OfficeOff(office, None) => self.city.cut_office(office, &mut chance),
+            What::OfficeOff(office, Some(write)) => {
+                let folder = self.folder(office);
+                let at = in_so_many(&folder, write);
+                disk::machine(&folder).borrow_mut().cut_at = Some(at);
+            }
+            What::HubOff(None) => self.city.cut_hub(&mut chance),
+            What::HubOff(Some(write)) => {
+                let at = in_so_many(&self.hub_folder(), write);
+                disk::machine(&self.hub_folder()).borrow_mut().cut_at = Some(at);
+            }
+            What::OfficeError(office, write) => {
+                let folder = self.folder(office);
+                let at = in_so_many(&folder, write);
+                disk::machine(&folder).borrow_mut().fail_at = Some(at);
+            }
+            What::HubError(write) => {
+                let at = in_so_many(&self.hub_folder(), write);
+                disk::machine(&self.hub_folder()).borrow_mut().fail_at = Some(at);
+            }
+            What::OfficeFull(office, write) => {
+                let folder = self.folder(office);
+                let at = in_so_many(&folder, write);
+                disk::machine(&folder).borrow_mut().full_from = Some(at);
+            }
+            What::HubFull(write) => {
+                let at = in_so_many(&self.hub_folder(), write);
+                disk::machine(&self.hub_folder()).borrow_mut().full_from = Some(at);
+            }
+            What::OfficeOn(office) => self.start_office(office, &mut chance)?,
+            What::HubOn => self.start_hub(&mut chance)?,
+            What::Clock(office, offset_ms) => {
+                if let Some(office) = self.city.offices.get(office) {
+                    office.machine.set_offset(offset_ms);
+                    self.count("clocks set");
+                }
+            }
+            What::BackUp => {
+                if self.city.hub.app.is_some() {
+                    let held = oracle::tokens_at_hub(&self.city).await?;
+                    self.backup = Some((self.city.back_up(), held.into_keys().collect()));
+                }
+            }
+            What::Restore => {
+                if let Some((backup, held)) = self.backup.clone() {
+                    self.city.restore_hub(&backup, &mut chance).await?;
+                    self.ledger.hub_restored(&held);
+                    self.count("hub restored");
+                }
+            }
+            What::Copy(office) => {
+                if self.city.offices[office].app.is_some() {
+                    let copy = self.city.copy_office(office)?;
+                    self.copies.insert(office, (copy, self.ledger.mark()));
+                }
+            }
+            What::RollBack(office, with_keys) => {
+                if let Some((copy, mark)) = self.copies.get(&office).cloned() {
+                    if self.city.hub.app.is_some() {
+                        self.ledger.look_at_hub(&self.city).await?;
+                    }
+                    self.city
+                        .roll_back(office, &copy, with_keys, &mut chance)
+                        .await?;
+                    self.ledger.rolled_back(office, mark);
+                    self.count("offices rolled back");
+                }
+            }
+            What::Tick => {
+                // A hub that is off, or whose disk is full, does it another day.
+                drop(self.city.at_hub(&["tick"]).await);
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, what: &'static str) {
+        *self.outcome.events.entry(what).or_insert(0) += 1;
+    }
+
+    fn start_office(&mut self, office: usize, chance: &mut Chance) -> anyhow::Result<()> {
+        // A machine with a sick disk is switched off and on.
+        self.city.cut_office(office, chance);
+        self.count("offices started");
+        self.city.start_office(office)
+    }
+
+    fn start_hub(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
+        self.city.cut_hub(chance);
+        self.count("hub started");
+        self.city.start_hub()
+    }
+
+    async fn work(&mut self, office: Option<usize>, event: &Event) {
+        let Some(done) = work::work(&self.city, office, event.number).await else {
+            return;
+        };
+        let answer = match &done.answer {
+            Ok(_) => "done".to_owned(),
+            Err(error) => format!("refused: {error}"),
+        };
+        let line = done.line.join(" ");
+        self.tell(event.at_ms, event.number, &line, &answer);
+        match (done.answer, done.token) {
+            (Ok(_), Some(token)) => {
+                self.outcome.done += 1;
+                self.ledger.keep(token, office);
+            }
+            (Ok(_), None) => self.outcome.done += 1,
+            (Err(_), token) => {
+                self.outcome.refused += 1;
+                self.ledger.unknown.extend(token);
+            }
+        }
+    }
+
+    /// No faults any more: everything starts, and comes together in bounded time.
+    async fn heal(&mut self) -> anyhow::Result<()> {
+        let seed = self.city.seed;
+        let mut chance = Chance::new(seed, "heal", 0);
+        for office in 0..self.city.offices.len() {
+            self.city.net.set_faults(office, net::Faults::default());
+            self.city.net.set_up(office, true);
+            self.city.offices[office].machine.set_offset(0);
+            self.start_office(office, &mut chance)?;
+        }
+        self.start_hub(&mut chance)?;
+        // Late copies of calls arrive within the hour.
+        tokio::time::sleep(Duration::from_secs(3_700)).await;
+        let mut why = String::new();
+        for _ in 0..SESSIONS_MAX {
+            let mut is_quiet = true;
+            for office in 0..self.city.offices.len() {
+                if let Err(error) = self.city.sync(office).await {
+                    why = format!("office {office}: {error:#}");
+                    is_quiet = false;
+                    continue;
+                }
+                if let Err(reason) = oracle::is_quiet(&self.city, office).await? {
+                    why = format!("office {office}: {reason}");
+                    is_quiet = false;
+                }
+            }
+            if is_quiet {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_mins(1)).await;
+        }
+        ensure!(false, "invariant L1: not together after healing: {why}");
+        Ok(())
+    }
+
+    async fn audit(&mut self) -> anyhow::Result<()> {
+        oracle::audit(&self.city, &self.ledger).await
+    }
+
+    fn cold_start(&mut self, seed: u64) -> anyhow::Result<()> {
+        let mut chance = Chance::new(seed, "cold", 0);
+        self.start_hub(&mut chance)?;
+        for office in 0..self.city.offices.len() {
+            self.start_office(office, &mut chance)?;
+        }
+        Ok(())
+    }
+
+    fn count_disks(&mut self) {
+        let mut folders: Vec<_> = (0..self.city.offices.len())
+            .map(|office| self.folder(office))
+            .collect();
+        folders.push(self.hub_folder());
+        for folder in folders {
+            let met = disk::machine(&folder).borrow().met;
+            let sum = &mut self.outcome.disks;
+            sum.cuts += met.cuts;
+            sum.errors += met.errors;
+            sum.full += met.full;
+            sum.lies += met.lies;
+            sum.lost += met.lost;
+            sum.garbled += met.garbled;
+        }
+    }
+}
