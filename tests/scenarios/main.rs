@@ -19,3 +19,4 @@ mod restore;
 mod rules;
 mod support;
 mod uplink;
+mod unproven;

@@ -107,15 +107,19 @@ pub struct HubChange {
     pub body: Body,
 }
 
-/// A change that waits for a record.
+/// A change that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Waiting {
-    /// The record that it waits for.
+    /// The record that it waits for; where it waits until a restored hub has heard others, each
+    /// record on which it works.
     pub for_record: RecordKey,
     /// The change.
     pub change: ChangeId,
     /// The set-aside record that tells people about it.
     pub set_aside: RecordId,
+    /// Whether it waits until a restored hub has heard every office concerned, not for the record to
+    /// appear.
+    pub until_heard: bool,
 }
 
 /// Everything that the decisions of one transaction have to write.

@@ -87,6 +87,11 @@ pub const CHANGES: &[(&str, &str, &str)] = &[
         "One change of the group cannot be applied, so none was; mend it and enter the group again.",
     ),
     (
+        "hub_recovering",
+        "中心刚从备份恢复,等待有关组织上报后自动处理;无需重报。",
+        "The hub was restored; it is decided when the offices concerned have reported.",
+    ),
+    (
         "hub_only",
         "这类记录只能由中心维护;请联系中心修改。",
         "Only the hub keeps records of this kind; ask the hub to change it.",

@@ -125,7 +125,8 @@ CREATE TABLE outcome (
     PRIMARY KEY (node, epoch, sequence, field)
 ) STRICT, WITHOUT ROWID;
 
--- Changes that wait for a record, in the order in which they will be decided.
+-- Changes that wait for a record, in the order in which they will be decided; and those that wait
+-- until a restored hub has heard the offices concerned, once for each record on which they work.
 CREATE TABLE waiting (
     for_kind   INTEGER NOT NULL,
     for_id     BLOB NOT NULL,
@@ -134,6 +135,7 @@ CREATE TABLE waiting (
     sequence   INTEGER NOT NULL,
     set_aside  BLOB NOT NULL,
     since      INTEGER NOT NULL,
+    until_heard INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (for_kind, for_id, node, epoch, sequence)
 ) STRICT, WITHOUT ROWID;
 

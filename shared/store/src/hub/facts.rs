@@ -124,17 +124,29 @@ impl Tx<'_> {
     /// The changes that wait for a record, in the order in which they are decided.
     pub fn waiting_for(&self, key: RecordKey) -> Result<Vec<Waiting>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT for_kind, for_id, node, epoch, sequence, set_aside FROM waiting
-             WHERE for_kind = ?1 AND for_id = ?2 ORDER BY node, epoch, sequence",
+            "SELECT for_kind, for_id, node, epoch, sequence, set_aside, until_heard FROM waiting
+             WHERE for_kind = ?1 AND for_id = ?2 AND until_heard = 0
+             ORDER BY node, epoch, sequence",
         )?;
         let rows = statement.query_map(params![key.kind, key.id.bytes()], read_waiting)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Every change that waits.
+    /// Whether a change that works on this record waits until a restored hub has heard others.
+    pub fn is_held(&self, key: RecordKey) -> Result<bool, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM waiting
+                 WHERE for_kind = ?1 AND for_id = ?2 AND until_heard = 1)",
+            )?
+            .query_row(params![key.kind, key.id.bytes()], |row| row.get(0))?)
+    }
+
+    /// Every change that waits, once for each record for which it does.
     pub fn all_waiting(&self) -> Result<Vec<Waiting>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT for_kind, for_id, node, epoch, sequence, set_aside FROM waiting
+            "SELECT for_kind, for_id, node, epoch, sequence, set_aside, until_heard FROM waiting
              ORDER BY node, epoch, sequence",
         )?;
         let rows = statement.query_map([], read_waiting)?;
@@ -154,6 +166,7 @@ fn read_waiting(row: &rusqlite::Row<'_>) -> rusqlite::Result<Waiting> {
             sequence: row.get::<_, i64>(4)?.cast_unsigned(),
         },
         set_aside: RecordId::new(row.get(5)?),
+        until_heard: row.get(6)?,
     })
 }
 
