@@ -1,19 +1,21 @@
 //! The one authority: takes a batch, stores it verbatim, and decides every change once, in one
 //! transaction.
 
+mod claims;
 mod own;
 mod stored;
 mod waiting;
 
-pub use stored::each_stored;
+pub use stored::changes_about;
 use waiting::Guard;
 
-use domain::change::{Change, RawChange, chain_over};
+use domain::change::{Change, Hash, RawChange, chain_over};
 use domain::decide::{self, Incoming, Verdict};
 use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
 use domain::limits;
+use domain::record::RecordKey;
 use domain::session::hub::{self as session, Arrived, Place};
-use domain::world::{Fact, Need, World, Writes};
+use domain::world::{Fact, Need, Outcome, World, Writes};
 use proto::convert;
 use store::hub::{Batch, Journal, Node};
 use store::{StoreError, Tx};
@@ -118,6 +120,7 @@ pub fn take_batch(
             chain: pushed.chain,
             signature: pushed.signature.clone(),
         },
+        &stored::touched(&pushed.changes),
     )?;
     journal.received = last;
     journal.chain = pushed.chain;
@@ -177,11 +180,7 @@ fn decide_ready(
         now_ms,
     };
     let mut guard = Guard::new(tx, true)?;
-    let ready = if guard.stops(office) {
-        &[]
-    } else {
-        undecided
-    };
+    let ready = if guard.stops(office) { &[] } else { undecided };
     let history = journal.history_through;
     let (writes, decided) = round.decide_all(&mut guard, office, ready, history)?;
     journal.decided_through += decided.len() as u64;
@@ -413,7 +412,9 @@ impl Round<'_> {
     }
 
     /// A change that says what it replaces is a repeat where the hub has the old one itself, from a
-    /// machine of the same office: its answer was lost before the machine was enrolled again.
+    /// machine of the same office: its answer was lost before the machine was enrolled again. So it is
+    /// where a restored hub has lost the machine with its journals and its record has come back with
+    /// this change in it, or a later one.
     fn supply_replaced(
         &self,
         world: &mut World,
@@ -423,21 +424,35 @@ impl Round<'_> {
         let Some((old, body)) = change.header.replaces else {
             return Ok(());
         };
-        let is_office = self
-            .tx
-            .node(old.node)?
-            .is_some_and(|node| node.office == office);
-        let journal = self.tx.journal(old.node, old.epoch)?.filter(|_| is_office);
-        let Some(journal) = journal else {
-            return Ok(());
+        let known = match self.tx.node(old.node)? {
+            Some(node) if node.office == office => self.counts_as(old, body)?,
+            Some(_) => None,
+            None => {
+                let key = RecordKey {
+                    kind: change.header.kind,
+                    id: change.header.record,
+                };
+                let record = self.tx.record(key)?;
+                record.and_then(|record| session::counts_in(old, &record))
+            }
         };
-        let stored = self.raw_stored(old)?;
-        let has_same_body = stored.is_some_and(|(raw, _)| raw.body_hash() == body);
-        let known = session::counts_as(old, journal.decided_through, has_same_body);
         if known.is_some() {
             world.supply(Fact::Outcome(decide::replaced(old, &body), 0, known));
         }
         Ok(())
+    }
+
+    fn counts_as(&self, old: ChangeId, body: Hash) -> Result<Option<Outcome>, HubError> {
+        let Some(journal) = self.tx.journal(old.node, old.epoch)? else {
+            return Ok(None);
+        };
+        let stored = self.raw_stored(old)?;
+        let has_same_body = stored.is_some_and(|(raw, _)| raw.body_hash() == body);
+        Ok(session::counts_as(
+            old,
+            journal.decided_through,
+            has_same_body,
+        ))
     }
 
     /// A world whose hub changes begin after `taken` further places of the hub's journal.
@@ -473,9 +488,12 @@ impl Round<'_> {
         let mut desk = desk;
         for _ in 0..WAITING_ROUNDS_MAX {
             self.tx.apply(&writes, self.now_ms)?;
-            self.write_claims(&writes)?;
+            let alarms = self.write_claims(&writes)?;
             crate::leases::book_letters(self.tx, &writes)?;
             self.append_own(&std::mem::take(&mut desk), &writes.hub_changes)?;
+            if let Some(alarms) = alarms {
+                self.finish(alarms, Vec::new())?;
+            }
             let mut waiting = Vec::new();
             for key in &writes.created {
                 waiting.extend(self.tx.waiting_for(*key)?);
@@ -515,29 +533,9 @@ impl Round<'_> {
         let place = usize::try_from(id.sequence - batch.first).unwrap_or(usize::MAX);
         Ok(changes.into_iter().nth(place).map(|raw| (raw, batch)))
     }
-
-    /// Keeps a keyed hash of each person's ID number, so that duplicates are found without it.
-    fn write_claims(&self, writes: &Writes) -> Result<(), StoreError> {
-        use domain::kinds::person;
-        for (record, _) in writes.records.values() {
-            if record.key.kind != person::KIND_NUMBER {
-                continue;
-            }
-            let hash = record
-                .text(person::ID_NUMBER)
-                .filter(|_| record.is_alive())
-                .map(|number| self.app.identity.claim_hash(number.as_bytes()));
-            self.tx.put_claim(record.key, hash)?;
-        }
-        Ok(())
-    }
 }
 
-fn incoming<'a>(
-    office: OfficeId,
-    parts: &[Undecided],
-    unit: &'a [Change],
-) -> Vec<Incoming<'a>> {
+fn incoming<'a>(office: OfficeId, parts: &[Undecided], unit: &'a [Change]) -> Vec<Incoming<'a>> {
     let of = |(part, change): (&Undecided, &'a Change)| Incoming {
         change,
         office,

@@ -221,9 +221,8 @@ pub fn take_proof(
         take_history(tx, app, node, proof)?;
     } else if is_older && !proof.incarnation.is_empty() {
         tx.drop_offers(node.id, feed)?;
-    } else if !offers.is_empty() {
-        let detail = format!("{} rows of {feed} are kept as evidence", offers.len());
-        tx.note_incident("offer_unproven", Some(node.id), &detail, now_ms)?;
+    } else {
+        keep_evidence(tx, node, feed, &offers, now_ms)?;
     }
     if feed != store::hub::CITY {
         tx.note_report(node.id, now_ms)?;
@@ -236,6 +235,29 @@ pub fn take_proof(
     Ok(adopted)
 }
 
+/// Keeps offered rows that cannot be proven; that a node does not have a row proves nothing then.
+fn keep_evidence(
+    tx: Tx<'_>,
+    node: &Node,
+    feed: &str,
+    offers: &[(RecordKey, Option<Record>)],
+    now_ms: u64,
+) -> Result<(), HubError> {
+    let mut kept = 0;
+    for (key, state) in offers {
+        if state.is_none() {
+            tx.drop_offer(node.id, feed, *key)?;
+        } else {
+            kept += 1;
+        }
+    }
+    if kept > 0 {
+        let detail = format!("{kept} rows of {feed} are kept as evidence");
+        tx.note_incident("offer_unproven", Some(node.id), &detail, now_ms)?;
+    }
+    Ok(())
+}
+
 /// Forgets the evidence of a node that holds again what the hub has: rows that the hub came to have
 /// exactly so, because the node's changes made them again. What differs stays.
 ///
@@ -243,9 +265,8 @@ pub fn take_proof(
 /// The store's own.
 pub fn drop_answered_evidence(tx: Tx<'_>, node: &Node, feed: &str) -> Result<(), HubError> {
     for (key, state) in tx.offers(node.id, feed)? {
-        let offered = state.as_ref().map(Record::hash);
-        let is_gone = offered.is_none() && !tx.is_in_feed(key, feed)?;
-        if is_gone || (offered.is_some() && offered == tx.row_hash(key)?) {
+        let known = tx.row_hash(key)?;
+        if state.is_some_and(|state| Some(state.hash()) == known) {
             tx.drop_offer(node.id, feed, key)?;
         }
     }

@@ -21,6 +21,7 @@ use proto::wire::sync as wire;
 use proto::wire::sync::sync_client::SyncClient;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
+use transport::keys::NodeIdentity;
 use transport::tls::ClientTls;
 
 pub use serve::run;
@@ -93,6 +94,18 @@ pub async fn connect_any(
         }
     }
     Err(last)
+}
+
+/// Calls the hub as an identity that this machine had; changes nothing.
+///
+/// # Errors
+/// The line's, and the hub's refusal as its status.
+pub async fn ask_as(app: &App, former: &NodeIdentity, addresses: &[String]) -> anyhow::Result<()> {
+    let tls = ClientTls::enrolled(former, clock())?;
+    let channel = connect_any(app, addresses, &tls).await?;
+    let asked = wire::CheckpointsRequest::default();
+    SyncClient::new(channel).checkpoints(asked).await?;
+    Ok(())
 }
 
 /// A session under way.

@@ -18,5 +18,5 @@ mod people;
 mod restore;
 mod rules;
 mod support;
-mod uplink;
 mod unproven;
+mod uplink;

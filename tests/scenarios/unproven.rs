@@ -5,7 +5,7 @@ use lianxin_node::app::App;
 use lianxin_node::sync::Session;
 use tests::harness::City;
 
-use crate::support::{Stage, expect_names, names_at, names_at_hub};
+use crate::support::{Stage, computer, expect_names, names_at, names_at_hub, text};
 
 /// Persons who are entered and acknowledged.
 const ENTERED: usize = 50;
@@ -32,7 +32,9 @@ fn a_node_without_a_certificate_brings_back_all_that_it_was_acknowledged() -> an
     let mut stage = Stage::with_offices(0)?;
     let city = &mut stage.city;
     city.enrol_unserved(0)?;
-    let names: Vec<String> = (0..ENTERED).map(|number| format!("人{number:02}")).collect();
+    let names: Vec<String> = (0..ENTERED)
+        .map(|number| format!("人{number:02}"))
+        .collect();
     let (before, after) = names.split_at(IN_BACKUP);
     enter_and_send(city, before)?;
     let backup = city.folder.join("hub.backup");
@@ -69,5 +71,93 @@ fn a_node_without_a_certificate_brings_back_all_that_it_was_acknowledged() -> an
         Some(0),
         "what came again is no evidence: {recovery}"
     );
+    Ok(())
+}
+
+#[test]
+fn a_node_that_a_restored_hub_has_lost_whole_joins_again_and_keeps_everything() -> anyhow::Result<()>
+{
+    for is_proven in [true, false] {
+        let mut stage = Stage::with_offices(1)?;
+        let city = &mut stage.city;
+        city.prove_equality()?;
+        let backup = city.folder.join("hub.backup");
+        let backup = backup.to_string_lossy().into_owned();
+        city.hub(&["backup", &backup])?.done()?;
+        // An office that the backup knows and whose computer it does not: the first computer's disk
+        // has broken, and another has joined since.
+        city.kill_office(0)?;
+        let second = computer(city, "second");
+        second(&["init"])?.done()?;
+        let new_code = |city: &City| -> anyhow::Result<String> {
+            let code = city.office(0)?.code;
+            Ok(text(&city.hub(&["code", code])?.done()?.json()["code"]))
+        };
+        second(&["join", &new_code(city)?])?.done()?;
+        let edited = text(&second(&["add", "person", "name=后到一"])?.done()?.json()["id"]);
+        second(&["add", "person", "name=后到二"])?.done()?;
+        second(&["sync"])?.done()?;
+        second(&["set", &edited, "phone=13900000001"])?.done()?;
+        second(&["sync"])?.done()?;
+        city.hub(&["set", &format!("person/{edited}"), "former_name=曾用"])?
+            .done()?;
+        second(&["sync"])?.done()?;
+        second(&["sync"])?.done()?;
+        second(&["add", "person", "name=还没报"])?.done()?;
+        // The hub is put back, and the register beside its database is lost.
+        city.kill_hub()?;
+        std::fs::remove_file(std::path::Path::new(&city.hub_data).join("register.txt"))?;
+        let restored = city.hub(&["restore", &backup])?.done()?.json();
+        assert!(
+            text(&restored["register"]).contains("登记簿遗失"),
+            "{restored}"
+        );
+        city.start_hub()?;
+        if !is_proven {
+            city.hub(&["recovery", "end"])?.done()?;
+        }
+        let refused = second(&["sync"])?;
+        assert_ne!(refused.code, 0);
+        for said in [
+            "lianxin-node join CODE",
+            "lianxin-node join 入网码",
+            "都会保留",
+        ] {
+            assert!(refused.err.contains(said), "{}", refused.err);
+        }
+        second(&["join", &new_code(city)?])?.done()?;
+        if is_proven {
+            // The broken computer will not report.
+            second(&["sync"])?.done()?;
+            city.hub(&["recovery", "end"])?.done()?;
+        }
+        for _ in 0..3 {
+            second(&["sync"])?.done()?;
+        }
+        second(&["verify"])?.done()?;
+        let wanted = ["后到一", "后到二", "还没报"];
+        expect_names(&names_at_hub(city)?, &wanted);
+        let status = second(&["status"])?.done()?.json();
+        assert_eq!(status["waiting"], 0, "{status}");
+        for get in [city.hub(&["get", &edited])?, second(&["get", &edited])?] {
+            let person = get.done()?.json();
+            assert_eq!(person["phone"], "13900000001", "{person}");
+            if is_proven {
+                assert_eq!(
+                    person["former_name"], "曾用",
+                    "what the hub signed comes back"
+                );
+            }
+        }
+        for command in ["conflicts", "quarantine"] {
+            let found = city.hub(&[command])?.done()?.json();
+            assert_eq!(found.as_array().map(Vec::len), Some(0), "{found}");
+        }
+        // The office's other computer sees each once.
+        city.start_office(0)?;
+        city.prove_equality()?;
+        expect_names(&names_at(city, 0)?, &wanted);
+        city.hub(&["verify"])?.done()?;
+    }
     Ok(())
 }

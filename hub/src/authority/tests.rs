@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::change::{
-    Body, FieldChange, Group, Header, RawChange, Verb, chain_over, chain_start,
-};
+use domain::change::{Body, FieldChange, Group, Header, RawChange, Verb, chain_over, chain_start};
 use domain::clock::Timestamp;
 use domain::kind::Class;
 use domain::kinds::{conflict, organisation, person, set_aside};
@@ -123,8 +121,11 @@ impl Hub {
 
     /// Pushes changes from a machine of EAST in one batch.
     fn push(&mut self, number: u8, changes: &[(Header, Body)]) -> Taken {
+        self.push_from(machine(EAST, number), changes)
+    }
+
+    fn push_from(&mut self, node: NodeId, changes: &[(Header, Body)]) -> Taken {
         self.now += 1_000;
-        let node = machine(EAST, number);
         let start = (0, chain_start(node, 1));
         let (last, chain) = self.heads.get(&node).copied().unwrap_or(start);
         let raw: Vec<RawChange> = changes
@@ -237,7 +238,11 @@ fn set(number: u8, verb: Verb, fields: &[Field]) -> (Header, Body) {
 }
 
 fn phone(number: u8, value: &str, base: Option<ChangeId>) -> (Header, Body) {
-    set(number, Verb::Set, &[(person::PHONE, value.to_owned(), base)])
+    set(
+        number,
+        Verb::Set,
+        &[(person::PHONE, value.to_owned(), base)],
+    )
 }
 
 fn grouped(mut changes: Vec<(Header, Body)>, group: u8) -> Vec<(Header, Body)> {
@@ -255,7 +260,10 @@ fn only_what_concerns_an_office_not_heard_waits_and_what_stands_on_it() {
     hub.recover();
     let taken = hub.push(1, &[phone(0, "1", None), phone(2, "2", None)]);
     assert_eq!(taken.verdicts, vec![(5, Verdict::Waiting)]);
-    assert_eq!(taken.journal.decided_through, 6, "acknowledged and behind us");
+    assert_eq!(
+        taken.journal.decided_through, 6,
+        "acknowledged and behind us"
+    );
     // A group waits whole, and so does what works on its records, from another machine too.
     let group = grouped(vec![phone(1, "3", None), phone(3, "3", None)], 9);
     let taken = hub.push(1, &group);
@@ -369,4 +377,101 @@ fn in_the_end_everything_is_as_if_nothing_had_waited() {
         assert_eq!(restored.waiting(), plain.waiting(), "seed {seed}");
     }
     assert!(waited > 50, "the stories wait: {waited}");
+}
+
+/// A valid ID number of an invented person.
+fn id_number(number: u64) -> String {
+    let first = format!("350102199001{:05}", 1_000 + number);
+    let check = domain::checks::id_number::check_character(&first).unwrap();
+    format!("{first}{check}")
+}
+
+/// Enters persons with these ID numbers at an office's machine.
+fn enter(hub: &mut Hub, office: u8, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        let fields = [
+            (person::NAME, "林一".to_owned(), None),
+            (person::ID_NUMBER, id_number(number), None),
+        ];
+        let (mut header, body) = set(0, Verb::Create, &fields);
+        let name = [&[office][..], &number.to_be_bytes()];
+        header.record = domain::id::derived_id("test person", &name);
+        let taken = hub.push_from(machine(office, 1), &[(header, body)]);
+        assert!(taken.verdicts.is_empty(), "{:?}", taken.verdicts);
+    }
+}
+
+#[test]
+fn many_claims_to_those_of_others_are_shown_to_the_desk_once_and_to_no_office() {
+    let mut hub = Hub::new();
+    let limit = limits::CLAIM_COLLISIONS_MAX;
+    let alarms = |hub: &Hub| {
+        hub.write(|tx, _| {
+            let urgent = [Filter::Is(set_aside::URGENT, b"1".to_vec())];
+            Ok(tx.list(&set_aside::KIND, &urgent, None, 10)?)
+        })
+    };
+    enter(&mut hub, WEST, 0..100);
+    let own = hub.write(|tx, _| Ok(tx.collisions(machine(WEST, 1), 0)?));
+    assert_eq!(own.count, 0, "new to the city");
+    enter(&mut hub, EAST, 0..limit);
+    assert_eq!(alarms(&hub).len(), 0, "up to the limit it is ordinary");
+    enter(&mut hub, EAST, limit..limit + 5);
+    let told = alarms(&hub);
+    assert_eq!(told.len(), 1, "once in the window");
+    let note = told.first().unwrap();
+    assert_eq!(note.office, domain::id::DESK);
+    assert_eq!(note.text(set_aside::REASON), Some("claim_rate"));
+    let detail = note.text(set_aside::DETAIL).unwrap();
+    assert!(detail.contains(&machine(EAST, 1).to_string()), "{detail}");
+    let key = note.key;
+    assert_eq!(hub.write(move |tx, _| Ok(tx.feeds_ever_of(key)?)).len(), 0);
+    // A day later it begins anew, and what the office sees itself does not count.
+    hub.now += limits::CLAIM_WINDOW_MS;
+    enter(&mut hub, EAST, 40..40 + limit);
+    assert_eq!(alarms(&hub).len(), 1);
+    enter(&mut hub, EAST, 70..71);
+    assert_eq!(alarms(&hub).len(), 2);
+    let seen = hub.write(|tx, _| Ok(tx.collisions(machine(EAST, 1), NOW)?.count));
+    let (header, _) = set(0, Verb::Create, &[]);
+    let again = [(person::ID_NUMBER, id_number(999), None)];
+    let mut twin = set(0, Verb::Create, &again);
+    for number in [200, 201] {
+        twin.0 = Header {
+            record: id(number),
+            ..header.clone()
+        };
+        hub.push(1, std::slice::from_ref(&twin));
+    }
+    let after = hub.write(|tx, _| Ok(tx.collisions(machine(EAST, 1), NOW)?.count));
+    assert_eq!(after, seen, "both stand in its own feed");
+}
+
+#[test]
+fn the_history_of_a_record_is_found_by_what_the_runs_say_they_are_about() {
+    let mut hub = Hub::new();
+    hub.push(1, &[phone(0, "1", None), phone(2, "2", None)]);
+    hub.push(2, &[phone(1, "3", None)]);
+    hub.push(2, &[phone(0, "4", None)]);
+    let about = |hub: &Hub, record| {
+        let changes = hub.write(move |tx, _| changes_about(tx, record));
+        let places = changes.iter().map(|(_, change)| {
+            let is_office = change.id.node != hub.app.own.node;
+            (change.id.sequence, is_office)
+        });
+        places.collect::<Vec<_>>()
+    };
+    // Its creation, both edits; and what the hub noted of the second.
+    let before = u64::from(BEFORE);
+    let own: Vec<_> = about(&hub, person_key(0).id);
+    let own: Vec<_> = own
+        .into_iter()
+        .filter(|(_, is_office)| *is_office)
+        .collect();
+    assert_eq!(own, vec![(1, true), (before + 1, true), (2, true)]);
+    // A record of the hub's own journal, and one that nobody knows though its id ends alike.
+    assert_eq!(about(&hub, id(EAST)), vec![(1, false)]);
+    let mut alike = person_key(0).id.bytes();
+    alike[0] ^= 1;
+    assert_eq!(about(&hub, RecordId::new(alike)), vec![]);
 }

@@ -5,6 +5,7 @@
 //! entered is discarded: what is not applied is set aside whole, what loses is kept in a conflict
 //! item, what comes too early waits.
 
+mod alarm;
 mod begin;
 mod create;
 mod effect;
@@ -23,10 +24,12 @@ mod unit;
 mod urgent;
 mod waiting;
 
+pub use alarm::raise_claim_alarm;
 pub use begin::beginning_refusal;
 pub use half_moved::complete_move;
 pub use merge::merge_fields;
 pub(crate) use merge::of_merged;
+pub use organisation::NAMING_CASES;
 pub use rewritten::replaced;
 pub use step::HUB_RECORDER;
 pub use transfer::letters::void_number;
@@ -41,8 +44,8 @@ use crate::world::{Mover, Need, Outcome, Waiting, World};
 
 pub use step::{local_refusal, office_of};
 pub use unit::{pack_unit, unpack_unit, unpack_values};
-pub use waiting::{hold_for_a_person, let_wait, named_by, waits_of};
 use waiting::{UNHEARD, end_waiting, key_bytes, key_of_bytes, release, wait_further};
+pub use waiting::{hold_for_a_person, let_wait, named_by, waits_of};
 
 /// A change with what the hub knows of its arrival.
 #[derive(Debug, Clone, Copy)]

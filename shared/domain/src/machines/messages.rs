@@ -57,6 +57,11 @@ pub const CHANGES: &[(&str, &str, &str)] = &[
         "The record was deleted; restore it first, then change it.",
     ),
     (
+        "claim_rate",
+        "该社区短时间内录入了许多其他社区已有的证件号码,请核实原因。",
+        "An office has entered many ID numbers that other offices have; find out why.",
+    ),
+    (
         "desk_only",
         "两名党员的组织关系均在册,只能由中心合并;请联系中心。",
         "Both members are held; only the hub's desk may merge them. Call the hub.",

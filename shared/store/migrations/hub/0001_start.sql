@@ -67,6 +67,8 @@ CREATE TABLE batch (
     received_at INTEGER NOT NULL,
     offset_ms   INTEGER NOT NULL,
     raw_bytes   INTEGER NOT NULL,
+    -- Which records its changes are about: the last four bytes of each id, one after another.
+    touched     BLOB NOT NULL,
     bytes       BLOB NOT NULL,
     chain       BLOB NOT NULL CHECK (length(chain) = 32),
     signature   BLOB NOT NULL,
@@ -147,6 +149,17 @@ CREATE TABLE claim (
     PRIMARY KEY (kind, hash, record)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX claim_record ON claim (record);
+
+-- Claims of a machine that met a record which its office does not see, of the last day; what the
+-- alarm on their rate is reckoned by.
+CREATE TABLE collision (
+    node     BLOB NOT NULL CHECK (length(node) = 16),
+    at       INTEGER NOT NULL,
+    record   BLOB NOT NULL CHECK (length(record) = 16),
+    -- Whether the desk was told with this one.
+    is_alarm INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (node, at, record)
+) STRICT, WITHOUT ROWID;
 
 -- Ids that must never live again.
 CREATE TABLE purged (
