@@ -1,17 +1,21 @@
 //! The one authority: takes a batch, stores it verbatim, and decides every change once, in one
 //! transaction.
 
+mod claims;
 mod own;
 mod stored;
+mod waiting;
 
-pub use stored::each_stored;
+pub use stored::changes_about;
+use waiting::Guard;
 
-use domain::change::{Change, RawChange, chain_over};
+use domain::change::{Change, Hash, RawChange, chain_over};
 use domain::decide::{self, Incoming, Verdict};
-use domain::id::{ChangeId, NodeId, OfficeId};
+use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
 use domain::limits;
+use domain::record::RecordKey;
 use domain::session::hub::{self as session, Arrived, Place};
-use domain::world::{Fact, Need, Waiting, World, Writes};
+use domain::world::{Fact, Need, Outcome, World, Writes};
 use proto::convert;
 use store::hub::{Batch, Journal, Node};
 use store::{StoreError, Tx};
@@ -19,7 +23,6 @@ use store::{StoreError, Tx};
 use crate::app::{App, Own};
 use crate::error::HubError;
 use crate::greet;
-use crate::recovery::{self, Unheard};
 
 /// Stored changes that are decided at once: more than the longest group has.
 const STORED_PORTION: usize = 512;
@@ -117,6 +120,7 @@ pub fn take_batch(
             chain: pushed.chain,
             signature: pushed.signature.clone(),
         },
+        &stored::touched(&pushed.changes),
     )?;
     journal.received = last;
     journal.chain = pushed.chain;
@@ -160,8 +164,8 @@ fn feed_head(tx: Tx<'_>, office: OfficeId) -> Result<u64, StoreError> {
     Ok(heads.first().map_or(0, |head| head.sequence))
 }
 
-/// Decides changes of a journal in order, and notes how far it is decided; while the hub recovers, up
-/// to the first that concerns an office which has not been heard.
+/// Decides changes of a journal in order, and notes how far it is decided; nothing while the hub
+/// recovers and has not heard every machine of the office.
 fn decide_ready(
     tx: Tx<'_>,
     app: &App,
@@ -175,34 +179,19 @@ fn decide_ready(
         app,
         now_ms,
     };
-    let ready = match recovery::unheard(tx)? {
-        Some(unheard) => ready(tx, &unheard, (office, undecided))?,
-        None => undecided,
-    };
-    let (writes, decided) = round.decide_all(office, ready, journal.history_through)?;
+    let mut guard = Guard::new(tx, true)?;
+    let ready = if guard.stops(office) { &[] } else { undecided };
+    let history = journal.history_through;
+    let (writes, decided) = round.decide_all(&mut guard, office, ready, history)?;
     journal.decided_through += decided.len() as u64;
     tx.put_journal(journal)?;
     round.finish(writes, Vec::new())?;
-    Ok(decided)
-}
-
-/// The changes before the first that concerns an office which a recovering hub has not heard.
-fn ready<'a>(
-    tx: Tx<'_>,
-    unheard: &Unheard,
-    (office, undecided): (OfficeId, &'a [Undecided]),
-) -> Result<&'a [Undecided], HubError> {
-    let mut count = 0;
-    for part in undecided {
-        let keys = convert::decode_change(part.id, &part.raw)
-            .map(|change| recovery::named_by(&change))
-            .unwrap_or_default();
-        if !session::decides(false, unheard.is_concerned(tx, office, &keys)?) {
-            break;
-        }
-        count += 1;
+    let is_history = |part: &Undecided| session::is_history(part.id.sequence, history);
+    if ready.first().is_some_and(is_history) {
+        // What waited when the hub was restored has its bytes again.
+        round.decide_what_can_be()?;
     }
-    Ok(undecided.get(..count).unwrap_or_default())
+    Ok(decided)
 }
 
 /// Decides the next portion of what is stored and undecided of a journal; how many changes that was.
@@ -258,6 +247,7 @@ fn stored_after(tx: Tx<'_>, journal: &Journal) -> Result<Vec<Undecided>, HubErro
                     raw,
                     received_ms: batch.received_at,
                     offset_ms: batch.offset_ms,
+                    waited_in: None,
                 });
             }
         }
@@ -272,6 +262,15 @@ struct Undecided {
     raw: RawChange,
     received_ms: u64,
     offset_ms: i64,
+    /// The note under which it has waited, if it has.
+    waited_in: Option<RecordId>,
+}
+
+impl Undecided {
+    /// The change, if its bytes can be read.
+    fn read(&self) -> Option<Change> {
+        convert::decode_change(self.id, &self.raw).ok()
+    }
 }
 
 /// The tail that an incomplete group left, and the new changes.
@@ -301,17 +300,29 @@ fn undecided(
             raw: raw.clone(),
             received_ms: now_ms,
             offset_ms: node.offset_ms,
+            waited_in: None,
         });
     }
     Ok(undecided)
 }
 
-/// The group that a change says it belongs to.
-fn group_of(part: &Undecided) -> Option<domain::change::Group> {
-    convert::decode_change(part.id, &part.raw)
-        .ok()?
-        .header
-        .group
+/// What is decided together with a change, itself first: only what says that it belongs to its group;
+/// where another change follows too early, the group is broken, and the other change is not of it.
+/// None where the group is not whole yet.
+fn unit_from(first: Change, tail: &[Undecided]) -> Option<Vec<Change>> {
+    let Some(group) = first.header.group else {
+        return Some(vec![first]);
+    };
+    let size = group.size as usize;
+    let mut unit = vec![first];
+    let others = tail.iter().map(Undecided::read);
+    let is_of_group = |change: &Change| change.header.group == Some(group);
+    unit.extend(
+        others
+            .take(size.saturating_sub(1))
+            .map_while(|change| change.filter(is_of_group)),
+    );
+    (unit.len() >= size || unit.len() <= tail.len()).then_some(unit)
 }
 
 /// One transaction's decisions.
@@ -323,9 +334,10 @@ pub(crate) struct Round<'a> {
 }
 
 impl Round<'_> {
-    /// Decides changes in order, up to an incomplete group.
+    /// Decides changes in order, up to an incomplete group; those that must wait are left waiting.
     fn decide_all(
         &mut self,
+        guard: &mut Guard,
         office: OfficeId,
         undecided: &[Undecided],
         history_through: u64,
@@ -339,95 +351,70 @@ impl Round<'_> {
                 rest = tail;
                 continue;
             }
-            let read = convert::decode_change(first.id, &first.raw);
-            let Ok(change) = read else {
+            let Some(change) = first.read() else {
                 decide::set_unreadable_aside(&mut world, first.id, office, first.received_ms);
                 verdicts.push((first.id.sequence, Verdict::SetAside("unreadable")));
                 rest = tail;
                 continue;
             };
-            match change.header.group.map(|group| group.size as usize) {
-                None => {
-                    self.supply_replaced(&mut world, &change, office)?;
-                    let incoming = incoming(&change, office, first);
-                    let verdict =
-                        self.with_facts(&mut world, |world| decide::decide(world, &incoming))?;
-                    verdicts.push((first.id.sequence, verdict));
-                    rest = tail;
+            let Some(unit) = unit_from(change, tail) else {
+                break;
+            };
+            let (parts, after) = rest.split_at(unit.len());
+            let decided = if guard.waits(self.tx, office, &unit)? {
+                for change in &unit {
+                    self.supply_replaced(&mut world, change, office)?;
                 }
-                Some(size) => {
-                    // Only what says that it belongs to the group; where another change follows
-                    // too early, the group is broken, and the other change is not of it.
-                    let id = change.header.group;
-                    let run = rest
-                        .iter()
-                        .take(size)
-                        .take_while(|part| group_of(part) == id);
-                    let length = run.count();
-                    if length < size && length == rest.len() {
-                        break;
-                    }
-                    let (group, after) = rest.split_at(length);
-                    self.decide_group(&mut world, office, group, &mut verdicts)?;
-                    rest = after;
-                }
-            }
+                let incoming = incoming(office, parts, &unit);
+                self.with_facts(&mut world, |world| decide::let_wait(world, &incoming))?
+            } else {
+                self.decide_unit(&mut world, office, parts, &unit)?
+            };
+            let places = parts.iter().map(|part| part.id.sequence);
+            verdicts.extend(places.zip(decided));
+            rest = after;
         }
         Ok((world.into_writes(), verdicts))
     }
 
-    fn decide_group(
+    /// Decides a change, or all changes of a group together.
+    fn decide_unit(
         &mut self,
         world: &mut World,
         office: OfficeId,
-        group: &[Undecided],
-        verdicts: &mut Vec<(u64, Verdict)>,
-    ) -> Result<(), HubError> {
-        let mut changes = Vec::with_capacity(group.len());
-        for part in group {
-            changes.push(convert::decode_change(part.id, &part.raw).ok());
-        }
-        let id = changes.first().and_then(|c| c.as_ref()?.header.group);
-        for change in changes.iter().flatten() {
+        parts: &[Undecided],
+        unit: &[Change],
+    ) -> Result<Vec<Verdict>, HubError> {
+        for change in unit {
             self.supply_replaced(world, change, office)?;
         }
-        let bytes: usize = group
+        let incoming = incoming(office, parts, unit);
+        let Some(group) = unit.first().and_then(|change| change.header.group) else {
+            return Ok(self.with_facts(world, |world| {
+                incoming
+                    .iter()
+                    .map(|incoming| decide::decide(world, incoming))
+                    .collect()
+            })?);
+        };
+        let bytes: usize = parts
             .iter()
             .map(|part| part.raw.header.len() + part.raw.body.len())
             .sum();
-        let size = id.map_or(0, |group| group.size as usize);
-        let is_fitting = bytes <= limits::GROUP_BYTES_MAX && changes.len() == size;
-        let is_whole = is_fitting
-            && changes
-                .iter()
-                .all(|c| c.as_ref().is_some_and(|c| c.header.group == id));
-        let readable: Vec<_> = changes
-            .iter()
-            .zip(group)
-            .filter_map(|(change, part)| Some(incoming(change.as_ref()?, office, part)))
-            .collect();
-        let decided = self.with_facts(world, |world| {
+        let is_whole = bytes <= limits::GROUP_BYTES_MAX && unit.len() == group.size as usize;
+        Ok(self.with_facts(world, |world| {
             if is_whole {
-                decide::decide_group(world, &readable)
+                decide::decide_group(world, &incoming)
             } else {
-                decide::set_group_aside(world, &readable, "group_broken")
+                decide::set_group_aside(world, &incoming, "group_broken")
             }
-        })?;
-        let mut decided = decided.into_iter();
-        for (change, part) in changes.iter().zip(group) {
-            let verdict = if change.is_some() {
-                decided.next().unwrap_or(Verdict::SetAside("group_broken"))
-            } else {
-                decide::set_unreadable_aside(world, part.id, office, part.received_ms);
-                Verdict::SetAside("unreadable")
-            };
-            verdicts.push((part.id.sequence, verdict));
-        }
-        Ok(())
+        })?)
     }
 
     /// A change that says what it replaces is a repeat where the hub has the old one itself, from a
-    /// machine of the same office: its answer was lost before the machine was enrolled again.
+    /// machine of the same office: its answer was lost before the machine was enrolled again. So it is
+    /// where a restored hub has lost the machine with its journals and its record has come back with
+    /// this change in it, or a later one.
     fn supply_replaced(
         &self,
         world: &mut World,
@@ -437,21 +424,35 @@ impl Round<'_> {
         let Some((old, body)) = change.header.replaces else {
             return Ok(());
         };
-        let is_office = self
-            .tx
-            .node(old.node)?
-            .is_some_and(|node| node.office == office);
-        let journal = self.tx.journal(old.node, old.epoch)?.filter(|_| is_office);
-        let Some(journal) = journal else {
-            return Ok(());
+        let known = match self.tx.node(old.node)? {
+            Some(node) if node.office == office => self.counts_as(old, body)?,
+            Some(_) => None,
+            None => {
+                let key = RecordKey {
+                    kind: change.header.kind,
+                    id: change.header.record,
+                };
+                let record = self.tx.record(key)?;
+                record.and_then(|record| session::counts_in(old, &record))
+            }
         };
-        let stored = self.raw_stored(old)?;
-        let has_same_body = stored.is_some_and(|(raw, _)| raw.body_hash() == body);
-        let known = session::counts_as(old, journal.decided_through, has_same_body);
         if known.is_some() {
             world.supply(Fact::Outcome(decide::replaced(old, &body), 0, known));
         }
         Ok(())
+    }
+
+    fn counts_as(&self, old: ChangeId, body: Hash) -> Result<Option<Outcome>, HubError> {
+        let Some(journal) = self.tx.journal(old.node, old.epoch)? else {
+            return Ok(None);
+        };
+        let stored = self.raw_stored(old)?;
+        let has_same_body = stored.is_some_and(|(raw, _)| raw.body_hash() == body);
+        Ok(session::counts_as(
+            old,
+            journal.decided_through,
+            has_same_body,
+        ))
     }
 
     /// A world whose hub changes begin after `taken` further places of the hub's journal.
@@ -487,9 +488,12 @@ impl Round<'_> {
         let mut desk = desk;
         for _ in 0..WAITING_ROUNDS_MAX {
             self.tx.apply(&writes, self.now_ms)?;
-            self.write_claims(&writes)?;
+            let alarms = self.write_claims(&writes)?;
             crate::leases::book_letters(self.tx, &writes)?;
             self.append_own(&std::mem::take(&mut desk), &writes.hub_changes)?;
+            if let Some(alarms) = alarms {
+                self.finish(alarms, Vec::new())?;
+            }
             let mut waiting = Vec::new();
             for key in &writes.created {
                 waiting.extend(self.tx.waiting_for(*key)?);
@@ -502,39 +506,6 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// Decides waiting changes whose record is there by now: it came back after a restore.
-    pub(crate) fn decide_what_can_be(&mut self) -> Result<u64, HubError> {
-        let mut ready = Vec::new();
-        for waiting in self.tx.all_waiting()? {
-            if self.tx.record(waiting.for_record)?.is_some() {
-                ready.push(waiting);
-            }
-        }
-        if !ready.is_empty() {
-            let writes = self.decide_waiting(&ready)?;
-            self.finish(writes, Vec::new())?;
-        }
-        Ok(ready.len() as u64)
-    }
-
-    fn decide_waiting(&mut self, waiting: &[Waiting]) -> Result<Writes, HubError> {
-        let mut world = self.new_world(0)?;
-        for waiting in waiting {
-            let Some((change, office, batch)) = self.stored(waiting.change)? else {
-                continue;
-            };
-            let incoming = Incoming {
-                change: &change,
-                office,
-                received_ms: batch.received_at,
-                offset_ms: batch.offset_ms,
-                waited_in: Some(waiting.set_aside),
-            };
-            self.with_facts(&mut world, |world| decide::decide(world, &incoming))?;
-        }
-        Ok(world.into_writes())
-    }
-
     /// A change as it is stored, with the office of its node.
     pub(crate) fn stored(
         &self,
@@ -543,11 +514,14 @@ impl Round<'_> {
         let Some((raw, batch)) = self.raw_stored(id)? else {
             return Ok(None);
         };
-        let office = match self.tx.node(id.node)? {
-            Some(node) => node.office,
-            None => domain::id::DESK,
-        };
+        let office = self.office_of(id)?;
         Ok(Some((convert::decode_change(id, &raw)?, office, batch)))
+    }
+
+    /// The office of the node that made a change.
+    fn office_of(&self, id: ChangeId) -> Result<OfficeId, StoreError> {
+        let node = self.tx.node(id.node)?;
+        Ok(node.map_or(domain::id::DESK, |node| node.office))
     }
 
     /// The bytes of a change as they came, with their batch.
@@ -559,30 +533,19 @@ impl Round<'_> {
         let place = usize::try_from(id.sequence - batch.first).unwrap_or(usize::MAX);
         Ok(changes.into_iter().nth(place).map(|raw| (raw, batch)))
     }
-
-    /// Keeps a keyed hash of each person's ID number, so that duplicates are found without it.
-    fn write_claims(&self, writes: &Writes) -> Result<(), StoreError> {
-        use domain::kinds::person;
-        for (record, _) in writes.records.values() {
-            if record.key.kind != person::KIND_NUMBER {
-                continue;
-            }
-            let hash = record
-                .text(person::ID_NUMBER)
-                .filter(|_| record.is_alive())
-                .map(|number| self.app.identity.claim_hash(number.as_bytes()));
-            self.tx.put_claim(record.key, hash)?;
-        }
-        Ok(())
-    }
 }
 
-fn incoming<'a>(change: &'a Change, office: OfficeId, part: &Undecided) -> Incoming<'a> {
-    Incoming {
+fn incoming<'a>(office: OfficeId, parts: &[Undecided], unit: &'a [Change]) -> Vec<Incoming<'a>> {
+    let of = |(part, change): (&Undecided, &'a Change)| Incoming {
         change,
         office,
         received_ms: part.received_ms,
         offset_ms: part.offset_ms,
-        waited_in: None,
-    }
+        waited_in: part.waited_in,
+    };
+    parts.iter().zip(unit).map(of).collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! While it recovers, pushes are stored and acknowledged, and nothing is decided that concerns an
-//! office which has not been heard ([`Unheard`]); the desk waits for all. A node offers the
+//! office which has not been heard ([`Unheard`]): such a change waits with a note, and so does what
+//! works on the same records after it; the desk waits for all. A node offers the
 //! rows of its feeds that the hub lost; the digest that the hub signed before proves that all of
 //! them together are what it held. Proven rows are taken back, and the node's changes that had been
 //! decided in that snapshot are stored as history without effect. What cannot be proven is kept as
@@ -15,12 +16,11 @@
 
 use std::collections::BTreeSet;
 
-use domain::change::Change;
-use domain::decide::complete_move;
+use domain::decide::{complete_move, waits_of};
 use domain::digest::{Digest, certificate_text};
-use domain::id::{Incarnation, OfficeId, RecordId};
+use domain::id::{Incarnation, OfficeId};
 use domain::kind::Class;
-use domain::kinds::{set_aside, step};
+use domain::kinds::set_aside;
 use domain::record::{Record, RecordKey};
 use domain::session::hub::{self as session, Offer};
 use domain::world::{Leaving, Mover, Waiting, World, Writes};
@@ -74,6 +74,11 @@ pub fn unheard(tx: Tx<'_>) -> Result<Option<Unheard>, StoreError> {
 }
 
 impl Unheard {
+    /// Whether a machine of this office has not been heard.
+    pub fn is_of(&self, office: OfficeId) -> bool {
+        self.offices.contains(&office)
+    }
+
     /// Whether a change of this office, or one of the records that it names, concerns an office that
     /// has not been heard: it may know more of the record than the hub.
     ///
@@ -85,7 +90,7 @@ impl Unheard {
         office: OfficeId,
         keys: &[RecordKey],
     ) -> Result<bool, StoreError> {
-        if self.offices.contains(&office) {
+        if self.is_of(office) {
             return Ok(true);
         }
         for key in keys {
@@ -98,22 +103,6 @@ impl Unheard {
         }
         Ok(false)
     }
-}
-
-/// The records on which a change works: its own, and the subject of a step.
-pub fn named_by(change: &Change) -> Vec<RecordKey> {
-    let mut keys = vec![RecordKey {
-        kind: change.header.kind,
-        id: change.header.record,
-    }];
-    let kind = change.value(step::SUBJECT_KIND);
-    let kind = kind.and_then(|bytes| std::str::from_utf8(bytes).ok()?.parse().ok());
-    let subject = change.value(step::SUBJECT);
-    let subject = subject.and_then(|bytes| RecordId::from_slice(bytes).ok());
-    if let (step::KIND_NUMBER, Some(kind), Some(id)) = (change.header.kind, kind, subject) {
-        keys.push(RecordKey { kind, id });
-    }
-    keys
 }
 
 /// Whether this hub was ever put back from a backup.
@@ -169,7 +158,9 @@ pub fn end(tx: Tx<'_>, app: &App, now_ms: u64) -> Result<(), HubError> {
         }
     }
     round.finish(world.into_writes(), Vec::new())?;
-    Ok(tx.set_setting(RECOVERING, &[])?)
+    tx.set_setting(RECOVERING, &[])?;
+    round.decide_what_can_be()?;
+    Ok(())
 }
 
 /// Keeps what a node offers.
@@ -230,17 +221,68 @@ pub fn take_proof(
         take_history(tx, app, node, proof)?;
     } else if is_older && !proof.incarnation.is_empty() {
         tx.drop_offers(node.id, feed)?;
-    } else if !offers.is_empty() {
-        let detail = format!("{} rows of {feed} are kept as evidence", offers.len());
-        tx.note_incident("offer_unproven", Some(node.id), &detail, now_ms)?;
+    } else {
+        keep_evidence(tx, node, feed, &offers, now_ms)?;
     }
     if feed != store::hub::CITY {
         tx.note_report(node.id, now_ms)?;
         if tx.unreported()?.is_empty() {
             end(tx, app, now_ms)?;
+        } else {
+            decide_heard(tx, app, now_ms)?;
         }
     }
     Ok(adopted)
+}
+
+/// Keeps offered rows that cannot be proven; that a node does not have a row proves nothing then.
+fn keep_evidence(
+    tx: Tx<'_>,
+    node: &Node,
+    feed: &str,
+    offers: &[(RecordKey, Option<Record>)],
+    now_ms: u64,
+) -> Result<(), HubError> {
+    let mut kept = 0;
+    for (key, state) in offers {
+        if state.is_none() {
+            tx.drop_offer(node.id, feed, *key)?;
+        } else {
+            kept += 1;
+        }
+    }
+    if kept > 0 {
+        let detail = format!("{kept} rows of {feed} are kept as evidence");
+        tx.note_incident("offer_unproven", Some(node.id), &detail, now_ms)?;
+    }
+    Ok(())
+}
+
+/// Forgets the evidence of a node that holds again what the hub has: rows that the hub came to have
+/// exactly so, because the node's changes made them again. What differs stays.
+///
+/// # Errors
+/// The store's own.
+pub fn drop_answered_evidence(tx: Tx<'_>, node: &Node, feed: &str) -> Result<(), HubError> {
+    for (key, state) in tx.offers(node.id, feed)? {
+        let known = tx.row_hash(key)?;
+        if state.is_some_and(|state| Some(state.hash()) == known) {
+            tx.drop_offer(node.id, feed, key)?;
+        }
+    }
+    Ok(())
+}
+
+/// Decides what has waited for this report and for no other.
+fn decide_heard(tx: Tx<'_>, app: &App, now_ms: u64) -> Result<(), HubError> {
+    let mut round = Round {
+        tx,
+        own: app.own,
+        app,
+        now_ms,
+    };
+    round.decide_heard()?;
+    Ok(())
 }
 
 /// Whether the offers turn the feed as the hub has it into the one that it signed.
@@ -346,19 +388,13 @@ fn adopt(
 }
 
 /// A change that was waiting waits again.
-fn waiting_again(note: &Record) -> Option<Waiting> {
+fn waiting_again(note: &Record) -> Vec<Waiting> {
     if note.key.kind != set_aside::KIND_NUMBER || note.text(set_aside::STATE) != Some("waiting") {
-        return None;
+        return Vec::new();
     }
-    let (kind, id) = note.value(set_aside::WAITS_FOR)?.split_at_checked(2)?;
-    Some(Waiting {
-        for_record: RecordKey {
-            kind: u16::from_be_bytes(kind.try_into().ok()?),
-            id: RecordId::from_slice(id).ok()?,
-        },
-        change: domain::decide::change_of_bytes(note.value(set_aside::CHANGE)?)?,
-        set_aside: note.key.id,
-    })
+    let change = note.value(set_aside::CHANGE);
+    let change = change.and_then(domain::decide::change_of_bytes);
+    change.map_or_else(Vec::new, |change| waits_of(note, change))
 }
 
 /// The node's changes that were decided in the proven snapshot have had their effect.

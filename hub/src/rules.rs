@@ -25,10 +25,14 @@ pub async fn tick(app: &App) -> Result<u64, HubError> {
     let own = app.clone();
     app.store
         .write::<_, HubError>(move |tx| {
-            if recovery::is_recovering(tx)? {
-                return Ok(0);
-            }
             let now_ms = system::now_ms();
+            if recovery::is_recovering(tx)? {
+                if !tx.unreported()?.is_empty() {
+                    return Ok(0);
+                }
+                // The last that was missing was revoked.
+                recovery::end(tx, &own, now_ms)?;
+            }
             crate::backup::look_after(tx)?;
             leases::void_revoked(tx, now_ms)?;
             let mut taken = 0;

@@ -7,6 +7,7 @@ use axum::response::Html;
 use axum::routing::get;
 use axum::{Json, Router};
 use domain::kinds::{organisation, set_aside};
+use domain::limits::{CLAIM_COLLISIONS_MAX, CLAIM_WINDOW_MS};
 use domain::record::RecordKey;
 use serde_json::{Value, json};
 use store::Filter;
@@ -65,6 +66,7 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
     app.store
         .read::<_, HubError>(move |tx| {
             let mut offices = Vec::new();
+            let since = system::now_ms().saturating_sub(CLAIM_WINDOW_MS);
             for node in tx.nodes()? {
                 let key = RecordKey {
                     kind: organisation::KIND_NUMBER,
@@ -77,6 +79,7 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
                         .and_then(|o| o.text(number))
                         .map(str::to_owned)
                 };
+                let foreign_claims = tx.collisions(node.id, since)?.count;
                 let journals: Vec<_> = tx
                     .journals()?
                     .into_iter()
@@ -100,6 +103,8 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
                     "last_seen_ms": node.last_seen,
                     "waiting": node.waiting,
                     "clock_offset_ms": node.offset_ms,
+                    "foreign_claims": foreign_claims,
+                    "claims_too_much": foreign_claims > CLAIM_COLLISIONS_MAX,
                     "journals": journals,
                 }));
             }
@@ -139,8 +144,13 @@ async fn metrics(State(app): State<App>) -> String {
         .sum();
     format!(
         "# TYPE lianxin_nodes gauge\nlianxin_nodes {}\n\
-         # TYPE lianxin_changes_waiting gauge\nlianxin_changes_waiting {waiting}\n",
-        nodes.len()
+         # TYPE lianxin_changes_waiting gauge\nlianxin_changes_waiting {waiting}\n\
+         # TYPE lianxin_nodes_claiming_too_much gauge\nlianxin_nodes_claiming_too_much {}\n",
+        nodes.len(),
+        nodes
+            .iter()
+            .filter(|node| node["claims_too_much"] == true)
+            .count()
     )
 }
 
@@ -171,6 +181,7 @@ async fn page(State(app): State<App>) -> Html<String> {
     let state = |node: &Value| match (node["revoked"] == true, node["cloned"] == true) {
         (true, _) => "已停用",
         (false, true) => "有副本,请指定以哪台为准",
+        (false, false) if node["claims_too_much"] == true => "在用,录入他处证件号码过多,请核实",
         (false, false) => "在用",
     };
     let rows = nodes.iter().map(|node| {

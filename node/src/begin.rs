@@ -69,6 +69,7 @@ fn fact(tx: Tx<'_>, need: Need) -> Result<Fact, StoreError> {
         }
         Need::Outcome(change, field) => Fact::Outcome(change, field, None),
         Need::OpenItems(id) => Fact::OpenItems(id, Vec::new()),
+        Need::Standing(id) => Fact::Standing(id, Vec::new()),
         Need::Membership(id) => Fact::Membership(id, Membership::default()),
         Need::StepsOf(id) => Fact::StepsOf(id, Vec::new()),
         Need::Block(issuer, number) => Fact::Block(issuer, number, None),

@@ -7,7 +7,7 @@ use domain::id::{NodeId, OfficeId};
 use proto::wire::enrolment as wire;
 use proto::wire::enrolment::enrolment_client::EnrolmentClient;
 use transport::code::EnrolmentCode;
-use transport::keys::EnrolmentAnswer;
+use transport::keys::{EnrolmentAnswer, NodeIdentity};
 use transport::tls::ClientTls;
 
 use crate::app::{App, Own};
@@ -121,12 +121,19 @@ pub async fn go_on(app: &App) -> anyhow::Result<Joined> {
         .try_into()
         .ok()
         .context("no hub key")?;
+    let has_lost = match &keys.identity {
+        Some(former) => {
+            let is_same_hub = former.root_pem == answer.root_certificate;
+            has_lost(app, former, &code.addresses, is_same_hub).await?
+        }
+        None => false,
+    };
     let hub_ms = answer.clock;
     // The journal first: were the keys first and the power cut then, it would never be renamed.
     app.store
         .write::<_, anyhow::Error>(move |tx| {
             clock::begin_epoch(tx, hub_ms)?;
-            rewrite::adopt_identity(tx, own)
+            rewrite::adopt_identity(tx, own, has_lost)
         })
         .await?;
     let (office, hub) = (answer.office_name.clone(), answer.hub_name.clone());
@@ -146,4 +153,22 @@ pub async fn go_on(app: &App) -> anyhow::Result<Joined> {
         office,
         hub,
     })
+}
+
+/// Whether the hub has lost the identity that this machine had, with its whole journal: it was put back
+/// from a backup, and what it noted beside its database is gone too.
+async fn has_lost(
+    app: &App,
+    former: &NodeIdentity,
+    addresses: &[String],
+    is_same_hub: bool,
+) -> anyhow::Result<bool> {
+    match sync::ask_as(app, former, addresses).await {
+        Ok(()) => Ok(false),
+        Err(error) => match error.downcast_ref::<tonic::Status>() {
+            Some(refused) => Ok(proto::status::is_unknown_node(refused)),
+            None if is_same_hub => Err(error),
+            None => Ok(false),
+        },
+    }
 }

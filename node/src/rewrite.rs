@@ -35,17 +35,21 @@ struct Source {
     stored: u32,
 }
 
-/// Brings the journal under an identity that the hub has given.
+/// Brings the journal under an identity that the hub has given. Of the identity before, the outbox is
+/// written anew; the whole journal where the hub `has_lost` it.
 ///
 /// # Errors
 /// The store's own.
-pub fn adopt_identity(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
+pub fn adopt_identity(tx: Tx<'_>, own: Own, has_lost: bool) -> anyhow::Result<u64> {
     let kept = tx.setting(IDENTITY)?.unwrap_or_default();
     let former = NodeId::from_slice(&kept)
         .ok()
         .filter(|node| *node != own.node);
     let mut count = 0;
     if let Some(node) = former {
+        if has_lost {
+            take_up_again(tx)?;
+        }
         tx.put_journal_aside(node)?;
         for epoch in tx.pending_epochs_but(Own::default().epoch)? {
             let stored = epoch | FORMER;
@@ -66,6 +70,17 @@ pub fn adopt_identity(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
     own.keep(tx)?;
     tx.set_setting(IDENTITY, &own.node.bytes())?;
     Ok(count)
+}
+
+/// Everything that was acknowledged is pending again, on top of the rows as they are: what the hub
+/// signed of them it takes back, and what comes again with it is a repeat.
+fn take_up_again(tx: Tx<'_>) -> anyhow::Result<()> {
+    for key in tx.make_all_pending()? {
+        if tx.base_image(key)?.is_none() {
+            tx.put_base_image(key, tx.record(key)?.as_ref())?;
+        }
+    }
+    Ok(())
 }
 
 /// Rewrites what was written before there was an identity. Nothing of it was ever sent.

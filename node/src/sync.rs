@@ -17,6 +17,7 @@ use domain::session::{Head, Standing};
 use prost::bytes::Bytes;
 use proto::wire::sync as wire;
 use proto::wire::sync::sync_client::SyncClient;
+use transport::keys::NodeIdentity;
 use transport::tls::ClientTls;
 
 pub use serve::{run, run_with};
@@ -62,6 +63,18 @@ pub async fn connect_any(app: &App, of_code: &[String], tls: &ClientTls) -> anyh
         }
     }
     Err(last)
+}
+
+/// Calls the hub as an identity that this machine had; changes nothing.
+///
+/// # Errors
+/// The line's, and the hub's refusal as its status.
+pub async fn ask_as(app: &App, former: &NodeIdentity, addresses: &[String]) -> anyhow::Result<()> {
+    let tls = ClientTls::enrolled(former, clock())?;
+    let channel = connect_any(app, addresses, &tls).await?;
+    let asked = wire::CheckpointsRequest::default();
+    SyncClient::new(channel).checkpoints(asked).await?;
+    Ok(())
 }
 
 /// A session under way.

@@ -28,6 +28,15 @@ pub enum CallRefused {
     /// The node was revoked.
     #[error("this node's certificate was revoked: the hub's operator can tell why")]
     Revoked,
+    /// The hub does not know the machine of a certificate that it signed: it was restored, and what it
+    /// noted of later enrolments beside its database was lost.
+    #[error(
+        "this hub was restored and does not know this computer any more: ask its operator for a new \
+         code and run `lianxin-node join CODE`; what was entered here is kept and sent again \
+         中心已从备份恢复,不再认识本机:请向中心索取新的入网码,运行 lianxin-node join 入网码;\
+         本机已录入的内容都会保留并重新上报"
+    )]
+    UnknownNode,
     /// The incarnation in the call is not the hub's: say Hello first.
     #[error("hello first")]
     HelloFirst,
@@ -66,6 +75,7 @@ impl From<CallRefused> for Status {
             | CallRefused::Superseded
             | CallRefused::BadCode(_) => Code::Unauthenticated,
             CallRefused::Revoked | CallRefused::NotAllowed(_) => Code::PermissionDenied,
+            CallRefused::UnknownNode => Code::NotFound,
             CallRefused::HelloFirst => Code::FailedPrecondition,
             CallRefused::CannotStore(_) => Code::Unavailable,
         };
@@ -91,6 +101,11 @@ pub enum Retry {
     Never,
 }
 
+/// Whether the hub does not know the machine any more: it must join again.
+pub fn is_unknown_node(status: &Status) -> bool {
+    status.code() == Code::NotFound
+}
+
 /// After how many milliseconds a busy hub wants to be asked again; none where it is not busy.
 pub fn retry_after_ms(status: &Status) -> Option<u32> {
     let after = status.metadata().get(RETRY_AFTER)?;
@@ -104,7 +119,9 @@ pub fn retry(status: &Status) -> Retry {
         Code::Unauthenticated if status.message().contains("expired") => Retry::Renew,
         // Too large is too large the next time too; busy is not.
         Code::ResourceExhausted if retry_after_ms(status).is_none() => Retry::Never,
-        Code::PermissionDenied | Code::Unauthenticated | Code::InvalidArgument => Retry::Never,
+        Code::PermissionDenied | Code::Unauthenticated | Code::InvalidArgument | Code::NotFound => {
+            Retry::Never
+        }
         _ => Retry::Later,
     }
 }

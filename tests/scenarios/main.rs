@@ -18,4 +18,5 @@ mod people;
 mod restore;
 mod rules;
 mod support;
+mod unproven;
 mod uplink;

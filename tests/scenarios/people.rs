@@ -1,5 +1,10 @@
 //! Somebody was entered twice: found, merged, and taken apart again (`sync.md` 6).
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use anyhow::Context as _;
+use domain::limits::CLAIM_COLLISIONS_MAX;
 use serde_json::Value;
 use tests::harness::City;
 
@@ -122,5 +127,74 @@ fn a_member_who_is_held_twice_is_merged_at_the_desk_and_held_once() -> anyhow::R
     assert_eq!(rows(&city.hub(&["duplicates"])?.done()?.json()), 0);
     city.hub(&["unmerge", &twin])?.done()?;
     city.prove_equality()?;
+    Ok(())
+}
+
+/// A valid ID number of an invented person.
+fn id_number(number: usize) -> anyhow::Result<String> {
+    let first = format!("350102199001{:05}", 1_000 + number);
+    let check = domain::checks::id_number::check_character(&first);
+    Ok(format!("{first}{}", check.context("seventeen digits")?))
+}
+
+/// What the hub tells the operator's instruments.
+fn metrics(city: &City) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(city.hub_page()?)?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn an_office_that_enters_many_id_numbers_of_others_is_shown_to_the_desk_and_told_nothing()
+-> anyhow::Result<()> {
+    let stage = Stage::with_offices(2)?;
+    let city = &stage.city;
+    let number_max = usize::try_from(CLAIM_COLLISIONS_MAX)? + 1;
+    let enter = |office: usize, from: usize, to: usize| -> anyhow::Result<()> {
+        for number in from..to {
+            let claimed = format!("id_number={}", id_number(number)?);
+            add(city, office, "person", &["name=癸一", &claimed])?;
+        }
+        city.settle_down(office)
+    };
+    let urgent = || -> anyhow::Result<u64> {
+        let status = city.hub(&["status"])?.done()?.json();
+        Ok(status["urgent"].as_u64().unwrap_or_default())
+    };
+    enter(0, 0, number_max)?;
+    enter(1, 0, number_max - 1)?;
+    assert_eq!(urgent()?, 0);
+    assert!(metrics(city)?.contains("lianxin_nodes_claiming_too_much 0"));
+    enter(1, number_max - 1, number_max)?;
+    assert_eq!(urgent()?, 1);
+    assert!(metrics(city)?.contains("lianxin_nodes_claiming_too_much 1"));
+    let status = city.hub(&["status"])?.done()?.json();
+    let nodes = status["nodes"].as_array().cloned().unwrap_or_default();
+    let loud: Vec<_> = nodes
+        .iter()
+        .filter(|node| node["claims_too_much"] == true)
+        .collect();
+    assert_eq!(loud.len(), 1, "{status}");
+    assert_eq!(loud[0]["code"], city.office(1)?.code);
+    assert_eq!(loud[0]["foreign_claims"], number_max);
+    let held = city.hub(&["quarantine"])?.done()?.json();
+    let told = held.to_string();
+    assert_eq!(rows(&held), 1, "{told}");
+    assert!(told.contains(&text(&loud[0]["node"])), "{told}");
+    // Neither office hears of it, and both agree with the hub.
+    city.prove_equality()?;
+    for office in [0, 1] {
+        for kind in ["set_aside", "conflict"] {
+            let found = city.node(office, &["list", kind])?.done()?.json();
+            assert_eq!(rows(&found), 0, "{found}");
+        }
+    }
+    // The desk says what came of it.
+    let note = text(&held[0]["id"]);
+    city.hub(&["quarantine", "done", &note, "--why", "社区合并录入,已核实"])?
+        .done()?;
+    assert_eq!(urgent()?, 0);
     Ok(())
 }

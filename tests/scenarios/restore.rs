@@ -85,17 +85,26 @@ fn while_one_office_is_not_heard_a_restored_hub_decides_nothing_that_concerns_it
         Ok((names_at_hub(city)?.len() == 4).then_some(()))
     })?;
     expect_names(&names_at_hub(city)?, &["半途", "壬一", "壬三", "壬二"]);
-    // What concerns the other office waits, and what follows it; so does the desk.
+    // What concerns the other office waits, and so does the desk; what follows it does not.
     let recall = ["transfer", "step", &case, "recall", "--reason", "本人撤回"];
     city.node(0, &recall)?.done()?;
     enter(city, 0, "壬四")?;
-    let office = city.office(0)?.code;
-    wait_for("the hub has received it", 30, || {
-        let machines = city.hub(&["office", "machines", office])?.done()?.json();
-        let number = |name: &str| machines[0][name].as_u64().unwrap_or_default();
-        let waits = number("received") == number("decided_through") + 2;
-        Ok(waits.then_some(()))
+    wait_for("what follows is decided", 30, || {
+        Ok((names_at_hub(city)?.len() == 5).then_some(()))
     })?;
+    let office = city.office(0)?.code;
+    let machines = city.hub(&["office", "machines", office])?.done()?.json();
+    assert_eq!(
+        machines[0]["received"], machines[0]["decided_through"],
+        "it waits as a decided change, with a note: {machines}"
+    );
+    let note = wait_for("the office hears that it waits", 30, || {
+        let notes = city.node(0, &["list", "set_aside"])?.done()?.json();
+        let id = text(&notes[0]["id"]);
+        Ok((!id.is_empty()).then_some(id))
+    })?;
+    let note = city.node(0, &["quarantine", "show", &note])?.done()?.json();
+    assert!(note.to_string().contains("中心刚从备份恢复"), "{note}");
     assert_eq!(
         city.hub(&["get", &case])?.done()?.json()["state"],
         "IN_TRANSIT"

@@ -107,6 +107,16 @@ const RESTORES: &[Row] = &[
         Ok("while_one_office_is_not_heard_a_restored_hub_decides_nothing_that_concerns_it"),
     ),
     Row(
+        "recovering: a node without a certificate sends its journal again from where the hub stands",
+        "hub restore, node sync",
+        Ok("a_node_without_a_certificate_brings_back_all_that_it_was_acknowledged"),
+    ),
+    Row(
+        "restored, register lost: an unknown machine joins again with its whole journal",
+        "hub restore, node join",
+        Ok("a_node_that_a_restored_hub_has_lost_whole_joins_again_and_keeps_everything"),
+    ),
+    Row(
         "recovering: of a move only one half is heard when a person ends it",
         "hub recovery end, verify",
         Ok("a_move_of_which_a_restored_hub_hears_one_half_leaves_one_holder"),

@@ -69,7 +69,9 @@ impl Round<'_> {
             chain: journal.chain,
             signature: key.sign(Context::HubJournal, &text).to_vec(),
         };
-        self.tx.append_batch(own.node, own.epoch, &batch)?;
+        let touched = super::stored::touched(changes);
+        self.tx
+            .append_batch(own.node, own.epoch, &batch, &touched)?;
         self.tx.put_journal(&journal)?;
         Ok(())
     }

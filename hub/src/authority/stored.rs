@@ -1,35 +1,53 @@
-//! The journals as they came, read from the beginning.
+//! The journals as they came, looked through for one record.
 
-use domain::change::Change;
-use domain::id::ChangeId;
+use std::collections::BTreeSet;
+
+use domain::change::{Change, RawChange};
+use domain::decide::named_by;
+use domain::id::{ChangeId, RecordId};
 use proto::convert;
 use store::Tx;
 
 use crate::error::HubError;
 
-/// Shows every readable change of every journal, with when it arrived; a batch in memory at a time.
+/// The records that these changes are about, with the subjects of steps; what cannot be read names
+/// none.
+pub(super) fn touched<'a>(changes: impl IntoIterator<Item = &'a RawChange>) -> BTreeSet<RecordId> {
+    let place = ChangeId {
+        node: domain::id::NodeId::default(),
+        epoch: 0,
+        sequence: 0,
+    };
+    let changes = changes.into_iter();
+    let readable = changes.filter_map(|raw| convert::decode_change(place, raw).ok());
+    readable
+        .flat_map(|change| named_by(&change))
+        .map(|key| key.id)
+        .collect()
+}
+
+/// Every readable change about a record, or with it as the subject of a step, as (arrival in
+/// milliseconds since 1970, change), in the order in which they arrived. Only the runs that name the
+/// record are unpacked, one in memory at a time (ADR 0020).
 ///
 /// # Errors
 /// The store's own.
-pub fn each_stored(tx: Tx<'_>, mut show: impl FnMut(Change, u64)) -> Result<(), HubError> {
-    for journal in tx.journals()? {
-        let mut from = 1;
-        while from <= journal.received {
-            let batches = tx.batches_from(journal.node, journal.epoch, from, 1)?;
-            let Some(batch) = batches.first() else { break };
-            let changes = convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
-            for (sequence, raw) in (batch.first..).zip(&changes) {
-                let id = ChangeId {
-                    node: journal.node,
-                    epoch: journal.epoch,
-                    sequence,
-                };
-                if let Ok(change) = convert::decode_change(id, raw) {
-                    show(change, batch.received_at);
-                }
+pub fn changes_about(tx: Tx<'_>, record: RecordId) -> Result<Vec<(u64, Change)>, HubError> {
+    let mut about = Vec::new();
+    for last in tx.batches_about(record)? {
+        let Some(batch) = tx.batch_of(last)? else {
+            continue;
+        };
+        let changes = convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
+        for (sequence, raw) in (batch.first..).zip(&changes) {
+            let id = ChangeId { sequence, ..last };
+            if let Ok(change) = convert::decode_change(id, raw)
+                && named_by(&change).iter().any(|key| key.id == record)
+            {
+                about.push((batch.received_at, change));
             }
-            from = batch.last + 1;
         }
     }
-    Ok(())
+    about.sort_by_key(|(received_ms, change)| (*received_ms, change.id));
+    Ok(about)
 }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::machines::decide_kept;
-use crate::app::App;
+use crate::app::{self, App};
 use crate::backup::{self, Protection};
 use crate::error::HubError;
 use crate::{leases, recovery};
@@ -92,10 +92,18 @@ pub(super) async fn backup(app: &App, file: &Path, protected: &Protected) -> any
 
 /// Puts a backup back.
 pub(super) fn restore(folder: &Path, file: &Path, protected: &Protected) -> anyhow::Result<Value> {
+    let has_register = app::register_path(folder).exists();
     let aside = backup::restore(folder, file, &protected.read(true)?)?;
+    let register = if has_register {
+        "here 完好"
+    } else {
+        "lost: a machine that enrolled after the backup must join again, make it a code \
+         登记簿遗失:备份之后入网的电脑须重新入网,请为其生成新的入网码"
+    };
     Ok(json!({
         "restored": file,
         "kept_beside": aside,
+        "register": register,
         "note": "serve again: the hub waits for its nodes, see recovery status \
                  请重新启动服务,中心将等待各节点上报",
     }))

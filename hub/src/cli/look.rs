@@ -8,7 +8,6 @@ use console::answer::record_json;
 use console::columns::Target;
 use console::export::{self, Records};
 use console::item::{change_json, item_json, note_json};
-use domain::change::Change;
 use domain::decide::change_of_bytes;
 use domain::id::RecordId;
 use domain::kind::Kind;
@@ -124,22 +123,12 @@ pub(super) async fn conflicts(app: &App) -> anyhow::Result<Value> {
     Ok(items.iter().map(item_json).collect())
 }
 
-/// Every change about a record, oldest first, found in the journals as they arrived.
+/// Every change about a record, oldest first, from the journals as they arrived.
 pub(super) async fn history(app: &App, id: &str) -> anyhow::Result<Value> {
     let id = RecordId::parse(id).ok().context("not an id 不是编号")?;
     let changes = app
         .store
-        .read::<_, HubError>(move |tx| {
-            let mut changes: Vec<(u64, Change)> = Vec::new();
-            authority::each_stored(tx, |change, received_ms| {
-                let is_step = change.value(step::SUBJECT) == Some(&id.bytes());
-                if change.header.record == id || is_step {
-                    changes.push((received_ms, change));
-                }
-            })?;
-            changes.sort_by_key(|(received_ms, change)| (*received_ms, change.id));
-            Ok(changes)
-        })
+        .read::<_, HubError>(move |tx| authority::changes_about(tx, id))
         .await?;
     let lines = changes.iter().map(|(received_ms, change)| {
         let mut line = change_json(change);

@@ -25,11 +25,11 @@ impl Shared {
     /// The calling node, unless its certificate has ended, a newer one is in use, or it was revoked.
     pub(super) async fn caller<T>(&self, request: &Request<T>) -> Result<Node, Status> {
         let peer = Self::peer(request)?;
+        let node = self.node_of(peer).await?;
         match peer.validity(system::now_ms().cast_signed()) {
             Validity::Expired => return Err(CallRefused::Expired.into()),
             Validity::Valid | Validity::NotYetValid => {}
         }
-        let node = self.node_of(peer).await?;
         let from = peer.not_before_unix_s;
         if from < node.certified_from {
             return Err(CallRefused::Superseded.into());
@@ -65,7 +65,7 @@ impl Shared {
             .store
             .read::<_, HubError>(move |tx| Ok(tx.node(id)?))
             .await?;
-        let node = node.ok_or(CallRefused::NoCertificate)?;
+        let node = node.ok_or(CallRefused::UnknownNode)?;
         let is_revoked = node.revoked_at.is_some() || node.office.bytes() != peer.office;
         if is_revoked {
             Err(CallRefused::Revoked.into())

@@ -275,6 +275,7 @@ fn take_certificate(
     if tx.feed_digest(feed)? != digest {
         return Err(proto::status::CallRefused::NotAllowed("the digests differ").into());
     }
+    recovery::drop_answered_evidence(tx, node, feed)?;
     let own = app.identity.signing_key().sign(Context::Digest, &text);
     tx.put_certificate(
         node.id,

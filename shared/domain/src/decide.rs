@@ -5,6 +5,7 @@
 //! entered is discarded: what is not applied is set aside whole, what loses is kept in a conflict
 //! item, what comes too early waits.
 
+mod alarm;
 mod begin;
 mod create;
 mod effect;
@@ -21,11 +22,14 @@ mod step;
 mod transfer;
 mod unit;
 mod urgent;
+mod waiting;
 
+pub use alarm::raise_claim_alarm;
 pub use begin::beginning_refusal;
 pub use half_moved::complete_move;
 pub use merge::merge_fields;
 pub(crate) use merge::of_merged;
+pub use organisation::NAMING_CASES;
 pub use rewritten::replaced;
 pub use step::HUB_RECORDER;
 pub use transfer::letters::void_number;
@@ -40,6 +44,8 @@ use crate::world::{Mover, Need, Outcome, Waiting, World};
 
 pub use step::{local_refusal, office_of};
 pub use unit::{pack_unit, unpack_unit, unpack_values};
+use waiting::{UNHEARD, end_waiting, key_bytes, key_of_bytes, release, wait_further};
+pub use waiting::{hold_for_a_person, let_wait, named_by, waits_of};
 
 /// A change with what the hub knows of its arrival.
 #[derive(Debug, Clone, Copy)]
@@ -153,6 +159,12 @@ pub fn decide_group(world: &mut World, group: &[Incoming<'_>]) -> Result<Vec<Ver
             }
         }
     }
+    for incoming in group {
+        if let Err(need) = end_if_waited(world, incoming) {
+            world.discard();
+            return Err(need);
+        }
+    }
     world.adopt();
     Ok(verdicts)
 }
@@ -199,11 +211,7 @@ pub fn set_unreadable_aside(world: &mut World, id: ChangeId, office: OfficeId, r
 fn decide_in_draft(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict, Need> {
     match attempt(world, incoming) {
         Ok(verdict) => {
-            if let Some(waited_in) = incoming.waited_in {
-                end_waiting(world, incoming, waited_in, "fixed", None)?;
-                // Its writer has seen it go: the row must come back, though it is the writer's own.
-                send_again(world, incoming)?;
-            }
+            end_if_waited(world, incoming)?;
             Ok(verdict)
         }
         Err(Stop::Lacks(need)) => Err(need),
@@ -219,6 +227,16 @@ fn decide_in_draft(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict
             Ok(Verdict::Waiting)
         }
     }
+}
+
+/// The note of a change that has waited says that it was decided.
+fn end_if_waited(world: &mut World, incoming: &Incoming<'_>) -> Result<(), Need> {
+    let Some(waited_in) = incoming.waited_in else {
+        return Ok(());
+    };
+    end_waiting(world, incoming, waited_in, "fixed", None)?;
+    // Its writer has seen it go: the row must come back, though it is the writer's own.
+    send_again(world, incoming)
 }
 
 fn attempt(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict, Stop> {
@@ -348,12 +366,23 @@ fn put_aside(
     }
     if let Some(waits_for) = waits_for {
         note.push((set_aside::WAITS_FOR, key_bytes(waits_for)));
-        let change = incoming.change.id;
-        world.wait(Waiting {
-            for_record: waits_for,
-            change,
-            set_aside: id,
-        });
+        if reason == UNHEARD {
+            for for_record in named_by(incoming.change) {
+                world.wait(Waiting {
+                    for_record,
+                    change: incoming.change.id,
+                    set_aside: id,
+                    until_heard: true,
+                });
+            }
+        } else {
+            world.wait(Waiting {
+                for_record: waits_for,
+                change: incoming.change.id,
+                set_aside: id,
+                until_heard: false,
+            });
+        }
     }
     if reason == crate::machines::member_status::LATE_DECISION {
         let (task, holder) = urgent::task(world, incoming)?;
@@ -380,109 +409,6 @@ fn send_again(world: &mut World, incoming: &Incoming<'_>) -> Result<(), Need> {
         world.put(record, Mover::Foreign);
     }
     Ok(())
-}
-
-/// Holds a change that has waited too long for a record: a person decides now (rule 6).
-///
-/// # Errors
-/// A fact that is lacking; the world is as before.
-pub fn hold_for_a_person(world: &mut World, key: RecordKey, now_ms: u64) -> Result<(), Need> {
-    let Some(note) = world.record(key)?.cloned() else {
-        return Ok(());
-    };
-    if note.text(set_aside::STATE) != Some("waiting") {
-        return Ok(());
-    }
-    let held = [(set_aside::STATE, b"held".to_vec())];
-    effect::set(world, &note, &held, now_ms);
-    if let Some(change) = note.value(set_aside::CHANGE).and_then(change_of_bytes) {
-        release(world, change, &note);
-        world.note_outcome(change, 0, Outcome::SetAside(key.id));
-    }
-    world.adopt();
-    Ok(())
-}
-
-fn end_waiting(
-    world: &mut World,
-    incoming: &Incoming<'_>,
-    waited_in: RecordId,
-    state: &'static str,
-    reason: Option<&'static str>,
-) -> Result<(), Need> {
-    let key = RecordKey {
-        kind: set_aside::KIND_NUMBER,
-        id: waited_in,
-    };
-    let Some(note) = world.record(key)?.cloned() else {
-        return Ok(());
-    };
-    let mut fields = vec![(set_aside::STATE, state.as_bytes().to_vec())];
-    if let Some(reason) = reason {
-        fields.push((set_aside::REASON, reason.as_bytes().to_vec()));
-    }
-    effect::set(world, &note, &fields, incoming.received_ms);
-    release(world, incoming.change.id, &note);
-    let id = incoming.change.id;
-    let outcome = if state == "fixed" {
-        Outcome::Merged(id)
-    } else {
-        Outcome::SetAside(waited_in)
-    };
-    world.note_outcome(id, 0, outcome);
-    Ok(())
-}
-
-/// Lets a change that has waited wait for another record.
-fn wait_further(
-    world: &mut World,
-    incoming: &Incoming<'_>,
-    waited_in: RecordId,
-    next: RecordKey,
-) -> Result<(), Need> {
-    let key = RecordKey {
-        kind: set_aside::KIND_NUMBER,
-        id: waited_in,
-    };
-    let Some(note) = world.record(key)?.cloned() else {
-        return Ok(());
-    };
-    release(world, incoming.change.id, &note);
-    let fields = [(set_aside::WAITS_FOR, key_bytes(next))];
-    effect::set(world, &note, &fields, incoming.received_ms);
-    world.wait(Waiting {
-        for_record: next,
-        change: incoming.change.id,
-        set_aside: waited_in,
-    });
-    Ok(())
-}
-
-fn release(world: &mut World, change: ChangeId, note: &crate::record::Record) {
-    if let Some(for_record) = note.value(set_aside::WAITS_FOR).and_then(key_of_bytes) {
-        world.release(Waiting {
-            for_record,
-            change,
-            set_aside: note.key.id,
-        });
-    }
-}
-
-/// Reads what [`key_bytes`] writes.
-fn key_of_bytes(bytes: &[u8]) -> Option<RecordKey> {
-    let (kind, id) = bytes.split_at_checked(2)?;
-    let kind = u16::from_be_bytes(kind.try_into().ok()?);
-    Some(RecordKey {
-        kind,
-        id: RecordId::from_slice(id).ok()?,
-    })
-}
-
-/// A record's key as bytes: kind (big-endian), id.
-fn key_bytes(key: RecordKey) -> Vec<u8> {
-    let mut bytes = key.kind.to_be_bytes().to_vec();
-    bytes.extend_from_slice(&key.id.bytes());
-    bytes
 }
 
 const fn verb_code(verb: Verb) -> &'static str {

@@ -54,3 +54,8 @@ pub const LEASES_MAX: usize = 256;
 pub const RETRY_MS_MIN: u64 = 500;
 /// The longest wait between attempts (milliseconds).
 pub const RETRY_MS_MAX: u64 = 60_000;
+/// Claims of one machine to ID numbers that other offices have, in [`CLAIM_WINDOW_MS`]; more are shown
+/// to the desk as urgent. A street's offices share few volunteers: a roster meets some, a search many.
+pub const CLAIM_COLLISIONS_MAX: u64 = 20;
+/// The window of [`CLAIM_COLLISIONS_MAX`] (milliseconds): a day.
+pub const CLAIM_WINDOW_MS: u64 = 24 * 3600 * 1000;

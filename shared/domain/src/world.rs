@@ -27,6 +27,10 @@ pub enum Need {
     Block(RecordId, LetterNumber),
     /// The records of a kind (by number) that name a record in one of their fields (by number).
     Naming(u16, u16, RecordId),
+    /// What may keep an organisation from being given up: the open cases that name it in one of
+    /// [`crate::decide::NAMING_CASES`], the members in it as branch or group, and those of whom it has
+    /// the open tenure.
+    Standing(RecordId),
     /// An organisation and those below it that work through the same office, with everything that a
     /// move of their members reads: members, persons, tenures, open items.
     Membership(RecordId),
@@ -47,6 +51,8 @@ pub enum Fact {
     Block(RecordId, LetterNumber, Option<Booked>),
     /// To [`Need::Naming`].
     Naming(u16, u16, RecordId, Vec<Record>),
+    /// To [`Need::Standing`].
+    Standing(RecordId, Vec<Record>),
     /// To [`Need::Membership`].
     Membership(RecordId, Membership),
 }
@@ -107,15 +113,19 @@ pub struct HubChange {
     pub body: Body,
 }
 
-/// A change that waits for a record.
+/// A change that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Waiting {
-    /// The record that it waits for.
+    /// The record that it waits for; where it waits until a restored hub has heard others, each
+    /// record on which it works.
     pub for_record: RecordKey,
     /// The change.
     pub change: ChangeId,
     /// The set-aside record that tells people about it.
     pub set_aside: RecordId,
+    /// Whether it waits until a restored hub has heard every office concerned, not for the record to
+    /// appear.
+    pub until_heard: bool,
 }
 
 /// Everything that the decisions of one transaction have to write.
@@ -189,6 +199,7 @@ pub struct World {
     items: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     steps: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     named: BTreeSet<(u16, u16, RecordId)>,
+    standing: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     memberships: BTreeMap<RecordId, (BTreeSet<RecordKey>, BTreeSet<RecordKey>)>,
     made_items: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     made_steps: BTreeMap<RecordId, BTreeSet<RecordKey>>,
@@ -209,6 +220,7 @@ impl World {
             items: BTreeMap::new(),
             steps: BTreeMap::new(),
             named: BTreeSet::new(),
+            standing: BTreeMap::new(),
             memberships: BTreeMap::new(),
             made_items: BTreeMap::new(),
             made_steps: BTreeMap::new(),
@@ -243,6 +255,10 @@ impl World {
             Fact::Naming(kind, field, id, records) => {
                 self.remember(records);
                 self.named.insert((kind, field, id));
+            }
+            Fact::Standing(id, records) => {
+                let keys = self.remember(records);
+                self.standing.entry(id).or_default().extend(keys);
             }
             Fact::Membership(id, found) => self.remember_membership(id, found),
         }
@@ -358,6 +374,14 @@ impl World {
             .filter(|record| record.reference(field) == Some(id))
             .cloned()
             .collect())
+    }
+
+    /// What may keep an organisation from being given up, as decided so far: what was made in this
+    /// transaction is not among it.
+    pub(crate) fn standing(&self, id: RecordId) -> Result<Vec<Record>, Need> {
+        let keys = self.standing.get(&id).ok_or(Need::Standing(id))?;
+        let known = keys.iter().filter_map(|key| self.record(*key).ok()?);
+        Ok(known.cloned().collect())
     }
 
     /// An organisation with those below it that work through the same office, and their members, as

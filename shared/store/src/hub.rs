@@ -2,6 +2,7 @@
 
 mod apply;
 mod backups;
+mod claims;
 mod codes;
 mod facts;
 mod feeds;
@@ -11,6 +12,7 @@ mod nodes;
 mod recovery;
 
 pub use backups::Backup;
+pub use claims::Collisions;
 pub use codes::{Bound, Code};
 pub use feeds::{CITY, Entry, Head, Page};
 pub use journals::{Batch, Journal};

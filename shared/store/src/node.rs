@@ -209,6 +209,29 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Makes every entry of the journal pending, whatever became of it; the records concerned.
+    pub fn make_all_pending(&self) -> Result<Vec<RecordKey>, StoreError> {
+        self.connection.execute("DELETE FROM refused", [])?;
+        self.connection
+            .execute("UPDATE pending SET is_waiting = 0", [])?;
+        self.connection.execute(
+            "INSERT INTO pending (kind, id, epoch, sequence)
+             SELECT kind, id, epoch, sequence FROM journal
+             WHERE (epoch, sequence) NOT IN (SELECT epoch, sequence FROM pending)",
+            [],
+        )?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT DISTINCT kind, id FROM pending")?;
+        let keys = statement.query_map([], |row| {
+            Ok(RecordKey {
+                kind: row.get(0)?,
+                id: domain::id::RecordId::new(row.get(1)?),
+            })
+        })?;
+        Ok(keys.collect::<Result<_, _>>()?)
+    }
+
     /// Puts the journal of a former identity aside; what of it is pending stays.
     pub fn put_journal_aside(&self, node: domain::id::NodeId) -> Result<(), StoreError> {
         self.connection

@@ -113,6 +113,20 @@ impl City {
     }
 
     fn enrol(&mut self, code: &'static str, name: &'static str) -> anyhow::Result<()> {
+        self.add_office(code, name)?;
+        self.start_office(self.offices.len() - 1)
+    }
+
+    /// Adds and enrols an office whose program is not started.
+    ///
+    /// # Errors
+    /// Where hub or node refuses.
+    pub fn enrol_unserved(&mut self, office: usize) -> anyhow::Result<()> {
+        let (code, name) = OFFICES.get(office).copied().context("no such office")?;
+        self.add_office(code, name)
+    }
+
+    fn add_office(&mut self, code: &'static str, name: &'static str) -> anyhow::Result<()> {
         let line = Line::to(self.rpc)?;
         let data = self.folder.join(code).to_string_lossy().into_owned();
         self.hub(&["office", "add", code, name])?.done()?;
@@ -125,8 +139,7 @@ impl City {
         });
         let place = self.offices.len() - 1;
         self.node(place, &["init"])?.done()?;
-        self.join(place)?;
-        self.start_office(place)
+        self.join(place)
     }
 
     /// Enrols an office's node with a new code.

@@ -12,6 +12,15 @@ use crate::machines::transfer::{MACHINE, REPOINTED};
 use crate::record::{Record, RecordKey};
 use crate::world::{Need, World};
 
+/// The fields of a case in which an organisation may stand that is concerned while it is open.
+pub const NAMING_CASES: [u16; 5] = [
+    case::FROM_ORG,
+    case::TO_ORG,
+    case::FROM_BRANCH,
+    case::TO_BRANCH,
+    case::MOVED_ORG,
+];
+
 /// Levels of organisations above one another that are followed.
 pub(super) const LEVELS_MAX: usize = 16;
 
@@ -99,29 +108,18 @@ fn check_empty(world: &World, id: RecordId, has_successor: bool) -> Result<(), S
     if below.iter().any(is_active) {
         return Err(Stop::Refused("ORG-005"));
     }
-    for field in [
-        case::FROM_ORG,
-        case::TO_ORG,
-        case::FROM_BRANCH,
-        case::TO_BRANCH,
-        case::MOVED_ORG,
-    ] {
-        for open in world.naming(case::KIND_NUMBER, field, id)? {
-            let state = open.text(case::STATE).unwrap_or_default();
-            let is_taken_over = has_successor && REPOINTED.contains(&state);
-            if MACHINE.is_open(state) && !is_taken_over {
-                return Err(Stop::Refused("ORG-001"));
-            }
-        }
-    }
-    for field in [member::HOLDER, member::BRANCH, member::GROUP] {
-        for held in world.naming(member::KIND_NUMBER, field, id)? {
-            let status = held.text(member::STATUS).unwrap_or_default();
+    for record in world.standing(id)? {
+        let is_in_the_way = if record.key.kind == case::KIND_NUMBER {
+            let state = record.text(case::STATE).unwrap_or_default();
+            MACHINE.is_open(state) && !(has_successor && REPOINTED.contains(&state))
+        } else {
+            let status = record.text(member::STATUS).unwrap_or_default();
             let is_counted =
-                held.value(member::HOLDER).is_some() && member_status::ACTIVE.contains(&status);
-            if is_counted && !(has_successor && goes_along(world, &held)?) {
-                return Err(Stop::Refused("ORG-001"));
-            }
+                record.value(member::HOLDER).is_some() && member_status::ACTIVE.contains(&status);
+            is_counted && !(has_successor && goes_along(world, &record)?)
+        };
+        if is_in_the_way {
+            return Err(Stop::Refused("ORG-001"));
         }
     }
     Ok(())

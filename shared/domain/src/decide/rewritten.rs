@@ -4,10 +4,10 @@
 //! What a rewritten change replaces is named by its old place and the hash of its body, because two
 //! copies of one machine give the same place to different changes.
 
-use super::{Incoming, Stop, Verdict, send_again};
+use super::{Incoming, Verdict, send_again};
 use crate::change::Hash;
 use crate::id::{ChangeId, NodeId, derived_id};
-use crate::world::{Outcome, World};
+use crate::world::{Need, Outcome, World};
 
 /// The name under which the outcomes keep who replaced a change: of the change's old place and the
 /// hash of its body. A hub that has the old change itself answers with its old place.
@@ -21,7 +21,7 @@ pub fn replaced(old: ChangeId, body: &Hash) -> ChangeId {
 }
 
 /// Whether the change was taken before under another place; then it counts as that one.
-pub(super) fn repeat(world: &mut World, incoming: &Incoming<'_>) -> Result<Option<Verdict>, Stop> {
+pub(super) fn repeat(world: &mut World, incoming: &Incoming<'_>) -> Result<Option<Verdict>, Need> {
     let Some((old, body)) = incoming.change.header.replaces else {
         return Ok(None);
     };

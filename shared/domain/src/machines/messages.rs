@@ -57,6 +57,11 @@ pub const CHANGES: &[(&str, &str, &str)] = &[
         "The record was deleted; restore it first, then change it.",
     ),
     (
+        "claim_rate",
+        "该社区短时间内录入了许多其他社区已有的证件号码,请核实原因。",
+        "An office has entered many ID numbers that other offices have; find out why.",
+    ),
+    (
         "desk_only",
         "两名党员的组织关系均在册,只能由中心合并;请联系中心。",
         "Both members are held; only the hub's desk may merge them. Call the hub.",
@@ -85,6 +90,11 @@ pub const CHANGES: &[(&str, &str, &str)] = &[
         "group_part_refused",
         "同组修改中有一条不能采用,全组暂存;请更正后整组重报。",
         "One change of the group cannot be applied, so none was; mend it and enter the group again.",
+    ),
+    (
+        "hub_recovering",
+        "中心刚从备份恢复,等待有关组织上报后自动处理;无需重报。",
+        "The hub was restored; it is decided when the offices concerned have reported.",
     ),
     (
         "hub_only",

@@ -5,6 +5,7 @@ use super::{Head, Standing};
 use crate::change::Hash;
 use crate::digest::RowHash;
 use crate::id::{ChangeId, NodeId};
+use crate::record::Record;
 use crate::world::Outcome;
 
 /// What the nonces say of the machine that greets.
@@ -164,6 +165,17 @@ pub const fn is_history(sequence: u64, history_through: u64) -> bool {
 /// that itself (up to `decided_through` of its journal) and it has the same body.
 pub fn counts_as(old: ChangeId, decided_through: u64, has_same_body: bool) -> Option<Outcome> {
     (old.sequence <= decided_through && has_same_body).then_some(Outcome::Merged(old))
+}
+
+/// What a change that says what it replaces counts as, where the hub has lost the old journal whole:
+/// as the old one, where its record came back with that change in it, or a later one of that journal.
+pub fn counts_in(old: ChangeId, record: &Record) -> Option<Outcome> {
+    let of_fields = record.fields.values().map(|field| field.version.change);
+    let mut versions = of_fields.chain([record.life_version.change]);
+    let is_after = |version: ChangeId| {
+        (version.node, version.epoch) == (old.node, old.epoch) && version.sequence >= old.sequence
+    };
+    versions.any(is_after).then_some(Outcome::Merged(old))
 }
 
 /// Whether a node may read: its epoch is known and is not a copied machine's.

@@ -313,6 +313,7 @@ impl Hub {
             Need::Block(issuer, number) => Fact::Block(issuer, number, None),
             Need::Membership(id) => Fact::Membership(id, Membership::default()),
             Need::Naming(kind, field, id) => Fact::Naming(kind, field, id, about(kind, field, id)),
+            Need::Standing(id) => Fact::Standing(id, Vec::new()),
         }
     }
 

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::change::{Change, Verb};
-use domain::decide::{Incoming, Verdict, decide};
+use domain::decide::{Incoming, NAMING_CASES, Verdict, decide};
 use domain::id::{ChangeId, OfficeId, RecordId};
 use domain::kind::Class;
-use domain::kinds::{conflict, organisation, person, step, transfer};
+use domain::kinds::{conflict, member, organisation, person, step, transfer};
 use domain::machines::transfer::state;
 use domain::record::{Record, RecordKey};
 use domain::world::{Fact, Membership, Need, Outcome, Waiting, World, Writes};
@@ -206,6 +206,14 @@ impl Hub {
             Need::Block(issuer, number) => Fact::Block(issuer, number, None),
             Need::Membership(id) => Fact::Membership(id, Membership::default()),
             Need::Naming(kind, field, id) => Fact::Naming(kind, field, id, about(kind, field, id)),
+            Need::Standing(id) => {
+                let cases = NAMING_CASES.map(|field| (transfer::KIND_NUMBER, field));
+                let members = [member::HOLDER, member::BRANCH, member::GROUP];
+                let members = members.map(|field| (member::KIND_NUMBER, field));
+                let named = cases.into_iter().chain(members);
+                let standing = named.flat_map(|(kind, field)| about(kind, field, id));
+                Fact::Standing(id, standing.collect())
+            }
         }
     }
 

@@ -67,6 +67,8 @@ CREATE TABLE batch (
     received_at INTEGER NOT NULL,
     offset_ms   INTEGER NOT NULL,
     raw_bytes   INTEGER NOT NULL,
+    -- Which records its changes are about: the last four bytes of each id, one after another.
+    touched     BLOB NOT NULL,
     bytes       BLOB NOT NULL,
     chain       BLOB NOT NULL CHECK (length(chain) = 32),
     signature   BLOB NOT NULL,
@@ -125,7 +127,8 @@ CREATE TABLE outcome (
     PRIMARY KEY (node, epoch, sequence, field)
 ) STRICT, WITHOUT ROWID;
 
--- Changes that wait for a record, in the order in which they will be decided.
+-- Changes that wait for a record, in the order in which they will be decided; and those that wait
+-- until a restored hub has heard the offices concerned, once for each record on which they work.
 CREATE TABLE waiting (
     for_kind   INTEGER NOT NULL,
     for_id     BLOB NOT NULL,
@@ -134,6 +137,7 @@ CREATE TABLE waiting (
     sequence   INTEGER NOT NULL,
     set_aside  BLOB NOT NULL,
     since      INTEGER NOT NULL,
+    until_heard INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (for_kind, for_id, node, epoch, sequence)
 ) STRICT, WITHOUT ROWID;
 
@@ -145,6 +149,17 @@ CREATE TABLE claim (
     PRIMARY KEY (kind, hash, record)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX claim_record ON claim (record);
+
+-- Claims of a machine that met a record which its office does not see, of the last day; what the
+-- alarm on their rate is reckoned by.
+CREATE TABLE collision (
+    node     BLOB NOT NULL CHECK (length(node) = 16),
+    at       INTEGER NOT NULL,
+    record   BLOB NOT NULL CHECK (length(record) = 16),
+    -- Whether the desk was told with this one.
+    is_alarm INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (node, at, record)
+) STRICT, WITHOUT ROWID;
 
 -- Ids that must never live again.
 CREATE TABLE purged (

@@ -183,8 +183,9 @@ impl Tx<'_> {
         for waiting in &writes.waiting {
             self.connection
                 .prepare_cached(
-                    "INSERT INTO waiting (for_kind, for_id, node, epoch, sequence, set_aside, since)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+                    "INSERT INTO waiting (for_kind, for_id, node, epoch, sequence, set_aside, since,
+                         until_heard)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
                 )?
                 .execute(params![
                     waiting.for_record.kind,
@@ -193,7 +194,8 @@ impl Tx<'_> {
                     waiting.change.epoch,
                     waiting.change.sequence.cast_signed(),
                     waiting.set_aside.bytes(),
-                    now_ms.cast_signed()
+                    now_ms.cast_signed(),
+                    waiting.until_heard
                 ])?;
         }
         Ok(())

@@ -1,8 +1,10 @@
 //! The facts that a decision lacks, read for it.
 
+use domain::decide::NAMING_CASES;
 use domain::id::{ChangeId, NodeId, RecordId};
-use domain::kinds::{conflict, member, organisation, person, step, tenure};
+use domain::kinds::{conflict, member, organisation, person, step, tenure, transfer as case};
 use domain::limits::{BATCH_MEMBERS_MAX, BATCH_ORGANISATIONS_MAX};
+use domain::machines::transfer;
 use domain::record::{Record, RecordKey};
 use domain::world::{Fact, Membership, Need, Outcome, Waiting};
 use rusqlite::{OptionalExtension as _, params};
@@ -37,6 +39,7 @@ impl Tx<'_> {
             Need::Block(issuer, number) => {
                 Ok(Fact::Block(issuer, number, self.lease_at(issuer, number)?))
             }
+            Need::Standing(id) => Ok(Fact::Standing(id, self.standing(id)?)),
             Need::Membership(id) => Ok(Fact::Membership(id, self.membership(id)?)),
             Need::Naming(kind, field, id) => {
                 let records = match domain::kinds::by_number(kind) {
@@ -49,6 +52,42 @@ impl Tx<'_> {
                 Ok(Fact::Naming(kind, field, id, records))
             }
         }
+    }
+
+    /// The open cases that name an organisation, and the members whom it has, each by an index that is
+    /// there for other questions: of cases the open ones of the city are looked through, a member's
+    /// group lies in his branch, and who holds whom the open tenures say.
+    fn standing(&self, id: RecordId) -> Result<Vec<Record>, StoreError> {
+        let key = |kind, id| RecordKey { kind, id };
+        let bytes = id.bytes().to_vec();
+        let open = transfer::MACHINE.states.iter().filter(|state| state.open);
+        let open = open.map(|state| state.code.as_bytes().to_vec()).collect();
+        let cases = [Filter::OneOf(case::STATE, open)];
+        let mut found = self.list(&case::KIND, &cases, None, ABOUT_MAX)?;
+        found.retain(|record| {
+            let mut named = NAMING_CASES.iter().map(|field| record.reference(*field));
+            named.any(|named| named == Some(id))
+        });
+        let in_branch = [Filter::Is(member::BRANCH, bytes.clone())];
+        found.extend(self.list(&member::KIND, &in_branch, None, ABOUT_MAX)?);
+        let organisation = self.record(key(organisation::KIND_NUMBER, id))?;
+        let branch = organisation.and_then(|found| found.reference(organisation::PARENT));
+        if let Some(branch) = branch {
+            let in_branch = [Filter::Is(member::BRANCH, branch.bytes().to_vec())];
+            let members = self.list(&member::KIND, &in_branch, None, ABOUT_MAX)?;
+            let in_group = |record: &Record| record.reference(member::GROUP) == Some(id);
+            found.extend(members.into_iter().filter(in_group));
+        }
+        let held = [
+            Filter::Is(tenure::HOLDER, bytes),
+            Filter::Is(tenure::CLOSED, Vec::new()),
+        ];
+        for open in self.list(&tenure::KIND, &held, None, ABOUT_MAX)? {
+            if let Some(member) = open.reference(tenure::MEMBER) {
+                found.extend(self.record(key(member::KIND_NUMBER, member))?);
+            }
+        }
+        Ok(found)
     }
 
     /// An organisation, those below it that work through the same office, and what a move of their
@@ -124,17 +163,29 @@ impl Tx<'_> {
     /// The changes that wait for a record, in the order in which they are decided.
     pub fn waiting_for(&self, key: RecordKey) -> Result<Vec<Waiting>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT for_kind, for_id, node, epoch, sequence, set_aside FROM waiting
-             WHERE for_kind = ?1 AND for_id = ?2 ORDER BY node, epoch, sequence",
+            "SELECT for_kind, for_id, node, epoch, sequence, set_aside, until_heard FROM waiting
+             WHERE for_kind = ?1 AND for_id = ?2 AND until_heard = 0
+             ORDER BY node, epoch, sequence",
         )?;
         let rows = statement.query_map(params![key.kind, key.id.bytes()], read_waiting)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Every change that waits.
+    /// Whether a change that works on this record waits until a restored hub has heard others.
+    pub fn is_held(&self, key: RecordKey) -> Result<bool, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM waiting
+                 WHERE for_kind = ?1 AND for_id = ?2 AND until_heard = 1)",
+            )?
+            .query_row(params![key.kind, key.id.bytes()], |row| row.get(0))?)
+    }
+
+    /// Every change that waits, once for each record for which it does.
     pub fn all_waiting(&self) -> Result<Vec<Waiting>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT for_kind, for_id, node, epoch, sequence, set_aside FROM waiting
+            "SELECT for_kind, for_id, node, epoch, sequence, set_aside, until_heard FROM waiting
              ORDER BY node, epoch, sequence",
         )?;
         let rows = statement.query_map([], read_waiting)?;
@@ -154,6 +205,7 @@ fn read_waiting(row: &rusqlite::Row<'_>) -> rusqlite::Result<Waiting> {
             sequence: row.get::<_, i64>(4)?.cast_unsigned(),
         },
         set_aside: RecordId::new(row.get(5)?),
+        until_heard: row.get(6)?,
     })
 }
 
@@ -168,47 +220,5 @@ fn read_outcome(state: u8, target: &[u8]) -> Result<Outcome, StoreError> {
         3 => Ok(Outcome::SetAside(record()?)),
         4 => Ok(Outcome::Waiting(record()?)),
         _ => Err(BROKEN),
-    }
-}
-
-impl Tx<'_> {
-    /// The records of a kind that claim the same natural key, group by group.
-    pub fn same_claims(&self, kind: u16) -> Result<Vec<Vec<RecordId>>, StoreError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT hash, record FROM claim
-             WHERE kind = ?1 AND hash IN
-                 (SELECT hash FROM claim WHERE kind = ?1 GROUP BY hash HAVING count(*) > 1)
-             ORDER BY hash, record",
-        )?;
-        let rows = statement.query_map([kind], |row| {
-            Ok((row.get::<_, [u8; 32]>(0)?, RecordId::new(row.get(1)?)))
-        })?;
-        let mut groups: Vec<Vec<RecordId>> = Vec::new();
-        let mut last = None;
-        for row in rows {
-            let (hash, record) = row?;
-            match groups.last_mut() {
-                Some(group) if last == Some(hash) => group.push(record),
-                _ => groups.push(vec![record]),
-            }
-            last = Some(hash);
-        }
-        Ok(groups)
-    }
-
-    /// Keeps the keyed hash of a record's natural key, or that it has none.
-    pub fn put_claim(&self, key: RecordKey, hash: Option<[u8; 32]>) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("DELETE FROM claim WHERE record = ?1 AND hash IS NOT ?2")?
-            .execute(params![key.id.bytes(), hash])?;
-        if let Some(hash) = hash {
-            self.connection
-                .prepare_cached(
-                    "INSERT INTO claim (kind, hash, record) VALUES (?1, ?2, ?3)
-                     ON CONFLICT DO NOTHING",
-                )?
-                .execute(params![key.kind, hash, key.id.bytes()])?;
-        }
-        Ok(())
     }
 }

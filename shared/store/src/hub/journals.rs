@@ -1,7 +1,9 @@
 //! The journals that the hub has: how far each goes, and its bytes as they arrived.
 
+use std::collections::BTreeSet;
+
 use domain::change::Hash;
-use domain::id::{ChangeId, NodeId};
+use domain::id::{ChangeId, NodeId, RecordId};
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use crate::error::StoreError;
@@ -154,13 +156,20 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Keeps a run of changes.
-    pub fn append_batch(&self, node: NodeId, epoch: u32, batch: &Batch) -> Result<(), StoreError> {
+    /// Keeps a run of changes; `touched` are the records that they are about.
+    pub fn append_batch(
+        &self,
+        node: NodeId,
+        epoch: u32,
+        batch: &Batch,
+        touched: &BTreeSet<RecordId>,
+    ) -> Result<(), StoreError> {
+        let touched: Vec<u8> = touched.iter().flat_map(|id| mark_of(*id)).collect();
         self.connection
             .prepare_cached(
                 "INSERT INTO batch (node, epoch, last, first, received_at, offset_ms, raw_bytes,
-                     bytes, chain, signature)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                     bytes, chain, signature, touched)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute(params![
                 node.bytes(),
@@ -172,7 +181,8 @@ impl Tx<'_> {
                 batch.raw_bytes,
                 batch.bytes,
                 batch.chain,
-                batch.signature
+                batch.signature,
+                touched
             ])?;
         Ok(())
     }
@@ -194,6 +204,21 @@ impl Tx<'_> {
             read_batch,
         )?;
         Ok(batches.collect::<Result<_, _>>()?)
+    }
+
+    /// The last change of each run that may hold changes about a record, with few others among them.
+    pub fn batches_about(&self, record: RecordId) -> Result<Vec<ChangeId>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT node, epoch, last FROM batch WHERE instr(touched, ?1) > 0")?;
+        let rows = statement.query_map([mark_of(record)], |row| {
+            Ok(ChangeId {
+                node: NodeId::new(row.get(0)?),
+                epoch: row.get(1)?,
+                sequence: row.get::<_, i64>(2)?.cast_unsigned(),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The run that holds a change.
@@ -241,6 +266,12 @@ impl Tx<'_> {
             .execute(params![node.bytes(), epoch, kept])?;
         Ok(())
     }
+}
+
+/// By what a run says which records it is about: the end of an id is random.
+fn mark_of(record: RecordId) -> [u8; 4] {
+    let [.., a, b, c, d] = record.bytes();
+    [a, b, c, d]
 }
 
 fn read_journal(row: &Row<'_>) -> rusqlite::Result<Journal> {

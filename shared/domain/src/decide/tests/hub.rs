@@ -194,6 +194,14 @@ impl Hub {
             }
             Need::Membership(id) => Fact::Membership(id, self.membership(id)),
             Need::Naming(kind, field, id) => Fact::Naming(kind, field, id, about(kind, field, id)),
+            Need::Standing(id) => {
+                let cases = NAMING_CASES.map(|field| (transfer::KIND_NUMBER, field));
+                let members = [member::HOLDER, member::BRANCH, member::GROUP];
+                let members = members.map(|field| (member::KIND_NUMBER, field));
+                let named = cases.into_iter().chain(members);
+                let standing = named.flat_map(|(kind, field)| about(kind, field, id));
+                Fact::Standing(id, standing.collect())
+            }
         }
     }
 
