@@ -136,3 +136,17 @@ fn long_histories_of_a_hub_that_is_put_back() {
         105_533,
     );
 }
+
+#[test]
+fn messages_are_late_when_the_hub_was_put_back() {
+    explore(
+        Sessions {
+            writes: 1,
+            greetings: 2,
+            late: 1,
+            restores: 1,
+            ..Sessions::default()
+        },
+        4_939,
+    );
+}
