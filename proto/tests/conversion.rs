@@ -86,7 +86,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_or_named_and_never_stop_the_program(bytes: Vec<u8>, raw: u32) {
-        let change = RawChange { header: bytes.clone(), salt: [0; 16], body: bytes.clone() };
+        let change = RawChange { header: bytes.clone(), salt: [0; 16], body: bytes.clone(), erased: None };
         drop(decode_change(ChangeId::default(), &change));
         drop(decode_batch(&bytes, raw, 100));
         drop(decode_rows(&bytes, raw));
@@ -119,6 +119,7 @@ fn unknown_fields_of_a_newer_peer_stay_in_the_bytes() {
         header: header.clone(),
         salt: [1; 16],
         body: Vec::new(),
+        erased: None,
     };
     decode_change(ChangeId::default(), &raw).unwrap();
     let (packed, size) = encode_batch(&[raw]).unwrap();
@@ -139,6 +140,7 @@ fn a_batch_that_unpacks_to_more_than_it_says_is_refused() {
         header: zeros,
         salt: [0; 16],
         body: Vec::new(),
+        erased: None,
     };
     let (packed, _) = encode_batch(&[raw]).unwrap();
     assert!(packed.len() < 1024, "a bomb is small");

@@ -37,6 +37,8 @@ pub enum Need {
 pub enum Fact {
     /// To [`Need::Record`].
     Record(RecordKey, Option<Record>),
+    /// To [`Need::Record`]: there was one, its values were removed, and its id never lives again.
+    Purged(RecordKey),
     /// To [`Need::Outcome`].
     Outcome(ChangeId, u16, Option<Outcome>),
     /// To [`Need::OpenItems`].
@@ -63,6 +65,8 @@ pub struct Membership {
     pub of_members: Vec<Record>,
     /// The open conflict items about them.
     pub items: Vec<Record>,
+    /// What names them and their persons, by kind, field and id named.
+    pub naming: Vec<((u16, u16, RecordId), Vec<Record>)>,
 }
 
 /// What became of a change's field that was not plainly applied; kept for ever.
@@ -85,6 +89,8 @@ pub enum Leaving {
     Transferred,
     /// What was shown of the person is withdrawn.
     Withdrawn,
+    /// It was deleted, and its values are removed everywhere for good.
+    Purged,
 }
 
 /// Who moved a record last, for the rule that nothing is echoed.
@@ -189,6 +195,7 @@ pub struct World {
     items: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     steps: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     named: BTreeSet<(u16, u16, RecordId)>,
+    purged: BTreeSet<RecordKey>,
     memberships: BTreeMap<RecordId, (BTreeSet<RecordKey>, BTreeSet<RecordKey>)>,
     made_items: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     made_steps: BTreeMap<RecordId, BTreeSet<RecordKey>>,
@@ -209,6 +216,7 @@ impl World {
             items: BTreeMap::new(),
             steps: BTreeMap::new(),
             named: BTreeSet::new(),
+            purged: BTreeSet::new(),
             memberships: BTreeMap::new(),
             made_items: BTreeMap::new(),
             made_steps: BTreeMap::new(),
@@ -225,6 +233,10 @@ impl World {
         match fact {
             Fact::Record(key, record) => {
                 self.records.entry(key).or_insert(record);
+            }
+            Fact::Purged(key) => {
+                self.records.entry(key).or_insert(None);
+                self.purged.insert(key);
             }
             Fact::Outcome(change, field, outcome) => {
                 self.outcomes.entry((change, field)).or_insert(outcome);
@@ -300,6 +312,11 @@ impl World {
             .get(&key)
             .map(Option::as_ref)
             .ok_or(Need::Record(key))
+    }
+
+    /// Whether a record was removed for good: nothing with its id is taken any more (rule 1).
+    pub(crate) fn is_purged(&self, key: RecordKey) -> Result<bool, Need> {
+        Ok(self.record(key)?.is_none() && self.purged.contains(&key))
     }
 
     /// What became of a change's field, if not plainly applied.
@@ -434,6 +451,10 @@ impl World {
         let organisations = self.remember(found.organisations);
         let members = self.remember(found.members);
         self.remember(found.of_members);
+        for (named, records) in found.naming {
+            self.remember(records);
+            self.named.insert(named);
+        }
         for member in &members {
             self.items.entry(member.id).or_default();
         }

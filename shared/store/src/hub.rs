@@ -9,9 +9,11 @@ mod journals;
 mod leases;
 mod nodes;
 mod recovery;
+mod release;
 
 pub use backups::Backup;
 pub use codes::{Bound, Code};
 pub use feeds::{CITY, Entry, Head, Page};
 pub use journals::{Batch, Journal};
 pub use nodes::Node;
+pub use release::{Blocking, Left, Reader, Statement};

@@ -65,6 +65,17 @@ impl Store {
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Writes the file anew and empties its log ([`open::wipe_traces`]), on the writer's thread.
+    pub async fn wipe_traces(&self) -> Result<(), StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // Whoever asked has gone away; it is asked again.
+            let _ = answer.send(open::wipe_traces(connection));
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
     /// Runs `work` on a snapshot, on a thread that may block.
     pub async fn read<T, E>(
         &self,
