@@ -11,14 +11,15 @@
 
 use std::collections::BTreeMap;
 
-use domain::erase::Erased;
-use domain::id::{NodeId, RecordId};
+use domain::id::{NodeId, RecordId, hex};
+use domain::kinds::organisation;
 use domain::limits;
 use domain::record::RecordKey;
 use domain::session::hub::{self as session, Acknowledged};
 use proto::convert;
 use proto::status::CallRefused;
 use proto::wire::sync as wire;
+use serde_json::{Value, json};
 use store::hub::{Blocking, Left, Node, Reader, Statement};
 use store::{StoreError, Tx};
 use transport::revoked::Entry;
@@ -205,6 +206,62 @@ pub fn blocking(tx: Tx<'_>, now_ms: u64) -> Result<Blocking, StoreError> {
         true
     })?;
     Ok(found)
+}
+
+/// The same in words, for the desk: how much is kept, and which nodes hold up how much of it.
+///
+/// # Errors
+/// The store's own.
+pub fn status(tx: Tx<'_>, now_ms: u64) -> Result<Value, StoreError> {
+    let found = blocking(tx, now_ms)?;
+    let mut blocked_by = Vec::new();
+    for (id, count) in found.nodes {
+        let Some(node) = tx.node(id)? else { continue };
+        let key = RecordKey {
+            kind: organisation::KIND_NUMBER,
+            id: node.office,
+        };
+        let office = tx.record(key)?;
+        let text = |number| {
+            office
+                .as_ref()
+                .and_then(|o| o.text(number))
+                .map(str::to_owned)
+        };
+        blocked_by.push(json!({
+            "code": text(organisation::CODE),
+            "name": text(organisation::NAME),
+            "node": id.to_string(),
+            "machine": node.machine,
+            "last_seen_ms": node.last_seen,
+            "not_acknowledged": count,
+        }));
+    }
+    Ok(json!({
+        "tombstones": found.tombstones,
+        "leave_entries": found.leave_entries,
+        "due": found.due,
+        "blocked_by": blocked_by,
+    }))
+}
+
+/// What nodes have stated that they erased of a record.
+///
+/// # Errors
+/// The store's own.
+pub fn statements(tx: Tx<'_>, id: RecordId) -> Result<Vec<Value>, StoreError> {
+    let line = |statement: &Statement| {
+        json!({
+            "node": statement.node.to_string(),
+            "epoch": statement.epoch,
+            "erased_at_ms": statement.erased.at,
+            "changes": statement.erased.changes,
+            "digest": hex(&statement.erased.digest),
+            "signature": hex(&statement.signature),
+            "told_ms": statement.told_at,
+        })
+    };
+    Ok(tx.statements_about(id)?.iter().map(line).collect())
 }
 
 /// The cursors of a request that are to be noted as acknowledged.

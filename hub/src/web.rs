@@ -15,6 +15,7 @@ use web::time::china_time;
 
 use crate::app::App;
 use crate::error::HubError;
+use crate::system;
 
 /// Urgent tasks that are counted; one is too many already.
 const URGENT_MAX: usize = 1_000;
@@ -65,6 +66,7 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
     app.store
         .read::<_, HubError>(move |tx| {
             let mut offices = Vec::new();
+            let erased = tx.statements_by_node()?;
             for node in tx.nodes()? {
                 let key = RecordKey {
                     kind: organisation::KIND_NUMBER,
@@ -101,6 +103,7 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
                     "waiting": node.waiting,
                     "clock_offset_ms": node.offset_ms,
                     "journals": journals,
+                    "records_erased": erased.get(&node.id).copied().unwrap_or(0),
                 }));
             }
             let urgent = [
@@ -124,6 +127,7 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
                 "durability": durability,
                 "incarnation": incarnation,
                 "urgent": urgent.len(),
+                "release": crate::release::status(tx, system::now_ms())?,
                 "nodes": offices,
             }))
         })

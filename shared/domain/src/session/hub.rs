@@ -284,3 +284,48 @@ pub fn judge_offer(known: Option<(u64, RowHash)>, offered: (u64, RowHash)) -> Of
         Some(_) => Offer::Evidence,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{ACKNOWLEDGED_MS_MIN, TOMBSTONE_MS_MIN};
+
+    #[test]
+    fn a_removal_is_told_for_400_days_and_until_everybody_has_heard_it() {
+        let (since, place) = (1_000, 7);
+        let old = since + TOMBSTONE_MS_MIN;
+        assert!(is_released(since, old, place, place));
+        assert!(!is_released(since, old - 1, place, place));
+        assert!(!is_released(since, old, place, place - 1));
+        // A clock that went back releases nothing.
+        assert!(!is_released(since, 0, place, place));
+    }
+
+    #[test]
+    fn a_cursor_before_what_was_released_reads_from_zero() {
+        assert_eq!(read_from(5, 9, 0), 5);
+        assert_eq!(read_from(5, 9, 5), 5);
+        assert_eq!(read_from(5, 9, 6), 0);
+        assert_eq!(read_from(10, 9, 6), 0);
+        assert!(reads_past_released(5, 6) && !reads_past_released(6, 6));
+        assert!(
+            !reads_past_released(0, 6),
+            "a first reading has nothing to remove"
+        );
+    }
+
+    #[test]
+    fn a_cursor_is_noted_seldom_unless_it_went_back() {
+        let known = |sequence| {
+            Some(Acknowledged {
+                sequence,
+                at: 1_000,
+            })
+        };
+        assert!(notes_cursor(None, 0, 1_000));
+        assert!(notes_cursor(known(5), 4, 1_000), "the node was put back");
+        assert!(!notes_cursor(known(5), 6, 1_000 + ACKNOWLEDGED_MS_MIN - 1));
+        assert!(notes_cursor(known(5), 6, 1_000 + ACKNOWLEDGED_MS_MIN));
+        assert!(!notes_cursor(known(5), 5, u64::MAX));
+    }
+}
