@@ -15,8 +15,9 @@ use store::node::Place;
 
 use crate::app::Own;
 
-/// Records that one transaction erases.
-const PORTION: usize = 500;
+/// Records that one transaction erases: what the largest move of an organisation takes with it, and
+/// several times that.
+const PORTION: usize = 5_000;
 /// The setting that says that the file may still hold traces of what was erased.
 const TRACES: &str = "erased_traces";
 /// The setting with the durable places by which it was looked last.
