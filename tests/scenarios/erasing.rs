@@ -28,8 +28,7 @@ fn on_the_way(city: &City) -> anyhow::Result<(String, String, String)> {
     let member = text(&city.node(0, &add)?.done()?.json()["id"]);
     let persons = city.node(0, &["list", "person"])?.done()?.json();
     let who = text(&persons[0]["id"]);
-    city.node(0, &["set", &format!("person/{who}"), "phone=13900000005"])?
-        .done()?;
+    city.node(0, &["set", &who, "phone=13900000005"])?.done()?;
     let mut start = vec!["transfer", "start", "--member", &member];
     start.extend(["--to", "350102001002", "to_unit=西苑一支部"]);
     start.extend(["addressee=中共示范街道工作委员会", "dues_paid_to=2026-10"]);

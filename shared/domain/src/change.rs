@@ -215,10 +215,10 @@ mod tests {
         let hash = full.body_hash();
         let start = chain_start(NodeId::new([1; 16]), 1);
         let next = chain_next(&start, &full.header, &hash);
-        assert_eq!(next, chain_over(start, &[full.clone()]));
+        assert_eq!(next, chain_over(start, std::slice::from_ref(&full)));
         let erased = full.without_body();
         assert!(erased.body.is_empty() && erased.salt == [0; 16]);
-        assert_eq!(next, chain_over(start, &[erased.clone()]));
+        assert_eq!(next, chain_over(start, std::slice::from_ref(&erased)));
         assert_eq!(
             erased.clone().without_body(),
             erased,
