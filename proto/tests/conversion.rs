@@ -168,3 +168,19 @@ fn sample_header() -> Header {
         replaces: None,
     }
 }
+
+#[test]
+fn an_erased_change_travels_by_its_hash_and_is_no_empty_change() {
+    let whole = encode_change(&sample_header(), &Body::default(), [7; 16]);
+    let erased = whole.clone().without_body();
+    let (packed, size) = encode_batch(std::slice::from_ref(&erased)).unwrap();
+    let read = decode_batch(&packed, size, 10).unwrap();
+    assert_eq!(read, [erased.clone()]);
+    assert_eq!(
+        erased.body_hash(),
+        whole.body_hash(),
+        "the chain is the same"
+    );
+    assert!(decode_change(ChangeId::default(), &whole).is_ok());
+    assert!(decode_change(ChangeId::default(), &erased).is_err());
+}
