@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use age::secrecy::SecretString;
 use anyhow::{Context as _, ensure};
-use domain::id::{Incarnation, NodeId, OfficeId};
+use domain::id::{Incarnation, NodeId, OfficeId, RecordId};
 use store::StoreError;
 use store::hub::{Journal, Node};
 use store::open::Side;
@@ -265,10 +265,19 @@ fn apply_register(tx: store::Tx<'_>, folder: &Path) -> Result<(), StoreError> {
                 tx.revoke_node(NodeId::new(node), at.cast_unsigned())?;
             }
             Entry::UsedCode(hash) => tx.drop_code(&hash)?,
-            Entry::Purged(_) | Entry::Leased { .. } => {}
+            Entry::Purged(id) => purge_again(tx, RecordId::new(id), at.cast_unsigned())?,
+            Entry::Leased { .. } => {}
         }
     }
     Ok(())
+}
+
+/// A record that was removed for good after the backup is removed from it too.
+fn purge_again(tx: store::Tx<'_>, id: RecordId, at_ms: u64) -> Result<(), StoreError> {
+    if let Some(record) = tx.find(id)? {
+        tx.purge(record.key, at_ms)?;
+    }
+    tx.note_purged(id)
 }
 
 /// The database of a backup as a file of its own.

@@ -12,6 +12,7 @@ pub mod error;
 pub mod greet;
 pub mod leases;
 pub mod recovery;
+pub mod release;
 pub mod rpc;
 pub mod rules;
 pub mod web;

@@ -124,6 +124,7 @@ pub fn begin(tx: Tx<'_>, before: &Own, own: &Own, now_ms: u64) -> Result<(), Sto
     tx.set_setting("hub_epoch", &own.epoch.to_be_bytes())?;
     tx.set_setting(RECOVERING, &now_ms.to_be_bytes())?;
     tx.mark_feeds_restored()?;
+    tx.forget_acknowledged()?;
     tx.forget_reports()
 }
 

@@ -67,6 +67,7 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
         .read::<_, HubError>(move |tx| {
             let mut offices = Vec::new();
             let since = system::now_ms().saturating_sub(CLAIM_WINDOW_MS);
+            let erased = tx.statements_by_node()?;
             for node in tx.nodes()? {
                 let key = RecordKey {
                     kind: organisation::KIND_NUMBER,
@@ -106,6 +107,7 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
                     "foreign_claims": foreign_claims,
                     "claims_too_much": foreign_claims > CLAIM_COLLISIONS_MAX,
                     "journals": journals,
+                    "records_erased": erased.get(&node.id).copied().unwrap_or(0),
                 }));
             }
             let urgent = [
@@ -129,6 +131,7 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
                 "durability": durability,
                 "incarnation": incarnation,
                 "urgent": urgent.len(),
+                "release": crate::release::status(tx, system::now_ms())?,
                 "nodes": offices,
             }))
         })

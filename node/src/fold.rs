@@ -27,6 +27,8 @@ pub struct Page {
     pub to_sequence: u64,
     /// Own changes decided, in the snapshot of the rows.
     pub decided_through: u64,
+    /// Whether the feed is read from zero, because entries that told of removals were released.
+    pub past_released: bool,
 }
 
 /// Folds a page into the rows, and saves the cursor with them; the digest of the feed after it.
@@ -46,10 +48,16 @@ pub fn take_page(tx: Tx<'_>, own: Own, page: &Page) -> anyhow::Result<Digest> {
     for row in &page.rows {
         match row {
             FeedRow::State(record) => take_state(tx, own, page, record, &mut digest)?,
-            FeedRow::Left(key, _) => take_leave(tx, own, page, *key, &mut digest)?,
+            FeedRow::Left(key, _) => {
+                let read = (page.feed.as_str(), page.decided_through);
+                take_leave(tx, own, read, *key, &mut digest)?;
+            }
         }
     }
     tx.put_feed_read(&page.feed, page.to_sequence.max(before), &digest)?;
+    if page.past_released {
+        tx.set_past_released(&page.feed, true)?;
+    }
     Ok(digest)
 }
 
@@ -83,25 +91,23 @@ fn take_state(
     }
     count(tx, &page.feed, key, Some(state), digest)?;
     settle_row(tx, own, key, Some(state.clone()))?;
+    tx.forget_leaving(key)?;
     if key.kind == set_aside::KIND_NUMBER {
         take_refusal(tx, own, state)?;
     }
     Ok(())
 }
 
-fn is_decided(own: Own, page: &Page, place: (u32, u64)) -> bool {
-    office::is_decided(own.epoch, place, page.decided_through)
-}
-
 fn take_leave(
     tx: Tx<'_>,
     own: Own,
-    page: &Page,
+    (feed, decided_through): (&str, u64),
     key: RecordKey,
     digest: &mut Digest,
 ) -> anyhow::Result<()> {
-    count(tx, &page.feed, key, None, digest)?;
-    let stands = |place: &(u32, u64)| !is_decided(own, page, *place);
+    count(tx, feed, key, None, digest)?;
+    tx.note_leaving(key)?;
+    let stands = |place: &(u32, u64)| !office::is_decided(own.epoch, *place, decided_through);
     let (kept, dropped): (Vec<_>, Vec<_>) = tx.pending_of(key)?.into_iter().partition(stands);
     for (epoch, sequence) in dropped {
         tx.drop_pending(epoch, sequence)?;
@@ -265,6 +271,25 @@ pub fn folded_through(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
 pub fn stop_counting(tx: Tx<'_>, feed: &str, key: RecordKey) -> anyhow::Result<()> {
     let (sequence, mut digest) = tx.feed_read(feed)?;
     count(tx, feed, key, None, &mut digest)?;
+    tx.put_feed_read(feed, sequence, &digest)?;
+    Ok(())
+}
+
+/// Rows of a feed that was read past released entries, and that the hub does not have: they left, or
+/// were removed, while nobody here was told.
+///
+/// # Errors
+/// The store's own.
+pub fn remove_released(
+    tx: Tx<'_>,
+    own: Own,
+    (feed, decided_through): (&str, u64),
+    keys: &[RecordKey],
+) -> anyhow::Result<()> {
+    let (sequence, mut digest) = tx.feed_read(feed)?;
+    for key in keys {
+        take_leave(tx, own, (feed, decided_through), *key, &mut digest)?;
+    }
     tx.put_feed_read(feed, sequence, &digest)?;
     Ok(())
 }

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod enrol;
+pub mod erase;
 pub mod fold;
 pub mod import;
 pub mod journal;

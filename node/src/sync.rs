@@ -1,6 +1,7 @@
 //! The node's side of a session: greet, push, pull, prove. Every step is a function of the database:
 //! cut anywhere, the next session goes on from what was committed.
 
+mod erase;
 mod leases;
 mod pace;
 mod pull;
@@ -94,6 +95,8 @@ pub struct Session {
     is_copy: bool,
     is_renewed: bool,
     numbers_asked: Option<leases::Asked>,
+    /// What is known for erasing what left: by the last page that reached the office's head.
+    known: crate::erase::Known,
 }
 
 impl Session {
@@ -143,6 +146,7 @@ impl Session {
             is_copy: false,
             is_renewed: false,
             numbers_asked: None,
+            known: crate::erase::Known::default(),
         })
     }
 
@@ -228,6 +232,7 @@ impl Session {
                 let known = tx.setting("incarnation")?.unwrap_or_default();
                 if rules::reads_anew(&known, &incarnation) {
                     report::read_anew(tx, &["city", &feed])?;
+                    tx.tell_erased_again()?;
                 }
                 hybrid::note_greeting(tx)?;
                 leases::take_in(tx, own, told, &answered)?;

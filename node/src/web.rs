@@ -80,6 +80,7 @@ pub async fn status(app: &App) -> anyhow::Result<Value> {
                 "office": own.office.to_string(),
                 "waiting": tx.pending_count()?,
                 "urgent": tx.list(&set_aside::KIND, &urgent, None, URGENT_MAX)?.len(),
+                "erasing": tx.leaving_count()?,
                 "received": received,
                 "durable": number("durable")?.unwrap_or(0),
                 "last_success_ms": number("last_success")?,

@@ -8,6 +8,7 @@ mod row;
 
 pub use change::{batch_signature_text, decided_signature_text, decode_change, encode_change};
 pub use change::{change_ref, read_change_ref};
+pub use change::{decode_erased, encode_erased, erased_signature_text};
 pub use lease::{decode_leases, encode_lease};
 pub use pack::{decode_batch, decode_rows, encode_batch, encode_rows};
 pub use row::{FeedRow, LeaveReason, decode_row, encode_row};

@@ -86,7 +86,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_or_named_and_never_stop_the_program(bytes: Vec<u8>, raw: u32) {
-        let change = RawChange { header: bytes.clone(), salt: [0; 16], body: bytes.clone() };
+        let change = RawChange { header: bytes.clone(), salt: [0; 16], body: bytes.clone(), erased: None };
         drop(decode_change(ChangeId::default(), &change));
         drop(decode_batch(&bytes, raw, 100));
         drop(decode_rows(&bytes, raw));
@@ -119,6 +119,7 @@ fn unknown_fields_of_a_newer_peer_stay_in_the_bytes() {
         header: header.clone(),
         salt: [1; 16],
         body: Vec::new(),
+        erased: None,
     };
     decode_change(ChangeId::default(), &raw).unwrap();
     let (packed, size) = encode_batch(&[raw]).unwrap();
@@ -139,6 +140,7 @@ fn a_batch_that_unpacks_to_more_than_it_says_is_refused() {
         header: zeros,
         salt: [0; 16],
         body: Vec::new(),
+        erased: None,
     };
     let (packed, _) = encode_batch(&[raw]).unwrap();
     assert!(packed.len() < 1024, "a bomb is small");
@@ -165,4 +167,20 @@ fn sample_header() -> Header {
         clock_suspect: false,
         replaces: None,
     }
+}
+
+#[test]
+fn an_erased_change_travels_by_its_hash_and_is_no_empty_change() {
+    let whole = encode_change(&sample_header(), &Body::default(), [7; 16]);
+    let erased = whole.clone().without_body();
+    let (packed, size) = encode_batch(std::slice::from_ref(&erased)).unwrap();
+    let read = decode_batch(&packed, size, 10).unwrap();
+    assert_eq!(read, std::slice::from_ref(&erased));
+    assert_eq!(
+        erased.body_hash(),
+        whole.body_hash(),
+        "the chain is the same"
+    );
+    assert!(decode_change(ChangeId::default(), &whole).is_ok());
+    assert!(decode_change(ChangeId::default(), &erased).is_err());
 }

@@ -10,6 +10,7 @@ mod arrows;
 mod crash;
 mod disk;
 mod enrolment;
+mod erasing;
 mod faults;
 mod history;
 mod late;

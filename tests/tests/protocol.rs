@@ -163,6 +163,24 @@ const RESTORES: &[Row] = &[
     ),
 ];
 
+const REMOVALS: &[Row] = &[
+    Row(
+        "what left is erased at its office, stated, and erased again in an older store",
+        "transfer step accept; node folder rolled back; hub backup",
+        Ok("a_member_who_was_accepted_elsewhere_is_erased_at_the_origin_and_its_chain_stays_whole"),
+    ),
+    Row(
+        "a tombstone is released; its id is refused; an older store reads past the release",
+        "node delete, restore; clock",
+        Ok("a_deleted_record_is_released_when_all_have_heard_and_its_id_never_lives_again"),
+    ),
+    Row(
+        "who holds up a release is named, and catches up",
+        "hub status; clock",
+        Ok("a_node_that_was_away_holds_up_a_release_is_named_and_catches_up"),
+    ),
+];
+
 const NUMBERS: &[Row] = &[
     Row(
         "numbers are given out offline, one after another",
@@ -219,6 +237,7 @@ fn the_table_of_the_protocol_is_current_and_its_tests_exist() {
     for (title, rows) in [
         ("Rules of merging", RULES),
         ("Restore, rewind, clone", RESTORES),
+        ("Leaving, erasing, releasing", REMOVALS),
         ("Letter numbers", NUMBERS),
     ] {
         write!(

@@ -14,6 +14,7 @@ use store::{Filter, Tx};
 use crate::app::App;
 use crate::desk::{self, Values};
 use crate::error::HubError;
+use crate::release;
 use console::answer::record_json;
 
 /// The kind that a person names.
@@ -159,7 +160,17 @@ pub(super) async fn record(app: &App, id: &str) -> anyhow::Result<Record> {
 
 /// One record as JSON.
 pub(super) async fn get(app: &App, id: &str) -> anyhow::Result<Value> {
-    Ok(record_json(&record(app, id).await?))
+    let record = record(app, id).await?;
+    let id = record.key.id;
+    let erased = app
+        .store
+        .read::<_, HubError>(move |tx| Ok(release::statements(tx, id)?))
+        .await?;
+    let mut shown = record_json(&record);
+    if let (Some(map), false) = (shown.as_object_mut(), erased.is_empty()) {
+        map.insert("erased_by".to_owned(), erased.into());
+    }
+    Ok(shown)
 }
 
 /// Records of a kind.

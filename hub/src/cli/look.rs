@@ -18,8 +18,8 @@ use store::{Filter, StoreError, Tx};
 
 use super::desk::{self, any_organisation, take_step};
 use crate::app::App;
-use crate::authority;
 use crate::error::HubError;
+use crate::{authority, release};
 
 /// Conflict items in one answer.
 const ITEMS_MAX: usize = 10_000;
@@ -126,9 +126,14 @@ pub(super) async fn conflicts(app: &App) -> anyhow::Result<Value> {
 /// Every change about a record, oldest first, from the journals as they arrived.
 pub(super) async fn history(app: &App, id: &str) -> anyhow::Result<Value> {
     let id = RecordId::parse(id).ok().context("not an id 不是编号")?;
-    let changes = app
+    let (changes, erased) = app
         .store
-        .read::<_, HubError>(move |tx| authority::changes_about(tx, id))
+        .read::<_, HubError>(move |tx| {
+            Ok((
+                authority::changes_about(tx, id)?,
+                release::statements(tx, id)?,
+            ))
+        })
         .await?;
     let lines = changes.iter().map(|(received_ms, change)| {
         let mut line = change_json(change);
@@ -137,7 +142,9 @@ pub(super) async fn history(app: &App, id: &str) -> anyhow::Result<Value> {
         }
         line
     });
-    Ok(lines.collect())
+    // What nodes stated that they erased of it comes last.
+    let erased = erased.into_iter().map(|line| json!({"erased_by": line}));
+    Ok(lines.chain(erased).collect())
 }
 
 /// A record with everything that is open about it.

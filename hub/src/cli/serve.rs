@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 use transport::lock::ServeLock;
@@ -14,6 +14,8 @@ use crate::rpc::{self, Shared};
 
 /// How often the hub looks for what days bring.
 const TICK: Duration = Duration::from_hours(1);
+/// After a look for what may be released, the next one comes no sooner.
+const RELEASE_REST: Duration = Duration::from_secs(1);
 /// How often the database is asked whether anybody has written.
 const COMMIT_POLL: Duration = Duration::from_millis(100);
 
@@ -29,6 +31,7 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
     tokio::task::spawn_blocking(move || poll_commits(&database, &seen));
     tokio::spawn(tick_every_hour(app.clone()));
     tokio::spawn(decide_what_is_stored(app.clone(), commits.clone()));
+    tokio::spawn(release_what_is_due(app.clone(), commits.clone()));
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         wait_for_stop().await;
@@ -92,6 +95,29 @@ pub async fn decide_what_is_stored(app: App, mut commits: watch::Receiver<u64>) 
             }
         }
         if commits.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Releases what every node has heard: every hour, and when a node has acknowledged more.
+async fn release_what_is_due(app: App, mut commits: watch::Receiver<u64>) {
+    let mut known = None;
+    let mut last = Instant::now();
+    loop {
+        let mark = app.store.read::<_, HubError>(|tx| Ok(tx.release_mark()?));
+        let mark = mark.await.ok();
+        if known != mark || last.elapsed() > TICK {
+            (known, last) = (mark, Instant::now());
+            match crate::release::release(&app).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "released: every node has heard of it"),
+                Err(error) => tracing::warn!(%error, "nothing can be released now"),
+            }
+        }
+        tokio::time::sleep(RELEASE_REST).await;
+        let commit = tokio::time::timeout(TICK, commits.changed()).await;
+        if matches!(commit, Ok(Err(_))) {
             return;
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::digest::{Below, Digest, certificate_text, describe, is_below};
-use domain::id::RecordId;
+use domain::id::{NodeId, RecordId};
 use domain::kinds::organisation;
 use domain::limits;
 use domain::record::RecordKey;
@@ -22,7 +22,7 @@ use super::Shared;
 use super::sync::feeds_of;
 use crate::app::App;
 use crate::error::HubError;
-use crate::recovery;
+use crate::{recovery, release};
 
 /// Prefixes that one call describes.
 const PREFIXES_MAX: usize = 256;
@@ -55,9 +55,10 @@ pub(super) fn stream(
             loop {
                 let (app_here, node_here, feed) = (app.clone(), node.clone(), cursor.feed.clone());
                 let place = (asked.epoch, asked.folded_through, after);
-                let read = app
-                    .store
-                    .read::<_, HubError>(move |tx| page(tx, &app_here, &node_here, &feed, place));
+                let erasing = asked.erasing;
+                let read = app.store.read::<_, HubError>(move |tx| {
+                    page(tx, &app_here, &node_here, (&feed, erasing), place)
+                });
                 let page = read.await.map_err(Status::from);
                 let is_last = page.as_ref().map_or(true, |page| page.digest.is_some());
                 after = page.as_ref().map_or(after, |page| page.to_sequence);
@@ -84,7 +85,7 @@ fn page(
     tx: Tx<'_>,
     app: &App,
     node: &Node,
-    feed: &str,
+    (feed, erasing): (&str, bool),
     (epoch, folded_through, after): (u32, u64, u64),
 ) -> Result<wire::Page, HubError> {
     if tx
@@ -93,10 +94,13 @@ fn page(
     {
         return Err(proto::status::CallRefused::Revoked.into());
     }
-    // A place that the feed never had: the hub was put back, or the cursor is nobody's. From zero.
+    // A place that the feed never had: the hub was put back, or the cursor is nobody's. From zero; and
+    // where the cursor lies before what was released.
     let heads = tx.heads(&[feed.to_owned()])?;
     let head = heads.iter().map(|head| head.sequence).max().unwrap_or(0);
-    let after = session::read_from(after, head);
+    let released = tx.released_through(feed)?;
+    let past_released = session::reads_past_released(after, released);
+    let after = session::read_from(after, head, released);
     let decided_through = tx.journal(node.id, epoch)?.map_or(0, |j| j.decided_through);
     let own = (node.id, epoch, folded_through);
     let page = tx.page(
@@ -110,6 +114,10 @@ fn page(
     let key = app.identity.signing_key();
     let text =
         convert::decided_signature_text(app.own.incarnation, node.id, epoch, decided_through);
+    let durable = match page.digest {
+        Some(_) if erasing => tx.durable_of(node.office)?,
+        _ => Vec::new(),
+    };
     let digest = page.digest.map(|digest| {
         let (office, at) = (node.office, page.to_sequence);
         let text = certificate_text(office, feed, at, &digest, app.own.incarnation);
@@ -123,13 +131,24 @@ fn page(
         decided_through,
         digest,
         decided_signature: Bytes::copy_from_slice(&key.sign(Context::Decided, &text)),
+        durable: durable.into_iter().map(wire_durable).collect(),
+        past_released,
     })
+}
+
+fn wire_durable((node, epoch, sequence): (NodeId, u32, u64)) -> wire::Durable {
+    wire::Durable {
+        node: Bytes::copy_from_slice(&node.bytes()),
+        epoch,
+        sequence,
+    }
 }
 
 fn feed_row(entry: Entry) -> FeedRow {
     match entry {
         Entry::State(record) => FeedRow::State(record),
         Entry::Left(key, 1) => FeedRow::Left(key, LeaveReason::Transferred),
+        Entry::Left(key, 4) => FeedRow::Left(key, LeaveReason::Purged),
         Entry::Left(key, _) => FeedRow::Left(key, LeaveReason::Withdrawn),
     }
 }
@@ -227,6 +246,7 @@ async fn take_report(
     let is_report = asked.equality.is_some()
         || asked.proof.is_some()
         || !asked.offered.is_empty()
+        || !asked.erased.is_empty()
         || !asked.gone.is_empty();
     if !is_report {
         return Ok(0);
@@ -241,6 +261,7 @@ async fn take_report(
             if let Some(equality) = &asked.equality {
                 take_certificate(tx, &own, &node, &asked.feed, equality)?;
             }
+            release::take_statements(tx, &node, asked.erased, system::now_ms())?;
             recovery::take_offers(tx, &node, &asked.feed, asked.offered, &gone)?;
             match &asked.proof {
                 Some(proof) => {

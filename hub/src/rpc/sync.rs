@@ -19,7 +19,7 @@ use super::{Shared, pull};
 use crate::authority::{self, Pushed};
 use crate::error::HubError;
 use crate::greet::{self, Greeting};
-use crate::leases;
+use crate::{leases, release};
 
 /// The sync service.
 #[derive(Debug)]
@@ -176,12 +176,16 @@ impl Sync for SyncService {
         let node = self.shared.caller(&request).await?;
         let pull = request.into_inner();
         self.shared.check_incarnation(&pull.incarnation)?;
-        let (id, epoch) = (node.id, pull.epoch);
-        let journal = self
+        let (id, epoch, now_ms) = (node.id, pull.epoch, system::now_ms());
+        let cursors = pull.cursors.clone();
+        let (journal, shown) = self
             .shared
             .app
             .store
-            .read::<_, HubError>(move |tx| Ok(tx.journal(id, epoch)?))
+            .read::<_, HubError>(move |tx| {
+                let shown = release::newly_shown(tx, id, epoch, &cursors, now_ms)?;
+                Ok((tx.journal(id, epoch)?, shown))
+            })
             .await?;
         if !session::may_read(journal.map(|journal| journal.is_kept_only)) {
             return Err(CallRefused::NotAllowed("two machines speak for this office").into());
@@ -193,6 +197,11 @@ impl Sync for SyncService {
             .any(|cursor| !allowed.contains(&cursor.feed))
         {
             return Err(CallRefused::NotAllowed("not a feed of this office").into());
+        }
+        if !shown.is_empty() {
+            let noted =
+                move |tx: store::Tx<'_>| release::note_shown(tx, (id, epoch), &shown, now_ms);
+            self.shared.app.store.write(noted).await?;
         }
         let room = self.shared.pull_room(node.id)?;
         let app = self.shared.app.clone();

@@ -87,6 +87,7 @@ fn change_of(tx: Tx<'_>, own: Own, note: &Record) -> anyhow::Result<Option<Chang
         return Ok(None);
     };
     let entry = tx.entry(id.epoch, id.sequence)?;
+    let entry = entry.filter(|entry| entry.raw.erased.is_none());
     entry.map(|entry| fold::read(own, &entry)).transpose()
 }
 

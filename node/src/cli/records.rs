@@ -273,6 +273,13 @@ pub(super) async fn history(app: &App, id: &str) -> anyhow::Result<Value> {
             let record = found(tx, id)?;
             let mut lines = Vec::new();
             for entry in tx.entries_about(record.key)? {
+                if entry.raw.erased.is_some() {
+                    // From before it left and came back.
+                    lines.push(
+                        json!({"epoch": entry.epoch, "sequence": entry.sequence, "erased": true}),
+                    );
+                    continue;
+                }
                 let change = fold::read(own, &entry)?;
                 lines.push(console::item::change_json(&change));
             }

@@ -1,17 +1,30 @@
 //! Down: pages of the feeds, and the proof that node and hub hold the same.
 
 use domain::digest::{Digest, certificate_text, is_below};
-use domain::id::{Incarnation, RecordId};
+use domain::id::{Incarnation, NodeId, RecordId};
 use domain::record::RecordKey;
 use domain::session::office as rules;
 use prost::bytes::Bytes;
 use proto::convert::{self, FeedRow};
 use proto::wire::sync as wire;
-use store::node::Certificate;
+use store::node::{Certificate, Place};
 use transport::sign::Context;
 
 use super::{Session, report};
+use crate::erase;
 use crate::fold::{self, Page};
+
+/// How far journals are durable, as it travels.
+fn read_durable(places: &[wire::Durable]) -> anyhow::Result<Vec<Place>> {
+    let read = |place: &wire::Durable| {
+        Ok(Place {
+            node: NodeId::new(convert::sixteen(&place.node, "node")?),
+            epoch: place.epoch,
+            sequence: place.sequence,
+        })
+    };
+    places.iter().map(read).collect()
+}
 
 /// A feed read to its head.
 struct Reached {
@@ -30,12 +43,14 @@ impl Session {
     pub(super) async fn pull_all(&mut self) -> anyhow::Result<u64> {
         let (own, feeds) = (self.own, self.feeds.clone());
         let incarnation = self.incarnation.clone();
-        let (cursors, folded_through) = self
+        let (cursors, folded_through, erasing) = self
             .app
             .store
             .read::<_, anyhow::Error>(move |tx| {
                 let kept = tx.certificates()?;
-                let is_clean = tx.pending_count()? == 0;
+                let erasing = erase::is_erasing(tx)?;
+                // What waits to be erased asks with every page what is durable.
+                let is_clean = tx.pending_count()? == 0 && !erasing;
                 let mut cursors = Vec::new();
                 for feed in feeds {
                     let (sequence, digest) = tx.feed_read(&feed)?;
@@ -52,7 +67,7 @@ impl Session {
                         proven,
                     });
                 }
-                Ok((cursors, fold::folded_through(tx, own)?))
+                Ok((cursors, fold::folded_through(tx, own)?, erasing))
             })
             .await?;
         let office = self.app.office_feed();
@@ -65,6 +80,7 @@ impl Session {
             epoch: own.epoch,
             cursors,
             folded_through,
+            erasing,
         };
         let mut pages = self.client.pull(request).await?.into_inner();
         let mut received = 0;
@@ -78,13 +94,22 @@ impl Session {
                 to_sequence: page.to_sequence,
                 // What another machine of this identity sent is not ours to fold.
                 decided_through: rules::decided_here(page.decided_through, self.received),
+                past_released: page.past_released,
             };
+            let decided_here = taken.decided_through;
+            let durable = read_durable(&page.durable)?;
             let digest = self
                 .app
                 .store
                 .write::<_, anyhow::Error>(move |tx| fold::take_page(tx, own, &taken))
                 .await?;
             if let Some(hubs) = page.digest {
+                if page.feed == office {
+                    self.known = erase::Known {
+                        decided_through: decided_here,
+                        durable,
+                    };
+                }
                 heads.push(Reached {
                     feed: page.feed,
                     sequence: page.to_sequence,
@@ -99,6 +124,7 @@ impl Session {
         for reached in heads {
             self.compare(reached).await?;
         }
+        self.erase().await?;
         Ok(received)
     }
 
@@ -106,10 +132,13 @@ impl Session {
     /// are repaired. Compared only where everything decided is folded.
     async fn compare(&mut self, reached: Reached) -> anyhow::Result<()> {
         let own = self.own;
-        let folded = self
+        let name = reached.feed.clone();
+        let (folded, is_past) = self
             .app
             .store
-            .read::<_, anyhow::Error>(move |tx| fold::folded_through(tx, own))
+            .read::<_, anyhow::Error>(move |tx| {
+                Ok((fold::folded_through(tx, own)?, tx.is_past_released(&name)?))
+            })
             .await?;
         if folded < reached.decided.0 {
             return Ok(());
@@ -124,10 +153,39 @@ impl Session {
         self.hub_key
             .verify(Context::Digest, &text, &hubs.signature)?;
         if theirs == reached.digest {
+            if is_past {
+                let name = reached.feed.clone();
+                self.app
+                    .store
+                    .write::<_, anyhow::Error>(move |tx| Ok(tx.set_past_released(&name, false)?))
+                    .await?;
+            }
             return self.certify(reached, &text).await;
+        }
+        if is_past {
+            let decided = rules::decided_here(reached.decided.0, self.received);
+            return self.remove_released(feed, decided).await;
         }
         tracing::warn!(feed, "digest differs: repairing the rows that differ");
         self.repair(feed).await
+    }
+
+    /// The feed was read past released entries: what the hub does not have has left, or was removed.
+    async fn remove_released(&mut self, feed: &str, decided: u64) -> anyhow::Result<()> {
+        let differing = self.descend(feed).await?;
+        let only_here = self.fetch(feed, &differing).await?;
+        tracing::info!(
+            feed,
+            rows = only_here.len(),
+            "removed while this node was away"
+        );
+        let (own, name) = (self.own, feed.to_owned());
+        self.app
+            .store
+            .write::<_, anyhow::Error>(move |tx| {
+                fold::remove_released(tx, own, (&name, decided), &only_here)
+            })
+            .await
     }
 
     async fn certify(&mut self, reached: Reached, text: &[u8]) -> anyhow::Result<()> {
@@ -182,7 +240,23 @@ impl Session {
     /// Repairs the rows that differ, never the feed.
     async fn repair(&mut self, feed: &str) -> anyhow::Result<()> {
         let differing = self.descend(feed).await?;
-        self.fetch(feed, &differing).await
+        let only_here = self.fetch(feed, &differing).await?;
+        for portion in only_here.chunks(256) {
+            let (name, keys) = (feed.to_owned(), portion.to_vec());
+            let offered = self
+                .app
+                .store
+                .write::<_, anyhow::Error>(move |tx| {
+                    let (offered, _) = report::held(tx, &name, &keys)?;
+                    for key in keys {
+                        fold::stop_counting(tx, &name, key)?;
+                    }
+                    Ok(offered)
+                })
+                .await?;
+            self.offer(feed, offered).await?;
+        }
+        Ok(())
     }
 
     /// Descends the prefixes that differ: the rows that node and hub do not hold alike.
@@ -215,7 +289,13 @@ impl Session {
         Ok(differing)
     }
 
-    async fn fetch(&mut self, feed: &str, differing: &[RecordKey]) -> anyhow::Result<()> {
+    /// Replaces rows that differ by the hub's; those that the hub does not have.
+    async fn fetch(
+        &mut self,
+        feed: &str,
+        differing: &[RecordKey],
+    ) -> anyhow::Result<Vec<RecordKey>> {
+        let mut only_here = Vec::new();
         for portion in differing.chunks(256) {
             let wanted = portion.iter().map(|key| {
                 let mut name = key.kind.to_be_bytes().to_vec();
@@ -237,28 +317,24 @@ impl Session {
             }
             let (own, name, now_ms) = (self.own, feed.to_owned(), system::now_ms());
             let keys = portion.to_vec();
-            let only_here = self
+            let missing = self
                 .app
                 .store
                 .write::<_, anyhow::Error>(move |tx| {
-                    let mut only_here = Vec::new();
+                    let mut missing = Vec::new();
                     for key in keys {
                         if let Some(state) = states.iter().find(|record| record.key == key) {
                             fold::repair(tx, own, &name, key, state, now_ms)?;
                         } else {
-                            only_here.push(key);
+                            missing.push(key);
                         }
                     }
-                    let (offered, _) = report::held(tx, &name, &only_here)?;
-                    for key in only_here {
-                        fold::stop_counting(tx, &name, key)?;
-                    }
-                    Ok(offered)
+                    Ok(missing)
                 })
                 .await?;
-            self.offer(feed, only_here).await?;
+            only_here.extend(missing);
         }
-        Ok(())
+        Ok(only_here)
     }
 
     /// Rows that only this node has: offered to the hub, not erased.

@@ -2,9 +2,11 @@
 
 use domain::change::{Believed, Body, Change, FieldChange, Group, Hash, Header, RawChange, Verb};
 use domain::clock::Timestamp;
+use domain::erase::Erased;
 use domain::id::{ChangeId, Incarnation, NodeId, RecordId};
 use domain::kind::Class;
 use domain::limits;
+use domain::record::RecordKey;
 use prost::Message as _;
 
 use super::{Invalid, sixteen, thirty_two};
@@ -44,12 +46,27 @@ pub fn decided_signature_text(
     text
 }
 
+/// The bytes that a node signs for what it has erased of one record.
+pub fn erased_signature_text(node: NodeId, epoch: u32, erased: &Erased) -> Vec<u8> {
+    let mut text = Vec::with_capacity(128);
+    text.extend_from_slice(b"lianxin erased 1");
+    text.extend_from_slice(&node.bytes());
+    text.extend_from_slice(&epoch.to_be_bytes());
+    text.extend_from_slice(&erased.key.kind.to_be_bytes());
+    text.extend_from_slice(&erased.key.id.bytes());
+    text.extend_from_slice(&erased.at.to_be_bytes());
+    text.extend_from_slice(&erased.changes.to_be_bytes());
+    text.extend_from_slice(&erased.digest);
+    text
+}
+
 /// Writes a new change; the salt is sixteen random bytes.
 pub fn encode_change(header: &Header, body: &Body, salt: [u8; 16]) -> RawChange {
     RawChange {
         header: encode_header(header).encode_to_vec(),
         salt,
         body: encode_body(body).encode_to_vec(),
+        erased: None,
     }
 }
 
@@ -58,6 +75,9 @@ pub fn encode_change(header: &Header, body: &Body, salt: [u8; 16]) -> RawChange 
 /// # Errors
 /// The first fault found; the bytes themselves stay as they are.
 pub fn decode_change(id: ChangeId, raw: &RawChange) -> Result<Change, Invalid> {
+    if raw.erased.is_some() {
+        return Err(Invalid::Value("a body that was erased"));
+    }
     if raw.header.len() + raw.body.len() > limits::CHANGE_BYTES_MAX {
         return Err(Invalid::TooLarge("change"));
     }
@@ -79,6 +99,51 @@ pub fn change_ref(id: ChangeId) -> wire::ChangeRef {
         epoch: id.epoch,
         sequence: id.sequence,
     }
+}
+
+/// A node's statement of what it has erased, on the wire.
+pub fn encode_erased(epoch: u32, erased: &Erased, signature: &[u8]) -> wire::Erased {
+    let bytes = prost::bytes::Bytes::copy_from_slice;
+    wire::Erased {
+        epoch,
+        kind: u32::from(erased.key.kind),
+        record: bytes(&erased.key.id.bytes()),
+        at: erased.at,
+        changes: erased.changes,
+        digest: bytes(&erased.digest),
+        signature: bytes(signature),
+    }
+}
+
+/// Reads a node's statement: what was erased, and the signature.
+///
+/// # Errors
+/// A length or a number that is none.
+pub fn decode_erased(message: wire::Erased) -> Result<(Erased, Vec<u8>), Invalid> {
+    let wire::Erased {
+        epoch: _,
+        kind,
+        record,
+        at,
+        changes,
+        digest,
+        signature,
+    } = message;
+    // What a store cannot hold was never counted.
+    if at.max(changes) > i64::MAX as u64 {
+        return Err(Invalid::Value("erased"));
+    }
+    let key = RecordKey {
+        kind: u16::try_from(kind).map_err(|_| Invalid::Value("kind"))?,
+        id: RecordId::new(sixteen(&record, "record")?),
+    };
+    let erased = Erased {
+        key,
+        at,
+        changes,
+        digest: thirty_two(&digest, "digest")?,
+    };
+    Ok((erased, signature.into()))
 }
 
 /// Reads the name of a change.

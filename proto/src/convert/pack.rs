@@ -8,8 +8,8 @@ use domain::limits;
 use prost::Message as _;
 use prost::bytes::Bytes;
 
-use super::Invalid;
 use super::row::{FeedRow, decode_row, encode_row};
+use super::{Invalid, thirty_two};
 use crate::wire::sync as wire;
 
 /// The level that is worth its time: higher ones cost more than they save here.
@@ -22,9 +22,14 @@ pub fn encode_batch(changes: &[RawChange]) -> Result<(Vec<u8>, u32), Invalid> {
             .iter()
             .map(|raw| wire::Change {
                 header: Bytes::copy_from_slice(&raw.header),
-                salt: Bytes::copy_from_slice(&raw.salt),
+                salt: match raw.erased {
+                    None => Bytes::copy_from_slice(&raw.salt),
+                    Some(_) => Bytes::new(),
+                },
                 body: Bytes::copy_from_slice(&raw.body),
-                body_hash: Bytes::new(),
+                body_hash: raw
+                    .erased
+                    .map_or_else(Bytes::new, |hash| Bytes::copy_from_slice(&hash)),
             })
             .collect(),
     };
@@ -35,7 +40,7 @@ pub fn encode_batch(changes: &[RawChange]) -> Result<(Vec<u8>, u32), Invalid> {
 ///
 /// # Errors
 /// A size over the limit or other than declared, bytes that are no batch, a salt that is not
-/// sixteen bytes, more changes than `count_max`.
+/// sixteen bytes, an erased change that has a body all the same, more changes than `count_max`.
 pub fn decode_batch(bytes: &[u8], raw: u32, count_max: usize) -> Result<Vec<RawChange>, Invalid> {
     let bytes = unpack(bytes, raw, limits::BATCH_RAW_BYTES_MAX)?;
     count_fields(&bytes, count_max, "changes in a batch")?;
@@ -67,8 +72,19 @@ fn read_raw(change: wire::Change) -> Result<RawChange, Invalid> {
         header,
         salt,
         body,
-        body_hash: _,
+        body_hash,
     } = change;
+    if !body_hash.is_empty() {
+        if !salt.is_empty() || !body.is_empty() {
+            return Err(Invalid::Value("an erased change with a body"));
+        }
+        return Ok(RawChange {
+            header: header.into(),
+            salt: [0; 16],
+            body: Vec::new(),
+            erased: Some(thirty_two(&body_hash, "body_hash")?),
+        });
+    }
     let salt = salt
         .as_ref()
         .try_into()
@@ -77,6 +93,7 @@ fn read_raw(change: wire::Change) -> Result<RawChange, Invalid> {
         header: header.into(),
         salt,
         body: body.into(),
+        erased: None,
     })
 }
 

@@ -506,8 +506,23 @@ pub struct PullRequest {
     /// Own changes up to here are folded into the node's rows and need not come back.
     #[prost(uint64, tag = "4")]
     pub folded_through: u64,
+    /// Records have left the office's scope and wait at the node to be erased: it is told what of its
+    /// journals is durable.
+    #[prost(bool, tag = "5")]
+    pub erasing: bool,
 }
+/// How far a journal of one of the office's machines stands in a verified backup of the hub.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Durable {
+    /// The node, sixteen bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub node: ::prost::bytes::Bytes,
+    #[prost(uint32, tag = "2")]
+    pub epoch: u32,
+    #[prost(uint64, tag = "3")]
+    pub sequence: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Page {
     #[prost(string, tag = "1")]
     pub feed: ::prost::alloc::string::String,
@@ -528,6 +543,13 @@ pub struct Page {
     /// Ed25519 by the hub over "lianxin decided 1", incarnation, node, epoch, decided_through.
     #[prost(bytes = "bytes", tag = "7")]
     pub decided_signature: ::prost::bytes::Bytes,
+    /// With the digest, where the node is erasing: the journals of the office's machines.
+    #[prost(message, repeated, tag = "8")]
+    pub durable: ::prost::alloc::vec::Vec<Durable>,
+    /// The cursor lies before entries that told of removals and were released: the feed is sent from its
+    /// beginning, and rows that the node has and the hub has not are removed at its head.
+    #[prost(bool, tag = "9")]
+    pub past_released: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RowSet {
@@ -597,6 +619,33 @@ pub struct ReconcileRequest {
     /// Ends the node's report on this feed and proves the offered rows.
     #[prost(message, optional, tag = "8")]
     pub proof: ::core::option::Option<Proof>,
+    /// What the node has erased of records that left the feed, at most 256. Idempotent.
+    #[prost(message, repeated, tag = "9")]
+    pub erased: ::prost::alloc::vec::Vec<Erased>,
+}
+/// A node's statement of what it has erased of one record.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Erased {
+    /// The epoch in which it states it.
+    #[prost(uint32, tag = "1")]
+    pub epoch: u32,
+    /// The kind's number and the record's sixteen bytes.
+    #[prost(uint32, tag = "2")]
+    pub kind: u32,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub record: ::prost::bytes::Bytes,
+    /// When, by the node's clock (milliseconds since 1970).
+    #[prost(uint64, tag = "4")]
+    pub at: u64,
+    /// How many of its changes lost salt and body, and BLAKE3 over node, epoch, sequence and body hash of
+    /// each, in the journal's order.
+    #[prost(uint64, tag = "5")]
+    pub changes: u64,
+    #[prost(bytes = "bytes", tag = "6")]
+    pub digest: ::prost::bytes::Bytes,
+    /// Ed25519 by the node over "lianxin erased 1", node, epoch, kind, record, at, changes, digest.
+    #[prost(bytes = "bytes", tag = "7")]
+    pub signature: ::prost::bytes::Bytes,
 }
 /// What the hub signed before it was restored: the digest of the feed as the node still holds it. With
 /// it the offered rows are the hub's own; without it they are only evidence.

@@ -127,11 +127,27 @@ pub struct RawChange {
     pub salt: [u8; 16],
     /// The body's bytes as written; none after an erasure.
     pub body: Vec<u8>,
+    /// After an erasure of salt and body: the hash that they had.
+    pub erased: Option<Hash>,
 }
 
 impl RawChange {
+    /// The same change without salt and body; its hash stays, and with it every chain over it.
+    #[must_use]
+    pub fn without_body(self) -> Self {
+        Self {
+            erased: Some(self.body_hash()),
+            header: self.header,
+            salt: [0; 16],
+            body: Vec::new(),
+        }
+    }
+
     /// The hash of salt and body, which the chain covers instead of the body.
     pub fn body_hash(&self) -> Hash {
+        if let Some(hash) = self.erased {
+            return hash;
+        }
         blake3::Hasher::new()
             .update(&self.salt)
             .update(&self.body)
@@ -175,6 +191,7 @@ mod tests {
             header: text.into(),
             salt: [1; 16],
             body: text.into(),
+            erased: None,
         }
     }
 
@@ -198,6 +215,14 @@ mod tests {
         let hash = full.body_hash();
         let start = chain_start(NodeId::new([1; 16]), 1);
         let next = chain_next(&start, &full.header, &hash);
-        assert_eq!(next, chain_over(start, &[full]));
+        assert_eq!(next, chain_over(start, std::slice::from_ref(&full)));
+        let erased = full.without_body();
+        assert!(erased.body.is_empty() && erased.salt == [0; 16]);
+        assert_eq!(next, chain_over(start, std::slice::from_ref(&erased)));
+        assert_eq!(
+            erased.clone().without_body(),
+            erased,
+            "erased twice is erased once"
+        );
     }
 }

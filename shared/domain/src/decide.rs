@@ -33,7 +33,7 @@ pub use organisation::NAMING_CASES;
 pub use rewritten::replaced;
 pub use step::HUB_RECORDER;
 pub use transfer::letters::void_number;
-pub use transfer::{chase_is_due, is_succeeded};
+pub use transfer::{chase_is_due, is_succeeded, roles};
 
 use crate::change::{Change, Verb};
 use crate::id::{ChangeId, DESK, OfficeId, RecordId, derived_id};
@@ -221,6 +221,11 @@ fn decide_in_draft(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict
             transfer::letters::void_refused(world, incoming, reason)?;
             Ok(Verdict::SetAside(reason))
         }
+        Err(Stop::WaitsFor(key)) if world.is_purged(key)? => {
+            world.discard();
+            put_aside(world, incoming, PURGED, None)?;
+            Ok(Verdict::SetAside(PURGED))
+        }
         Err(Stop::WaitsFor(key)) => {
             world.discard();
             put_aside(world, incoming, "waiting", Some(key))?;
@@ -242,6 +247,9 @@ fn end_if_waited(world: &mut World, incoming: &Incoming<'_>) -> Result<(), Need>
 fn attempt(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict, Stop> {
     if let Some(repeat) = rewritten::repeat(world, incoming)? {
         return Ok(repeat);
+    }
+    if world.is_purged(incoming.key())? {
+        return Err(Stop::Refused(PURGED));
     }
     let header = &incoming.change.header;
     let kind = kinds::by_number(header.kind);
@@ -315,6 +323,9 @@ pub fn change_of_bytes(bytes: &[u8]) -> Option<ChangeId> {
         sequence: u64::from_be_bytes(sequence.try_into().ok()?),
     })
 }
+
+/// The record was deleted and removed for good; its id never lives again (rule 1).
+const PURGED: &str = "purged";
 
 /// Why a former holder's edit is put before the present holder.
 const LATE_EDIT: &str = "late_edit";

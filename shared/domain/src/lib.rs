@@ -15,6 +15,7 @@ pub mod checks;
 pub mod clock;
 pub mod decide;
 pub mod digest;
+pub mod erase;
 pub mod id;
 pub mod kind;
 pub mod kinds;

@@ -36,6 +36,11 @@ pub const NONCES_KEPT: usize = 64;
 pub const WAITING_MS_MAX: u64 = 30 * 24 * 3600 * 1000;
 /// How long tombstones and leave entries are kept at least (milliseconds).
 pub const TOMBSTONE_MS_MIN: u64 = 400 * 24 * 3600 * 1000;
+/// How often the hub notes how far a node has read, at most (milliseconds): what it is noted for
+/// takes more than a year.
+pub const ACKNOWLEDGED_MS_MIN: u64 = 3600 * 1000;
+/// Records whose erasure one call states.
+pub const ERASED_STATED_MAX: usize = 256;
 /// Members that move at once with a whole organisation: bounds what one decision writes. A branch has
 /// 50 members as a rule, a committee begins at 100 (`domain.md` 7.1).
 pub const BATCH_MEMBERS_MAX: usize = 500;

@@ -41,6 +41,8 @@ pub enum Need {
 pub enum Fact {
     /// To [`Need::Record`].
     Record(RecordKey, Option<Record>),
+    /// To [`Need::Record`]: there was one, its values were removed, and its id never lives again.
+    Purged(RecordKey),
     /// To [`Need::Outcome`].
     Outcome(ChangeId, u16, Option<Outcome>),
     /// To [`Need::OpenItems`].
@@ -69,6 +71,8 @@ pub struct Membership {
     pub of_members: Vec<Record>,
     /// The open conflict items about them.
     pub items: Vec<Record>,
+    /// What names them and their persons, by kind, field and id named.
+    pub naming: Vec<((u16, u16, RecordId), Vec<Record>)>,
 }
 
 /// What became of a change's field that was not plainly applied; kept for ever.
@@ -91,6 +95,8 @@ pub enum Leaving {
     Transferred,
     /// What was shown of the person is withdrawn.
     Withdrawn,
+    /// It was deleted, and its values are removed everywhere for good.
+    Purged,
 }
 
 /// Who moved a record last, for the rule that nothing is echoed.
@@ -200,6 +206,7 @@ pub struct World {
     steps: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     named: BTreeSet<(u16, u16, RecordId)>,
     standing: BTreeMap<RecordId, BTreeSet<RecordKey>>,
+    purged: BTreeSet<RecordKey>,
     memberships: BTreeMap<RecordId, (BTreeSet<RecordKey>, BTreeSet<RecordKey>)>,
     made_items: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     made_steps: BTreeMap<RecordId, BTreeSet<RecordKey>>,
@@ -221,6 +228,7 @@ impl World {
             steps: BTreeMap::new(),
             named: BTreeSet::new(),
             standing: BTreeMap::new(),
+            purged: BTreeSet::new(),
             memberships: BTreeMap::new(),
             made_items: BTreeMap::new(),
             made_steps: BTreeMap::new(),
@@ -237,6 +245,10 @@ impl World {
         match fact {
             Fact::Record(key, record) => {
                 self.records.entry(key).or_insert(record);
+            }
+            Fact::Purged(key) => {
+                self.records.entry(key).or_insert(None);
+                self.purged.insert(key);
             }
             Fact::Outcome(change, field, outcome) => {
                 self.outcomes.entry((change, field)).or_insert(outcome);
@@ -316,6 +328,11 @@ impl World {
             .get(&key)
             .map(Option::as_ref)
             .ok_or(Need::Record(key))
+    }
+
+    /// Whether a record was removed for good: nothing with its id is taken any more (rule 1).
+    pub(crate) fn is_purged(&self, key: RecordKey) -> Result<bool, Need> {
+        Ok(self.record(key)?.is_none() && self.purged.contains(&key))
     }
 
     /// What became of a change's field, if not plainly applied.
@@ -458,6 +475,10 @@ impl World {
         let organisations = self.remember(found.organisations);
         let members = self.remember(found.members);
         self.remember(found.of_members);
+        for (named, records) in found.naming {
+            self.remember(records);
+            self.named.insert(named);
+        }
         for member in &members {
             self.items.entry(member.id).or_default();
         }

@@ -10,6 +10,7 @@ mod journals;
 mod leases;
 mod nodes;
 mod recovery;
+mod release;
 
 pub use backups::Backup;
 pub use claims::Collisions;
@@ -17,3 +18,4 @@ pub use codes::{Bound, Code};
 pub use feeds::{CITY, Entry, Head, Page};
 pub use journals::{Batch, Journal};
 pub use nodes::Node;
+pub use release::{Blocking, Left, Reader, Statement};

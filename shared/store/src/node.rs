@@ -1,7 +1,9 @@
 //! What only a node keeps: its journal, what is pending, how far it has read.
 
+mod erase;
 mod leases;
 
+pub use erase::{Former, Place};
 pub use leases::Leased;
 
 use domain::change::{Hash, RawChange};
@@ -52,15 +54,16 @@ pub struct Certificate {
 }
 
 const SELECT_ENTRY: &str =
-    "SELECT epoch, sequence, kind, id, header, salt, body, chain FROM journal";
+    "SELECT epoch, sequence, kind, id, header, salt, body, chain, body_hash FROM journal";
 
 impl Tx<'_> {
     /// Appends to the journal, and notes that the record's row stands on it.
     pub fn append_entry(&self, entry: &Entry, at_ms: u64) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
-                "INSERT INTO journal (epoch, sequence, kind, id, at, header, salt, body, chain)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT INTO journal (epoch, sequence, kind, id, at, header, salt, body, chain,
+                     body_hash)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 entry.epoch,
@@ -71,7 +74,8 @@ impl Tx<'_> {
                 entry.raw.header,
                 entry.raw.salt,
                 entry.raw.body,
-                entry.chain
+                entry.chain,
+                entry.raw.erased
             ])?;
         self.connection
             .prepare_cached(
@@ -237,7 +241,8 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO former_journal
-                 SELECT ?1, epoch, sequence, kind, id, at, header, salt, body, chain FROM journal
+                 SELECT ?1, epoch, sequence, kind, id, at, header, salt, body, chain, body_hash
+                 FROM journal
                  WHERE (epoch, sequence) NOT IN (SELECT epoch, sequence FROM pending)",
             )?
             .execute([node.bytes()])?;
@@ -545,6 +550,7 @@ fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
             header: row.get(4)?,
             salt: row.get(5)?,
             body: row.get(6)?,
+            erased: row.get(8)?,
         },
         chain: row.get(7)?,
     })

@@ -136,6 +136,21 @@ pub fn put_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
     Ok(Some(aside))
 }
 
+/// Writes the whole file anew and empties its log: what was erased is then in neither. SQLite zeroes
+/// what it deletes, but a page that was split or merged before may hold a copy of what it moved.
+///
+/// # Errors
+/// Where another process reads or writes so long that it cannot be done now; nothing is lost.
+pub fn wipe_traces(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute_batch("VACUUM")?;
+    let is_busy: bool =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if is_busy {
+        return Err(StoreError::Broken("the log is being read".to_owned()));
+    }
+    Ok(())
+}
+
 /// A number that changes when another connection has committed.
 pub fn data_version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.query_row("PRAGMA data_version", [], |row| row.get(0))?)

@@ -77,14 +77,32 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.on_writer(move |connection| write_on(connection, work))
+            .await
+    }
+
+    /// Writes the file anew and empties its log ([`open::wipe_traces`]), where writing is done.
+    pub async fn wipe_traces(&self) -> Result<(), StoreError> {
+        self.on_writer(|connection| open::wipe_traces(connection))
+            .await
+    }
+
+    async fn on_writer<T, E>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         let jobs = match &self.writer {
             Writer::Thread(jobs) => jobs,
-            Writer::Caller(connection) => return write_on(&mut own(connection), work),
+            Writer::Caller(connection) => return job(&mut own(connection)),
         };
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             // A caller that has gone away does not undo what was committed.
-            let _ = answer.send(write_on(connection, work));
+            let _ = answer.send(job(connection));
         });
         jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?

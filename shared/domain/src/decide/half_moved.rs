@@ -7,6 +7,7 @@
 
 use super::create::open_tenure;
 use super::effect;
+use super::transfer::withdraw;
 use crate::id::{OfficeId, RecordId, derived_id};
 use crate::kinds::{member, person, tenure};
 use crate::machines::member_status;
@@ -62,6 +63,7 @@ fn complete(world: &mut World, closed: &Record, now_ms: u64) -> Result<bool, Nee
     world.join(closed.key, to);
     if from != to {
         world.leave(after.key, from, Leaving::Transferred);
+        withdraw(world, &record, now_ms)?;
     }
     Ok(true)
 }

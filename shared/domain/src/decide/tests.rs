@@ -8,6 +8,7 @@ mod late;
 mod letters;
 mod merge;
 mod organisations;
+mod withdrawing;
 
 use proptest::prelude::*;
 

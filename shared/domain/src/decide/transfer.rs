@@ -7,6 +7,7 @@ pub(super) mod letters;
 mod moving;
 mod repoint;
 mod revoking;
+mod withdrawing;
 
 use self::letters::{issue_letter, move_letter, withdraw_snapshot};
 use self::moving::{close_outwards, move_member, take_in};
@@ -24,6 +25,8 @@ use crate::machines::{member_status, transfer as machine};
 use crate::record::{Life, Record, RecordKey, Version};
 use crate::world::{Need, World};
 pub use repoint::is_succeeded;
+pub use withdrawing::roles;
+pub(super) use withdrawing::withdraw;
 
 /// Days in which an answer is expected where the place has no rule of its own (`domain.md` 1.7).
 const ANSWER_DAYS: i64 = 7;

@@ -183,6 +183,11 @@ pub const CHANGES: &[(&str, &str, &str)] = &[
     ),
     ("reason_missing", "请填写原因。", "Give the reason."),
     (
+        "purged",
+        "该编号的记录已删除并清除,编号不再使用;请另建一条。",
+        "The record was deleted and removed for good; its id is not used again. Enter a new one.",
+    ),
+    (
         "record_too_large",
         "内容过长,请缩短后重报。",
         "The record is too long; shorten it and enter it again.",

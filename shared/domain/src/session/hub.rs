@@ -184,9 +184,45 @@ pub fn may_read(is_kept_only: Option<bool>) -> bool {
 }
 
 /// Where reading begins: at a place that the feed never had, from zero (the hub was put back, or the
-/// cursor is nobody's).
-pub const fn read_from(cursor: u64, head: u64) -> u64 {
-    if head < cursor { 0 } else { cursor }
+/// cursor is nobody's); and from zero where entries behind the cursor were released.
+pub const fn read_from(cursor: u64, head: u64, released_through: u64) -> u64 {
+    if head < cursor || cursor < released_through {
+        0
+    } else {
+        cursor
+    }
+}
+
+/// Whether a reader must look for rows that it has and the feed has not: it had read something, and
+/// since then entries that told of removals were released.
+pub const fn reads_past_released(cursor: u64, released_through: u64) -> bool {
+    0 < cursor && cursor < released_through
+}
+
+/// Whether a tombstone or an entry that tells of a removal is released: it has stood since `since`
+/// for [`crate::limits::TOMBSTONE_MS_MIN`], and every reader has acknowledged its place in the feed
+/// (`sync.md` 9).
+pub const fn is_released(since_ms: u64, now_ms: u64, place: u64, acknowledged: u64) -> bool {
+    now_ms.saturating_sub(since_ms) >= crate::limits::TOMBSTONE_MS_MIN && place <= acknowledged
+}
+
+/// A cursor that a node has shown, and when it was noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// The place.
+    pub sequence: u64,
+    /// When (milliseconds since 1970).
+    pub at: u64,
+}
+
+/// Whether a shown cursor is noted as what the node acknowledges: at once where it is the first, or
+/// lower than the one known (the node was put back: the greater one lapses), else hourly at most, so
+/// that reading does not write.
+pub fn notes_cursor(known: Option<Acknowledged>, shown: u64, now_ms: u64) -> bool {
+    known.is_none_or(|known| {
+        let is_old = now_ms.saturating_sub(known.at) >= crate::limits::ACKNOWLEDGED_MS_MIN;
+        shown < known.sequence || (shown > known.sequence && is_old)
+    })
 }
 
 /// How a record stands in a feed.
@@ -258,5 +294,50 @@ pub fn judge_offer(known: Option<(u64, RowHash)>, offered: (u64, RowHash)) -> Of
         Some((revision, _)) if revision < offered.0 => Offer::TakenBack,
         Some((_, hash)) if hash == offered.1 => Offer::Known,
         Some(_) => Offer::Evidence,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{ACKNOWLEDGED_MS_MIN, TOMBSTONE_MS_MIN};
+
+    #[test]
+    fn a_removal_is_told_for_400_days_and_until_everybody_has_heard_it() {
+        let (since, place) = (1_000, 7);
+        let old = since + TOMBSTONE_MS_MIN;
+        assert!(is_released(since, old, place, place));
+        assert!(!is_released(since, old - 1, place, place));
+        assert!(!is_released(since, old, place, place - 1));
+        // A clock that went back releases nothing.
+        assert!(!is_released(since, 0, place, place));
+    }
+
+    #[test]
+    fn a_cursor_before_what_was_released_reads_from_zero() {
+        assert_eq!(read_from(5, 9, 0), 5);
+        assert_eq!(read_from(5, 9, 5), 5);
+        assert_eq!(read_from(5, 9, 6), 0);
+        assert_eq!(read_from(10, 9, 6), 0);
+        assert!(reads_past_released(5, 6) && !reads_past_released(6, 6));
+        assert!(
+            !reads_past_released(0, 6),
+            "a first reading has nothing to remove"
+        );
+    }
+
+    #[test]
+    fn a_cursor_is_noted_seldom_unless_it_went_back() {
+        let known = |sequence| {
+            Some(Acknowledged {
+                sequence,
+                at: 1_000,
+            })
+        };
+        assert!(notes_cursor(None, 0, 1_000));
+        assert!(notes_cursor(known(5), 4, 1_000), "the node was put back");
+        assert!(!notes_cursor(known(5), 6, 1_000 + ACKNOWLEDGED_MS_MIN - 1));
+        assert!(notes_cursor(known(5), 6, 1_000 + ACKNOWLEDGED_MS_MIN));
+        assert!(!notes_cursor(known(5), 5, u64::MAX));
     }
 }

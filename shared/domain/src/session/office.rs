@@ -234,6 +234,12 @@ pub const fn folded_through(head: u64, first_pending: Option<u64>) -> u64 {
     }
 }
 
+/// Whether the salt and body of an own change may be erased: nothing of its record is pending, and
+/// the change stands in a backup of the hub, so that the journal is not the only one that has it.
+pub const fn may_erase(has_pending: bool, place: u64, durable: u64) -> bool {
+    !has_pending && place <= durable
+}
+
 /// What a row of a page does to what the node has of its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fold {

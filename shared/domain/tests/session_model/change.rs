@@ -32,6 +32,7 @@ impl Entry {
             header: format!("{:?}", change.header).into_bytes(),
             salt,
             body: format!("{:?}", change.body).into_bytes(),
+            erased: None,
         };
         let chain = chain_next(before, &raw.header, &raw.body_hash());
         Arc::new(Self { change, raw, chain })

@@ -380,7 +380,7 @@ impl Hub {
         else {
             return Answer::Refused;
         };
-        let after = session::read_from(cursor, self.last_place);
+        let after = session::read_from(cursor, self.last_place, 0);
         let reader = Reader {
             node: NODE,
             epoch,

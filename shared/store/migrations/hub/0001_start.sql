@@ -47,8 +47,6 @@ CREATE TABLE journal (
     received        INTEGER NOT NULL,
     chain           BLOB NOT NULL CHECK (length(chain) = 32),
     decided_through INTEGER NOT NULL,
-    -- The greatest cursor that the node has shown for its feed, per epoch.
-    seen            INTEGER NOT NULL DEFAULT 0,
     -- For an epoch offered after a rewind or fork: the head that it was offered for.
     offered_for     BLOB,
     -- After a restore: changes up to here have had their effect already and are stored as history.
@@ -92,7 +90,9 @@ CREATE TABLE feed (
     sum           BLOB NOT NULL CHECK (length(sum) = 32),
     count         INTEGER NOT NULL,
     -- After a restore: where the feed stood in the backup.
-    restored_next INTEGER NOT NULL DEFAULT 0
+    restored_next INTEGER NOT NULL DEFAULT 0,
+    -- The last place of which an entry that told of a removal was released.
+    released_through INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- Which record stands where in which feed; a change moves it to the head.
@@ -113,6 +113,43 @@ CREATE TABLE feed_entry (
     PRIMARY KEY (kind, id, feed)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX feed_entry_place ON feed_entry (feed, sequence);
+CREATE INDEX feed_entry_left ON feed_entry (left_at, feed, sequence) WHERE left_reason IS NOT NULL;
+
+-- Deleted records, with since when: those whose values are still here.
+CREATE TABLE tombstone (
+    kind INTEGER NOT NULL,
+    id   BLOB NOT NULL,
+    at   INTEGER NOT NULL,
+    PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tombstone_at ON tombstone (at, kind, id);
+
+-- The cursor that a node has shown for a feed: it has all before it. Of another epoch than the
+-- node's present one it says nothing any more.
+CREATE TABLE acknowledged (
+    node     BLOB NOT NULL,
+    epoch    INTEGER NOT NULL,
+    feed     TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    at       INTEGER NOT NULL,
+    PRIMARY KEY (node, epoch, feed)
+) STRICT, WITHOUT ROWID;
+
+-- What nodes have stated that they erased, each record with the node's signature.
+CREATE TABLE erased (
+    kind      INTEGER NOT NULL,
+    id        BLOB NOT NULL,
+    node      BLOB NOT NULL,
+    epoch     INTEGER NOT NULL,
+    -- By the node's clock.
+    at        INTEGER NOT NULL,
+    changes   INTEGER NOT NULL,
+    digest    BLOB NOT NULL CHECK (length(digest) = 32),
+    signature BLOB NOT NULL,
+    told_at   INTEGER NOT NULL,
+    PRIMARY KEY (kind, id, node, epoch, at)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX erased_record ON erased (id);
 
 -- What became of every change and field that was not plainly applied; kept for ever.
 CREATE TABLE outcome (

@@ -11,6 +11,8 @@ CREATE TABLE journal (
     salt     BLOB NOT NULL CHECK (length(salt) = 16),
     body     BLOB NOT NULL,
     chain    BLOB NOT NULL CHECK (length(chain) = 32),
+    -- The hash of salt and body where both were erased: then the salt is zeros and the body empty.
+    body_hash BLOB CHECK (length(body_hash) = 32),
     PRIMARY KEY (epoch, sequence)
 ) STRICT;
 CREATE INDEX journal_record ON journal (kind, id);
@@ -27,8 +29,10 @@ CREATE TABLE former_journal (
     salt     BLOB NOT NULL,
     body     BLOB NOT NULL,
     chain    BLOB NOT NULL,
+    body_hash BLOB,
     PRIMARY KEY (node, epoch, sequence)
 ) STRICT;
+CREATE INDEX former_journal_record ON former_journal (kind, id);
 
 -- Changes that a row still stands on: not yet part of a state that the hub sent or acknowledged.
 CREATE TABLE pending (
@@ -58,7 +62,10 @@ CREATE TABLE feed (
     sum      BLOB NOT NULL CHECK (length(sum) = 32),
     count    INTEGER NOT NULL,
     -- Whether the head has been reached since the last Hello.
-    caught_up INTEGER NOT NULL DEFAULT 0
+    caught_up INTEGER NOT NULL DEFAULT 0,
+    -- Whether it was read from zero because the hub has released entries that told of removals: rows
+    -- that the hub does not have are removed then, until the digests have been equal.
+    past_released INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- Which feed each confirmed row belongs to, with the hash by which it is counted there.
@@ -128,3 +135,27 @@ CREATE TABLE replaced (
     state  BLOB NOT NULL
 ) STRICT;
 
+CREATE INDEX replaced_record ON replaced (kind, id);
+
+-- Records that have left the office's scope and of which values are left here.
+CREATE TABLE leaving (
+    kind INTEGER NOT NULL,
+    id   BLOB NOT NULL,
+    -- Whether it was looked at already and waits for a change of it to be decided or durable.
+    waits INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX leaving_fresh ON leaving (kind, id) WHERE waits = 0;
+
+-- What was erased, for the statement to the hub.
+CREATE TABLE erased (
+    number  INTEGER PRIMARY KEY,
+    kind    INTEGER NOT NULL,
+    id      BLOB NOT NULL,
+    at      INTEGER NOT NULL,
+    changes INTEGER NOT NULL,
+    digest  BLOB NOT NULL CHECK (length(digest) = 32),
+    -- Whether the hub has the statement.
+    is_told INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX erased_untold ON erased (number) WHERE is_told = 0;

@@ -28,6 +28,7 @@ impl Tx<'_> {
         for (record, mover) in known.into_iter().chain(new) {
             let before = self.row_hash(record.key)?;
             let hash = self.write_record(record)?;
+            self.note_life(record, now_ms)?;
             let joined = writes
                 .joins
                 .range((record.key, DESK_FIRST)..)
@@ -114,7 +115,7 @@ impl Tx<'_> {
         self.put_entry(key, name, sequence, sequence, None)
     }
 
-    fn leave_feed(
+    pub(super) fn leave_feed(
         &self,
         feeds: &mut BTreeMap<String, FeedState>,
         key: RecordKey,
@@ -132,12 +133,8 @@ impl Tx<'_> {
         let feed = self.feed_state(feeds, name)?;
         feed.digest.remove(&hash);
         let sequence = feed.take_place();
-        let reason = match why {
-            Leaving::Transferred => 1,
-            Leaving::Withdrawn => 2,
-        };
         self.put_entry(key, name, sequence, sequence, None)?;
-        self.mark_left(key, name, reason, now_ms)
+        self.mark_left(key, name, reason_code(why), now_ms)
     }
 
     fn write_outcomes(&self, writes: &Writes) -> Result<(), StoreError> {
@@ -199,6 +196,15 @@ impl Tx<'_> {
                 ])?;
         }
         Ok(())
+    }
+}
+
+/// The reason's number on the wire.
+const fn reason_code(why: Leaving) -> u8 {
+    match why {
+        Leaving::Transferred => 1,
+        Leaving::Withdrawn => 2,
+        Leaving::Purged => 4,
     }
 }
 

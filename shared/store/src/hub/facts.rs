@@ -14,12 +14,17 @@ use crate::records::{Filter, Tx};
 
 /// Items or steps about one record that are read at once; more than any record has.
 const ABOUT_MAX: usize = 10_000;
+/// The records that name one by kind and field, with what they name.
+type Naming = ((u16, u16, RecordId), Vec<Record>);
 
 impl Tx<'_> {
     /// Reads a fact.
     pub fn fact(&self, need: Need) -> Result<Fact, StoreError> {
         match need {
-            Need::Record(key) => Ok(Fact::Record(key, self.record(key)?)),
+            Need::Record(key) => Ok(match self.record(key)? {
+                None if self.is_purged(key.id)? => Fact::Purged(key),
+                found => Fact::Record(key, found),
+            }),
             Need::Outcome(change, field) => {
                 Ok(Fact::Outcome(change, field, self.outcome(change, field)?))
             }
@@ -132,10 +137,29 @@ impl Tx<'_> {
                 .of_members
                 .extend(about(&tenure::KIND, tenure::MEMBER)?);
             let items = about(&conflict::KIND, conflict::SUBJECT)?;
-            let is_open = |item: &Record| item.text(conflict::STATE) == Some("open");
-            found.items.extend(items.into_iter().filter(is_open));
+            let is_open = |item: &&Record| item.text(conflict::STATE) == Some("open");
+            found.items.extend(items.iter().filter(is_open).cloned());
+            let id = record.key.id;
+            let naming = ((conflict::KIND_NUMBER, conflict::SUBJECT, id), items);
+            found.naming.push(naming);
+            if let Some(person) = person {
+                found.naming.extend(self.naming_person(person.id)?);
+            }
         }
         Ok(found)
+    }
+
+    /// What names a person: his roles, those merged into him, conflict items about him.
+    fn naming_person(&self, id: RecordId) -> Result<Vec<Naming>, StoreError> {
+        let merged = (&person::KIND, person::MERGED_INTO);
+        let items = (&conflict::KIND, conflict::SUBJECT);
+        let mut all = Vec::new();
+        for (kind, field) in domain::decide::roles().chain([merged, items]) {
+            let filter = [Filter::Is(field, id.bytes().to_vec())];
+            let naming = self.list(kind, &filter, None, ABOUT_MAX)?;
+            all.push(((kind.number, field, id), naming));
+        }
+        Ok(all)
     }
 
     /// What became of a change's field, if it was not plainly applied.

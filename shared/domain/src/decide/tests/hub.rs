@@ -244,6 +244,13 @@ impl Hub {
             found
                 .items
                 .extend(naming(conflict::KIND_NUMBER, conflict::SUBJECT, id));
+            let of_person = roles().map(|(kind, field)| (kind.number, field, person));
+            let merged = (person::KIND_NUMBER, person::MERGED_INTO, person);
+            let items = [id, person].map(|id| (conflict::KIND_NUMBER, conflict::SUBJECT, id));
+            for (kind, field, id) in of_person.chain([merged]).chain(items) {
+                let records = naming(kind, field, id).collect();
+                found.naming.push(((kind, field, id), records));
+            }
         }
         found
     }

@@ -4,6 +4,7 @@
 use super::super::create::{close_tenure, open_tenure};
 use super::super::step::{Work, office_of_id};
 use super::super::{Stop, effect};
+use super::withdrawing::{reduce_letter, withdraw};
 use super::{member_of, name_of, person_of, reference};
 use crate::checks::date::add_months;
 use crate::id::{DESK, OfficeId, RecordId, derived_id};
@@ -44,6 +45,7 @@ pub(super) fn move_member(
         how: "acceptance",
     };
     hand_over(world, work, subject, &record, &handing)?;
+    reduce_letter(world, work, subject)?;
     Ok(effect::set(world, subject, &fields, now_ms))
 }
 
@@ -91,6 +93,7 @@ pub(super) fn hand_over(
     world.leave(after.key, from, Leaving::Transferred);
     share_tenures(world, &after, to)?;
     hand_over_items(world, &after, from, to, now_ms)?;
+    withdraw(world, record, now_ms)?;
     let tenure = record
         .value(member::TENURE_NUMBER)
         .unwrap_or_default()

@@ -9,6 +9,7 @@ use super::super::step::{Work, office_of_id};
 use super::super::{Stop, effect};
 use super::member_of;
 use super::moving::{copy_person, hand_over_items, share_tenures};
+use super::withdrawing::withdraw;
 use crate::id::{OfficeId, RecordId};
 use crate::kinds::{member, step, tenure, transfer as case};
 use crate::machines::transfer as machine;
@@ -148,7 +149,8 @@ fn back_to_origin(
     world.join(after.key, back);
     world.leave(after.key, former, Leaving::Transferred);
     share_tenures(world, &after, back)?;
-    hand_over_items(world, &after, former, back, now_ms)
+    hand_over_items(world, &after, former, back, now_ms)?;
+    Ok(withdraw(world, record, now_ms)?)
 }
 
 fn from_branch(subject: &Record) -> Vec<u8> {

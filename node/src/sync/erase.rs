@@ -1,0 +1,72 @@
+//! Erases what left the office's scope, and states to the hub what was erased.
+
+use domain::limits;
+use proto::convert;
+use proto::wire::sync as wire;
+use transport::sign::Context;
+
+use super::Session;
+use crate::erase;
+
+impl Session {
+    /// Erases what can be erased by now, wipes its traces from the file, and tells the hub. With
+    /// nothing to do these are three reads of one row each.
+    pub(super) async fn erase(&mut self) -> anyhow::Result<()> {
+        let has_work = |tx: store::Tx<'_>| Ok(erase::is_erasing(tx)? || erase::has_traces(tx)?);
+        if self.app.store.read::<_, anyhow::Error>(has_work).await? {
+            let (own, known) = (self.own, self.known.clone());
+            self.app
+                .store
+                .write::<_, anyhow::Error>(move |tx| {
+                    erase::erase(tx, own, &known, system::now_ms())
+                })
+                .await?;
+            self.wipe_traces().await?;
+        }
+        self.state_erased().await
+    }
+
+    async fn wipe_traces(&self) -> anyhow::Result<()> {
+        let store = &self.app.store;
+        if !store.read::<_, anyhow::Error>(erase::has_traces).await? {
+            return Ok(());
+        }
+        // Somebody reads: the next session tries again.
+        if let Err(error) = store.wipe_traces().await {
+            tracing::info!(%error, "traces of what was erased are wiped later");
+            return Ok(());
+        }
+        store.write::<_, anyhow::Error>(erase::forget_traces).await
+    }
+
+    /// States what was erased and the hub was not told of; a lost answer states it again.
+    async fn state_erased(&mut self) -> anyhow::Result<()> {
+        loop {
+            let untold = self
+                .app
+                .store
+                .read::<_, anyhow::Error>(|tx| Ok(tx.erased_untold(limits::ERASED_STATED_MAX)?))
+                .await?;
+            if untold.is_empty() {
+                return Ok(());
+            }
+            let (own, key) = (self.own, &self.signing_key);
+            let statements = untold.iter().map(|(_, erased)| {
+                let text = convert::erased_signature_text(own.node, own.epoch, erased);
+                convert::encode_erased(own.epoch, erased, &key.sign(Context::Erased, &text))
+            });
+            let request = wire::ReconcileRequest {
+                incarnation: self.incarnation.clone(),
+                feed: self.app.office_feed(),
+                erased: statements.collect(),
+                ..wire::ReconcileRequest::default()
+            };
+            self.client.reconcile(request).await?;
+            let numbers: Vec<_> = untold.into_iter().map(|(number, _)| number).collect();
+            self.app
+                .store
+                .write::<_, anyhow::Error>(move |tx| Ok(tx.note_erased_told(&numbers)?))
+                .await?;
+        }
+    }
+}
