@@ -368,20 +368,34 @@ impl Session {
     /// # Errors
     /// The line's and the store's own; what was committed stays.
     pub async fn exchange(&mut self) -> anyhow::Result<Summary> {
-        // Another process may have written under a former epoch until just now.
-        self.carry_over().await?;
-        let pushed = self.push_all().await;
+        let mut done = Summary::default();
+        let pushed = loop {
+            let epoch = self.own.epoch;
+            // Another process may have written under a former epoch until just now.
+            self.carry_over().await?;
+            let pushed = self.push_all().await;
+            self.check_copy()?;
+            done.received += self.read_all().await?;
+            // A greeting on the way can have opened an epoch, in which nothing is sent yet.
+            if self.own.epoch == epoch {
+                break pushed?;
+            }
+        };
+        done.sent += pushed.sent;
+        done.received += pushed.received;
+        // What was just read may have made an organisation an issuer.
+        self.ask_for_numbers().await?;
+        Ok(done)
+    }
+
+    /// A machine that the hub set apart reads nothing.
+    fn check_copy(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
             !self.is_copy,
             "two machines speak for this office; the hub must name one \
              有两台电脑在使用本社区的身份,请联系中心确认以哪台为准"
         );
-        let received = self.pull_all().await?;
-        // What was just read may have made an organisation an issuer.
-        self.ask_for_numbers().await?;
-        let mut done = pushed?;
-        done.received += received;
-        Ok(done)
+        Ok(())
     }
 }
 

@@ -35,7 +35,7 @@ impl Ledger {
         self.kept.push(Kept {
             token,
             office,
-            on_own_disk: office.is_some(),
+            on_own_disk: true,
             at_hub: office.is_none(),
         });
     }
@@ -91,6 +91,10 @@ pub async fn tokens_at_hub(city: &City) -> anyhow::Result<BTreeMap<String, u64>>
         .read::<_, anyhow::Error>(move |tx| {
             let mut all = Vec::new();
             for journal in tx.journals()? {
+                // What the hub derives from a settlement says the words of what it settles.
+                if journal.node == hub {
+                    continue;
+                }
                 let batches = tx.batches_from(journal.node, journal.epoch, 1, u32::MAX)?;
                 for batch in batches {
                     let raws =
@@ -105,14 +109,13 @@ pub async fn tokens_at_hub(city: &City) -> anyhow::Result<BTreeMap<String, u64>>
                     }
                 }
             }
-            let _ = hub;
             Ok(all)
         })
         .await?;
     let mut tokens = BTreeMap::new();
     let known: std::collections::BTreeSet<_> = changes.iter().map(|(id, _)| *id).collect();
     for (_, change) in &changes {
-        // A settlement says the words of what it settles.
+        // So does the settlement.
         if !matches!(change.header.verb, Verb::Create | Verb::Set) {
             continue;
         }

@@ -10,7 +10,7 @@ use proto::wire::sync as wire;
 use store::node::{Certificate, Place};
 use transport::sign::Context;
 
-use super::{Session, report};
+use super::{GREETINGS_MAX, Session, report};
 use crate::erase;
 use crate::fold::{self, Page};
 
@@ -39,8 +39,22 @@ struct Reached {
 }
 
 impl Session {
-    /// Reads all feeds to their heads.
-    pub(super) async fn pull_all(&mut self) -> anyhow::Result<u64> {
+    /// Reads all feeds to their heads; how many rows came.
+    pub(super) async fn read_all(&mut self) -> anyhow::Result<u64> {
+        for _ in 0..GREETINGS_MAX {
+            if let Some(rows) = self.pull().await? {
+                return Ok(rows);
+            }
+            self.greet().await?;
+            self.check_copy()?;
+        }
+        anyhow::bail!(
+            "somebody else sends under this identity all the time 另有电脑正在使用本机身份"
+        )
+    }
+
+    /// As [`Self::read_all`]; none where it must greet first ([`rules::takes_page`]).
+    async fn pull(&mut self) -> anyhow::Result<Option<u64>> {
         let (own, feeds) = (self.own, self.feeds.clone());
         let incarnation = self.incarnation.clone();
         let (cursors, folded_through, erasing) = self
@@ -86,17 +100,18 @@ impl Session {
         let mut received = 0;
         let mut heads = Vec::new();
         while let Some(page) = pages.message().await? {
+            if !rules::takes_page(page.decided_through, self.received) {
+                return Ok(None);
+            }
             let rows = convert::decode_rows(&page.rows, page.raw_bytes)?;
             received += rows.len() as u64;
             let taken = Page {
                 feed: page.feed.clone(),
                 rows,
                 to_sequence: page.to_sequence,
-                // What another machine of this identity sent is not ours to fold.
-                decided_through: rules::decided_here(page.decided_through, self.received),
+                decided_through: page.decided_through,
                 past_released: page.past_released,
             };
-            let decided_here = taken.decided_through;
             let durable = read_durable(&page.durable)?;
             let digest = self
                 .app
@@ -106,7 +121,7 @@ impl Session {
             if let Some(hubs) = page.digest {
                 if page.feed == office {
                     self.known = erase::Known {
-                        decided_through: decided_here,
+                        decided_through: page.decided_through,
                         durable,
                     };
                 }
@@ -125,7 +140,7 @@ impl Session {
             self.compare(reached).await?;
         }
         self.erase().await?;
-        Ok(received)
+        Ok(Some(received))
     }
 
     /// Compares the digests of a feed at its head: equal, both sign; different, the rows that differ
@@ -163,8 +178,7 @@ impl Session {
             return self.certify(reached, &text).await;
         }
         if is_past {
-            let decided = rules::decided_here(reached.decided.0, self.received);
-            return self.remove_released(feed, decided).await;
+            return self.remove_released(feed, reached.decided.0).await;
         }
         tracing::warn!(feed, "digest differs: repairing the rows that differ");
         self.repair(feed).await

@@ -66,7 +66,7 @@ impl Session {
                 if is_all {
                     return Ok(done);
                 }
-                done.received += self.pull_all().await?;
+                done.received += self.read_all().await?;
                 read_at = Instant::now();
                 continue;
             };

@@ -190,14 +190,13 @@ pub fn go_on_from(
     }
 }
 
-/// How far a page decides the reader's own changes: what another machine of this identity sent is
-/// not this one's to fold. `known` is how far the hub is known to have this journal.
-pub const fn decided_here(decided_through: u64, known: u64) -> u64 {
-    if decided_through < known {
-        decided_through
-    } else {
-        known
-    }
+/// Whether a page is taken: it decides no more of the reader's journal than the hub is `known` to have
+/// of it. Where it decides more, the answer to a push was lost, or another machine speaks under this
+/// identity: the reader greets, which tells, and reads again. Taken as it is, the page would move the
+/// cursor past rows in which changes stand that are still pending here, and nothing would bring those
+/// rows again.
+pub const fn takes_page(decided_through: u64, known: u64) -> bool {
+    decided_through <= known
 }
 
 /// Whether a pending change (epoch, sequence) is decided with a page of the present epoch. One of a

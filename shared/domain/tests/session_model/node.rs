@@ -383,7 +383,9 @@ impl Machine {
             (Some(Request::Push(_, epoch, batch)), Some(answer)) => {
                 self.take_pushed(hub, epoch, &batch, answer);
             }
-            (Some(Request::Pull(..)), Some(Answer::Page(page))) => self.take_page(hub, page),
+            (Some(Request::Pull(..)), Some(Answer::Page(page))) => {
+                self.take_page(hub, page, nonce);
+            }
             _ => {}
         }
     }
@@ -482,10 +484,12 @@ impl Machine {
         self.send();
     }
 
-    fn take_page(&mut self, hub: &Hub, page: Page) {
+    fn take_page(&mut self, hub: &Hub, page: Page, nonce: &mut u8) {
         let epoch = self.key_epoch;
-        let decided = office::decided_here(page.decided, self.received);
-        let dropped = self.store().take_page(epoch, &page, decided);
+        if !office::takes_page(page.decided, self.received) {
+            return self.hello(None, nonce);
+        }
+        let dropped = self.store().take_page(epoch, &page, page.decided);
         let is_undecided = |entry: &Arc<Entry>| !hub.decided.contains(&entry.edit());
         let is_same_hub = page.incarnation == hub.incarnation;
         self.seen.has_dropped_undecided |= is_same_hub && dropped.iter().any(is_undecided);
