@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, ensure};
-use domain::change::Verb;
+use anyhow::{Context as _, bail, ensure};
+use domain::change::{Change, Verb};
 
 use crate::city::City;
 
@@ -113,21 +113,25 @@ pub async fn tokens_at_hub(city: &City) -> anyhow::Result<BTreeMap<String, u64>>
         })
         .await?;
     let mut tokens = BTreeMap::new();
-    let known: std::collections::BTreeSet<_> = changes.iter().map(|(id, _)| *id).collect();
-    for (_, change) in &changes {
-        // So does the settlement.
-        if !matches!(change.header.verb, Verb::Create | Verb::Set) {
-            continue;
-        }
-        let replaced = change.header.replaces.map(|(id, _)| id);
-        let is_anew = replaced.is_some_and(|id| known.contains(&id));
-        for field in &change.body.fields {
-            if let Some(token) = token_in(&field.value) {
-                *tokens.entry(token).or_insert(0) += u64::from(!is_anew);
-            }
+    let words: BTreeMap<_, _> = changes.iter().map(|(id, c)| (*id, tokens_of(c))).collect();
+    for (id, change) in &changes {
+        let replaced = change.header.replaces.and_then(|(id, _)| words.get(&id));
+        for token in words.get(id).into_iter().flatten() {
+            let is_anew = replaced.is_some_and(|before| before.contains(token));
+            *tokens.entry(token.clone()).or_insert(0) += u64::from(!is_anew);
         }
     }
     Ok(tokens)
+}
+
+/// The words that somebody entered with a change.
+fn tokens_of(change: &Change) -> Vec<String> {
+    // A settlement says the words of what it settles.
+    if !matches!(change.header.verb, Verb::Create | Verb::Set) {
+        return Vec::new();
+    }
+    let fields = change.body.fields.iter();
+    fields.filter_map(|field| token_in(&field.value)).collect()
 }
 
 fn token_in(value: &[u8]) -> Option<String> {
@@ -149,12 +153,17 @@ pub async fn audit(city: &City, ledger: &Ledger) -> anyhow::Result<()> {
             kept.token
         );
         let must_be_there = kept.office.is_some() && (kept.on_own_disk || kept.at_hub);
-        ensure!(
-            count == 1 || !must_be_there,
-            "invariant S1: {} of office {:?} is lost",
-            kept.token,
-            kept.office
-        );
+        if count == 0 && must_be_there {
+            let mut places = Vec::new();
+            for number in 0..city.offices.len() {
+                places.extend(places_of(city, number, &kept.token).await?);
+            }
+            bail!(
+                "invariant S1: {} of office {:?} is lost; it stands at {places:?}",
+                kept.token,
+                kept.office
+            );
+        }
     }
     city.at_hub(&["verify"])
         .await
@@ -165,6 +174,33 @@ pub async fn audit(city: &City, ledger: &Ledger) -> anyhow::Result<()> {
             .with_context(|| format!("invariant S16: verify of office {number}"))?;
     }
     Ok(())
+}
+
+/// Where words stand in the journals of an office.
+async fn places_of(city: &City, number: usize, token: &str) -> anyhow::Result<Vec<String>> {
+    let app = city.offices[number].app.as_ref().context("on")?;
+    let (own, token) = (app.own, token.to_owned());
+    app.store
+        .read::<_, anyhow::Error>(move |tx| {
+            let mut places = Vec::new();
+            for epoch in 0..100 {
+                let pending = tx.pending_places(epoch)?;
+                for entry in tx.entries_after(epoch, 0, (usize::MAX, usize::MAX))? {
+                    let change = lianxin_node::fold::read(own, &entry)?;
+                    let mut fields = change.body.fields.iter();
+                    if fields.any(|field| token_in(&field.value).as_ref() == Some(&token)) {
+                        let waits = pending.contains(&entry.sequence);
+                        let replaces = change.header.replaces;
+                        places.push(format!(
+                            "office {number} {epoch}/{} waits {waits} replaces {replaces:?}",
+                            entry.sequence
+                        ));
+                    }
+                }
+            }
+            Ok(places)
+        })
+        .await
 }
 
 /// What waits at an office, in words.

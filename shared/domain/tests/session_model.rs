@@ -88,7 +88,7 @@ fn a_folder_is_copied() {
             copies: 1,
             ..Sessions::default()
         },
-        172_098,
+        305_858,
     );
 }
 
