@@ -7,6 +7,7 @@ use domain::decide::Verdict;
 use domain::id::RecordId;
 use domain::kind::Kind;
 use domain::kinds::organisation;
+use domain::machines;
 use domain::record::{Record, RecordKey};
 use serde_json::{Value, json};
 use store::{Filter, Tx};
@@ -50,10 +51,15 @@ pub(super) async fn read_values(
 
 /// Makes an error of a verdict that did not apply.
 pub(super) fn applied(verdict: Verdict) -> anyhow::Result<()> {
+    applied_to(verdict, &[])
+}
+
+/// As [`applied`], with what is known to put into the text.
+fn applied_to(verdict: Verdict, known: &[(&str, &str)]) -> anyhow::Result<()> {
     match verdict {
         Verdict::Applied | Verdict::Merged | Verdict::Lost => Ok(()),
         Verdict::Waiting => bail!("it names a record that is not known here 所涉记录尚未收到"),
-        Verdict::SetAside(code) => match domain::machines::plain_messages(code) {
+        Verdict::SetAside(code) => match machines::filled_messages(code, known) {
             Some((zh, en)) => bail!("{code}: {zh} / {en}"),
             None => bail!("refused: {code}"),
         },
@@ -129,23 +135,30 @@ pub(super) async fn take_step(
     args: Values,
     actor: &str,
 ) -> anyhow::Result<()> {
-    let (own, event, actor) = (app.clone(), event.to_owned(), actor.to_owned());
-    let verdict = app
+    let (own, taken, actor) = (app.clone(), event.to_owned(), actor.to_owned());
+    let (verdict, before) = app
         .store
         .write::<_, HubError>(move |tx| {
             let now_ms = system::now_ms();
-            desk::step(
-                tx,
-                &own,
-                subject,
-                (&event, organisation),
-                args,
-                &actor,
-                now_ms,
-            )
+            let before = tx.record(subject)?;
+            let by = (taken.as_str(), organisation);
+            let verdict = desk::step(tx, &own, subject, by, args, &actor, now_ms)?;
+            Ok((verdict, before))
         })
         .await?;
-    applied(verdict)
+    let kind = domain::kinds::by_number(subject.kind);
+    let field = kind.and_then(|kind| Some((kind.machine?, kind.state_field?)));
+    let state = field.zip(before.as_ref());
+    let state = state.and_then(|((machine, field), row)| Some((machine, row.text(field)?)));
+    let allowed = state.map_or_else(String::new, |(machine, state)| {
+        machine.allowed(state).join(", ")
+    });
+    let known = [
+        ("event", event),
+        ("state", state.map_or("-", |(_, state)| state)),
+        ("allowed", if allowed.is_empty() { "-" } else { &allowed }),
+    ];
+    applied_to(verdict, &known)
 }
 
 /// One record by its id.

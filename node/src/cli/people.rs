@@ -255,8 +255,15 @@ fn check_allowed(subject: &Record, event: &str) -> anyhow::Result<()> {
         return Ok(());
     };
     let code = kind.machine.map_or("", |machine| machine.not_allowed_code);
-    let text = machines::plain_messages(code).map_or_else(String::new, |(zh, _)| zh);
-    bail!("{code} {text} allowed 可执行: {}", allowed.join(", "))
+    let state = kind.state_field.and_then(|field| subject.text(field));
+    let allowed = allowed.join(", ");
+    let known = [
+        ("state", state.unwrap_or("-")),
+        ("event", event),
+        ("allowed", if allowed.is_empty() { "-" } else { &allowed }),
+    ];
+    let (zh, en) = machines::filled_messages(code, &known).unwrap_or_default();
+    bail!("{code} {zh} {en}")
 }
 
 async fn show(app: &App, id: &str) -> anyhow::Result<Value> {

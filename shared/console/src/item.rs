@@ -86,9 +86,12 @@ fn settled_value(item: &Record, text: &str) -> Result<Vec<u8>, String> {
 /// A set-aside note with its reason in both languages and the change that it holds, where that can
 /// be read.
 pub fn note_json(note: &Record, change: Option<&Change>) -> Value {
+    let event = change.and_then(|change| change.value(step::EVENT));
+    let event = event.and_then(|event| std::str::from_utf8(event).ok());
+    let known: Vec<_> = event.map(|event| ("event", event)).into_iter().collect();
     let reason = note
         .text(set_aside::REASON)
-        .and_then(machines::plain_messages);
+        .and_then(|code| machines::filled_messages(code, &known));
     let mut shown = record_json(note);
     if let Some(map) = shown.as_object_mut() {
         map.insert("holds".to_owned(), change.map_or(Value::Null, change_json));

@@ -134,18 +134,26 @@ pub fn messages(code: &str) -> Option<(&'static str, &'static str)> {
 
 /// The text of a refusal where nothing is known to put into its places: they read as an ellipsis.
 pub fn plain_messages(code: &str) -> Option<(String, String)> {
-    let plain = |text: &str| {
+    filled_messages(code, &[])
+}
+
+/// The text of a refusal in Chinese and in English, with what is known in its places: pairs of a
+/// place's name and its text. The others read as an ellipsis.
+pub fn filled_messages(code: &str, known: &[(&str, &str)]) -> Option<(String, String)> {
+    let fill = |text: &str| {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
+            let (place, after) = after.split_once('}').unwrap_or((after, ""));
+            let found = known.iter().find(|(name, _)| *name == place);
             out.push_str(before);
-            out.push('…');
-            rest = after.split_once('}').map_or("", |(_, after)| after);
+            out.push_str(found.map_or("…", |(_, text)| text));
+            rest = after;
         }
         out.push_str(rest);
         out
     };
-    messages(code).map(|(zh, en)| (plain(zh), plain(en)))
+    messages(code).map(|(zh, en)| (fill(zh), fill(en)))
 }
 
 /// The events of the kind with this number, for the list that a person sees.
