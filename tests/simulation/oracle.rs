@@ -1,10 +1,14 @@
-//! What must hold, whatever happened. Imports nothing of the rules: it knows what people were told, and
-//! reads journals as lists of words.
+//! What must hold, whatever happened. It asks no rule: it knows what people were told, and reads
+//! journals and records as lists of words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail, ensure};
 use domain::change::{Change, Verb};
+use domain::decide::change_of_bytes;
+use domain::id::{ChangeId, NodeId};
+use domain::kinds::{conflict, person, set_aside};
+use domain::record::Record;
 
 use crate::city::City;
 
@@ -27,6 +31,10 @@ pub struct Ledger {
     kept: Vec<Kept>,
     /// Words of commands that were cut: they may be there or not.
     pub unknown: Vec<String>,
+    /// Changes on which one stood that the hub lost with its own journal.
+    stood_on: BTreeSet<ChangeId>,
+    /// Whether a hub that was off was put back: what stood on what is not known then.
+    is_blind: bool,
 }
 
 impl Ledger {
@@ -55,9 +63,9 @@ impl Ledger {
     /// # Errors
     /// Where its journals cannot be read.
     pub async fn look_at_hub(&mut self, city: &City) -> anyhow::Result<()> {
-        let found = tokens_at_hub(city).await?;
+        let seen = AtHub::read(city).await?;
         for kept in &mut self.kept {
-            kept.at_hub |= found.contains_key(&kept.token);
+            kept.at_hub |= seen.tokens.contains_key(&kept.token);
         }
         Ok(())
     }
@@ -71,57 +79,102 @@ impl Ledger {
         }
     }
 
-    /// The hub went back to a backup that held these words.
-    pub fn hub_restored(&mut self, held: &[String]) {
+    /// The hub went back to a backup that held these words; `before` is what it had, if it was on.
+    pub fn hub_restored(&mut self, held: &[String], before: Option<AtHub>) {
+        self.is_blind |= before.is_none();
+        self.stood_on
+            .extend(before.into_iter().flat_map(|before| before.known));
         for kept in &mut self.kept {
             kept.at_hub = held.contains(&kept.token);
         }
     }
 }
 
-/// The words in the hub's journals, with how many changes say them that are not written anew.
-///
-/// # Errors
-/// Where they cannot be read.
-pub async fn tokens_at_hub(city: &City) -> anyhow::Result<BTreeMap<String, u64>> {
-    let app = city.hub.app.as_ref().context("the hub is on")?;
-    let hub = app.own.node;
-    let changes = app
-        .store
-        .read::<_, anyhow::Error>(move |tx| {
-            let mut all = Vec::new();
-            for journal in tx.journals()? {
-                // What the hub derives from a settlement says the words of what it settles.
-                if journal.node == hub {
-                    continue;
-                }
-                let batches = tx.batches_from(journal.node, journal.epoch, 1, u32::MAX)?;
-                for batch in batches {
-                    let raws =
-                        proto::convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
-                    for (place, raw) in (batch.first..).zip(raws) {
-                        let id = domain::id::ChangeId {
-                            node: journal.node,
-                            epoch: journal.epoch,
-                            sequence: place,
-                        };
-                        all.push((id, proto::convert::decode_change(id, &raw)?));
+/// What the hub has, as lists of words.
+#[derive(Debug, Default)]
+pub struct AtHub {
+    /// Changes that somebody's words came with, without those that only write another anew.
+    pub tokens: BTreeMap<String, Vec<ChangeId>>,
+    /// Words that stand in a record: as a value, in a conflict, in what was set aside.
+    shown: BTreeSet<String>,
+    /// Changes on which a later one stands, or that a note names.
+    known: BTreeSet<ChangeId>,
+}
+
+impl AtHub {
+    /// Reads the hub's journals and records.
+    ///
+    /// # Errors
+    /// The hub is off; what cannot be read.
+    pub async fn read(city: &City) -> anyhow::Result<Self> {
+        let app = city.hub.app.as_ref().context("the hub is on")?;
+        let hub = app.own.node;
+        app.store
+            .read::<_, anyhow::Error>(move |tx| {
+                let mut seen = Self::default();
+                seen.take_changes(stored_changes(tx)?, hub);
+                for kind in [&person::KIND, &conflict::KIND, &set_aside::KIND] {
+                    for record in tx.list(kind, &[], None, usize::MAX >> 1)? {
+                        seen.take_record(&record);
                     }
                 }
+                Ok(seen)
+            })
+            .await
+    }
+
+    fn take_changes(&mut self, changes: Vec<Change>, hub: NodeId) {
+        let words: BTreeMap<_, _> = changes.iter().map(|c| (c.id, tokens_of(c))).collect();
+        for change in &changes {
+            let bases = change.body.fields.iter().filter_map(|field| field.base);
+            self.known.extend(bases);
+            // What the hub derives from a settlement says the words of what it settles.
+            if change.id.node == hub {
+                continue;
             }
-            Ok(all)
-        })
-        .await?;
-    let mut tokens = BTreeMap::new();
-    let words: BTreeMap<_, _> = changes.iter().map(|(id, c)| (*id, tokens_of(c))).collect();
-    for (id, change) in &changes {
-        let replaced = change.header.replaces.and_then(|(id, _)| words.get(&id));
-        for token in words.get(id).into_iter().flatten() {
-            let is_anew = replaced.is_some_and(|before| before.contains(token));
-            *tokens.entry(token.clone()).or_insert(0) += u64::from(!is_anew);
+            let replaced = change.header.replaces.and_then(|(id, _)| words.get(&id));
+            for token in words.get(&change.id).into_iter().flatten() {
+                let places = self.tokens.entry(token.clone()).or_default();
+                if !replaced.is_some_and(|before| before.contains(token)) {
+                    places.push(change.id);
+                }
+            }
         }
     }
-    Ok(tokens)
+
+    fn take_record(&mut self, record: &Record) {
+        for state in record.fields.values() {
+            self.shown.extend(token_in(&state.value));
+        }
+        let named = record.value(set_aside::CHANGE);
+        if record.key.kind == set_aside::KIND_NUMBER {
+            self.known.extend(named.and_then(change_of_bytes));
+        }
+    }
+
+    /// Whether a person can find the words again, or wrote over them knowingly.
+    fn accounts_for(&self, token: &str, ids: &[ChangeId], before: &BTreeSet<ChangeId>) -> bool {
+        let is_known = |id: &ChangeId| self.known.contains(id) || before.contains(id);
+        self.shown.contains(token) || ids.iter().any(is_known)
+    }
+}
+
+fn stored_changes(tx: store::Tx<'_>) -> anyhow::Result<Vec<Change>> {
+    let mut all = Vec::new();
+    for journal in tx.journals()? {
+        for batch in tx.batches_from(journal.node, journal.epoch, 1, u32::MAX)? {
+            let raws = proto::convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
+            for (sequence, raw) in (batch.first..).zip(raws) {
+                let id = ChangeId {
+                    node: journal.node,
+                    epoch: journal.epoch,
+                    sequence,
+                };
+                all.push(proto::convert::decode_change(id, &raw)?);
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// The words that somebody entered with a change.
@@ -144,13 +197,20 @@ fn token_in(value: &[u8]) -> Option<String> {
 /// # Errors
 /// What does not hold, in words.
 pub async fn audit(city: &City, ledger: &Ledger) -> anyhow::Result<()> {
-    let found = tokens_at_hub(city).await?;
+    let seen = AtHub::read(city).await?;
     for kept in &ledger.kept {
-        let count = found.get(&kept.token).copied().unwrap_or(0);
+        let ids = seen.tokens.get(&kept.token).map_or(&[][..], Vec::as_slice);
+        let count = ids.len();
         ensure!(
             count <= 1,
-            "invariant S2: {} stands {count} times in the hub's journals",
+            "invariant S2: {} stands {count} times in the hub's journals: {ids:?}",
             kept.token
+        );
+        ensure!(
+            count == 0 || ledger.is_blind || seen.accounts_for(&kept.token, ids, &ledger.stood_on),
+            "invariant S7: {} of office {:?} ({ids:?}) is dropped silently",
+            kept.token,
+            kept.office
         );
         let must_be_there = kept.office.is_some() && (kept.on_own_disk || kept.at_hub);
         if count == 0 && must_be_there {

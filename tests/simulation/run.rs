@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::chance::Chance;
 use crate::city::{Backup, City, Copy};
-use crate::oracle::{self, Ledger};
+use crate::oracle::{self, AtHub, Ledger};
 use crate::plan::{Event, Plan, What};
 use crate::{disk, net, work};
 
@@ -80,6 +80,8 @@ pub async fn run(plan: &Plan, root: &Path, tells: bool) -> anyhow::Result<Outcom
     run.audit().await.context("after a cold start")?;
     run.outcome.net = run.city.net.met();
     run.count_disks();
+    let met = format!("{:?} {:?}", run.outcome.net, run.outcome.disks);
+    run.trace.update(met.as_bytes());
     run.outcome.trace = run.trace.finalize().to_hex().to_string();
     Ok(run.outcome)
 }
@@ -174,14 +176,15 @@ impl Run {
             }
             What::BackUp => {
                 if self.city.hub.app.is_some() {
-                    let held = oracle::tokens_at_hub(&self.city).await?;
+                    let held = AtHub::read(&self.city).await?.tokens;
                     self.backup = Some((self.city.back_up(), held.into_keys().collect()));
                 }
             }
             What::Restore => {
                 if let Some((backup, held)) = self.backup.clone() {
+                    let before = AtHub::read(&self.city).await.ok();
                     self.city.restore_hub(&backup, &mut chance).await?;
-                    self.ledger.hub_restored(&held);
+                    self.ledger.hub_restored(&held, before);
                     self.count("hub restored");
                 }
             }
@@ -249,6 +252,18 @@ impl Run {
                 self.ledger.unknown.extend(token);
             }
         }
+    }
+
+    /// Now and then, in the middle of it all: every member has one holder.
+    async fn check_holders(&mut self, number: u64) -> anyhow::Result<()> {
+        let is_on = !disk::machine(&self.hub_folder()).borrow().is_off;
+        if number % 16 == 0 && is_on && self.city.hub.app.is_some() {
+            self.city
+                .at_hub(&["verify"])
+                .await
+                .context("invariant S4: verify of the hub")?;
+        }
+        Ok(())
     }
 
     /// No faults any more: everything starts, and comes together in bounded time.
