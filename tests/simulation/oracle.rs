@@ -112,7 +112,7 @@ impl AtHub {
         app.store
             .read::<_, anyhow::Error>(move |tx| {
                 let mut seen = Self::default();
-                seen.take_changes(stored_changes(tx)?, hub);
+                seen.take_changes(&stored_changes(tx)?, hub);
                 for kind in [&person::KIND, &conflict::KIND, &set_aside::KIND] {
                     for record in tx.list(kind, &[], None, usize::MAX >> 1)? {
                         seen.take_record(&record);
@@ -123,9 +123,9 @@ impl AtHub {
             .await
     }
 
-    fn take_changes(&mut self, changes: Vec<Change>, hub: NodeId) {
+    fn take_changes(&mut self, changes: &[Change], hub: NodeId) {
         let words: BTreeMap<_, _> = changes.iter().map(|c| (c.id, tokens_of(c))).collect();
-        for change in &changes {
+        for change in changes {
             let bases = change.body.fields.iter().filter_map(|field| field.base);
             self.known.extend(bases);
             // What the hub derives from a settlement says the words of what it settles.

@@ -72,6 +72,7 @@ pub async fn run(plan: &Plan, root: &Path, tells: bool) -> anyhow::Result<Outcom
         happens
             .await
             .with_context(|| format!("event {}: {}", event.number, event.what))?;
+        run.check_holders(event.number).await?;
     }
     run.heal().await?;
     run.outcome.kept = run.ledger.len() as u64;
@@ -257,7 +258,7 @@ impl Run {
     /// Now and then, in the middle of it all: every member has one holder.
     async fn check_holders(&mut self, number: u64) -> anyhow::Result<()> {
         let is_on = !disk::machine(&self.hub_folder()).borrow().is_off;
-        if number % 16 == 0 && is_on && self.city.hub.app.is_some() {
+        if number.is_multiple_of(16) && is_on && self.city.hub.app.is_some() {
             self.city
                 .at_hub(&["verify"])
                 .await
