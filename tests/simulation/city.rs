@@ -1,5 +1,6 @@
 //! A hub and its offices, each on a machine of its own: started, cut from power, put back, copied.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,12 +26,17 @@ pub const STREET: &str = "350102001";
 pub struct City {
     /// The seed from which it all follows.
     pub seed: u64,
+    begin: Instant,
     /// The lines.
     pub net: Arc<Net>,
     /// The hub.
     pub hub: Hub,
-    /// The offices.
+    /// How many offices there are.
+    pub size: usize,
+    /// The offices' machines, and after them the copies that run beside some of them.
     pub offices: Vec<Office>,
+    /// Which machine is the copy of which office's.
+    pub twins: BTreeMap<usize, usize>,
 }
 
 /// The hub's machine.
@@ -50,6 +56,7 @@ pub struct Hub {
 /// An office's machine.
 #[derive(Debug)]
 pub struct Office {
+    line: usize,
     /// Its folder.
     pub folder: PathBuf,
     /// Its clock.
@@ -97,7 +104,8 @@ impl City {
                 Chance::new(seed, "machine", number as u64),
             ))
         };
-        let net = Net::new(seed, offices);
+        // Each office has a second line, for a copy of its machine.
+        let net = Net::new(seed, offices * 2);
         let hub = Hub {
             folder: root.join("hub"),
             machine: machine(0),
@@ -108,13 +116,17 @@ impl City {
         };
         let mut city = Self {
             seed,
+            begin,
             net,
             hub,
+            size: offices,
             offices: Vec::new(),
+            twins: BTreeMap::new(),
         };
         city.make_hub().await?;
         for number in 0..offices {
             city.offices.push(Office {
+                line: number,
                 folder: root.join(format!("office-{}", number + 1)),
                 machine: machine(number + 1),
                 app: None,
@@ -124,6 +136,12 @@ impl City {
             city.make_office(number).await?;
         }
         Ok(city)
+    }
+
+    /// The office that a machine speaks for.
+    pub fn office_of(&self, machine: usize) -> usize {
+        let twin = self.twins.iter().find(|(_, twin)| **twin == machine);
+        twin.map_or(machine, |(office, _)| *office)
     }
 
     async fn make_hub(&mut self) -> anyhow::Result<()> {
@@ -138,7 +156,7 @@ impl City {
         let mut rows = String::from("编码,名称,简称,类型,上级编码,是否社区,可审批预备党员\n");
         rows += "350102,中共示范区委员会,示范区,党委,,否,是\n";
         rows += &format!("{STREET},中共示范街道工作委员会,示范街道,党工委,350102,否,是\n");
-        for number in 0..self.net_size() {
+        for number in 0..self.size {
             let (code, branch) = (code_of(number), branch_of(number));
             rows += &format!("{code},中共第{number}社区委员会,社区{number},党委,{STREET},是,否\n");
             rows +=
@@ -149,10 +167,6 @@ impl City {
         self.at_hub(&["org", "import", &file.to_string_lossy()])
             .await?;
         Ok(())
-    }
-
-    fn net_size(&self) -> usize {
-        self.net.size()
     }
 
     async fn make_office(&mut self, number: usize) -> anyhow::Result<()> {
@@ -271,7 +285,7 @@ impl City {
         let _here = system::within(Arc::clone(&office.machine) as Arc<dyn system::World>);
         let dial = End {
             net,
-            line: number,
+            line: office.line,
             folder: office.folder.clone(),
         };
         let app =
@@ -366,6 +380,53 @@ impl City {
             image: disk::image(&office.folder.to_string_lossy()),
             files,
         })
+    }
+
+    /// A copy of an office's folder begins to run beside it, on a machine of its own.
+    ///
+    /// # Errors
+    /// Where it does not start.
+    pub fn start_twin(&mut self, number: usize) -> anyhow::Result<()> {
+        let copy = self.copy_office(number)?;
+        let office = self.offices.get(number).context("an office")?;
+        let folder = office.folder.with_extension("twin");
+        std::fs::create_dir_all(&folder)?;
+        for (path, bytes) in &copy.files {
+            std::fs::write(folder.join(path.file_name().context("a name")?), bytes)?;
+        }
+        // Programs ask the real file system whether there is a database.
+        std::fs::write(folder.join("node.sqlite"), [])?;
+        disk::machine(&folder.to_string_lossy());
+        disk::put_image(&folder.to_string_lossy(), &copy.image);
+        let (begin, twin) = (self.begin, self.offices.len());
+        let chance = Chance::new(self.seed, "machine", 1_000 + number as u64);
+        self.offices.push(Office {
+            line: self.size + number,
+            folder,
+            machine: Arc::new(Machine::new(begin, chance)),
+            app: None,
+            commits: watch::Sender::new(0),
+            serving: None,
+        });
+        self.twins.insert(number, twin);
+        self.start_office(twin)
+    }
+
+    /// The desk names an office's machine, in the epoch that it writes in now.
+    ///
+    /// # Errors
+    /// The hub is off, or does not know it.
+    pub async fn name_machine(&self, number: usize) -> anyhow::Result<()> {
+        let office = self.offices.get(number).context("an office")?;
+        let keys = office.app.as_ref().context("on")?.keys()?;
+        let own = lianxin_node::app::Own::of_keys(&keys);
+        let (node, epoch) = (own.node.to_string(), own.epoch.to_string());
+        let code = code_of(number);
+        self.at_hub(&[
+            "office", "machine", &code, "--node", &node, "--epoch", &epoch,
+        ])
+        .await?;
+        Ok(())
     }
 
     /// Puts a copy in the place of an office's folder, or of its database alone.

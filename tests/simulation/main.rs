@@ -15,13 +15,12 @@ mod run;
 mod work;
 mod world;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
 
-use crate::plan::Plan;
+use crate::run::{Outcome, simulate};
 
 /// Simulates cities: a hub and its offices, with faults.
 #[derive(Debug, Parser)]
@@ -48,18 +47,12 @@ fn main() -> ExitCode {
     }
     let (from, count) = args.seed.map_or((args.from, args.seeds), |seed| (seed, 1));
     let began = Instant::now();
-    let mut failed = 0;
-    let (mut done, mut refused, mut calls) = (0, 0, 0);
+    let (mut failed, mut all) = (0, Outcome::default());
     for seed in from..from + count {
         let outcome = simulate(seed, args.seed.is_some());
         match outcome {
             Ok(outcome) => {
-                done += outcome.done;
-                refused += outcome.refused;
-                calls += outcome.net.calls;
-                if args.seed.is_some() {
-                    eprintln!("{outcome:#?}");
-                }
+                all.add(&outcome);
                 if args.twice
                     && let Ok(again) = simulate(seed, false)
                     && again.trace != outcome.trace
@@ -75,36 +68,13 @@ fn main() -> ExitCode {
         }
     }
     let seconds = began.elapsed().as_secs_f64();
-    eprintln!(
-        "{count} seeds, {failed} failed, {done} commands done, {refused} refused, {calls} calls, \
-         {seconds:.1} s"
-    );
+    eprintln!("{count} seeds in {seconds:.1} s, {failed} failed; what was met:");
+    for (what, times) in all.met() {
+        eprintln!("{times:>12}  {what}");
+    }
     if failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    }
-}
-
-fn simulate(seed: u64, tells: bool) -> anyhow::Result<run::Outcome> {
-    let plan = Plan::draw(seed);
-    let folder = tempfile::Builder::new()
-        .prefix("lianxin-sim-")
-        .tempdir_in(memory())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()?;
-    let root = folder.path().to_owned();
-    runtime.block_on(async { Box::pin(run::run(&plan, &root, tells)).await })
-}
-
-/// Where small files lie: in memory, where there is such a place.
-fn memory() -> PathBuf {
-    let memory = PathBuf::from("/dev/shm");
-    if memory.is_dir() {
-        memory
-    } else {
-        std::env::temp_dir()
     }
 }

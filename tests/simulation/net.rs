@@ -155,11 +155,6 @@ impl Net {
         }
     }
 
-    /// How many lines there are.
-    pub fn size(&self) -> usize {
-        self.state().lines.len()
-    }
-
     /// What was met so far.
     pub fn met(&self) -> Met {
         self.state().met

@@ -73,6 +73,8 @@ pub enum What {
     Copy(usize),
     /// An office goes back to its copy: with its keys, or the database alone.
     RollBack(usize, bool),
+    /// A copy of an office's folder begins to run beside it.
+    Twin(usize),
     /// The hub does what is due today.
     Tick,
 }
@@ -85,6 +87,7 @@ struct Mix {
     clock: u64,
     restore: u64,
     roll_back: u64,
+    twin: u64,
 }
 
 impl Plan {
@@ -107,6 +110,7 @@ impl Plan {
             clock: strength(40),
             restore: strength(25),
             roll_back: strength(25),
+            twin: strength(15),
         };
         let faults = Faults {
             delay_ms: (1, strength(3_000).max(1)),
@@ -188,6 +192,8 @@ impl Plan {
         } else if is(mix.roll_back) {
             add(0, What::Copy(office));
             add(later, What::RollBack(office, chance.happens(500)));
+        } else if is(mix.twin) {
+            add(0, What::Twin(office));
         } else if chance.happens(30) {
             add(0, What::Tick);
         } else if chance.happens(150) {
@@ -232,6 +238,7 @@ impl fmt::Display for What {
             Self::RollBack(office, false) => {
                 write!(f, "office {office} goes back to the copy of its database")
             }
+            Self::Twin(office) => write!(f, "a copy of office {office} begins to run"),
             Self::Tick => write!(f, "the hub does what is due"),
         }
     }

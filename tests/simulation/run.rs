@@ -45,11 +45,66 @@ struct Run {
     tells: bool,
 }
 
+impl Outcome {
+    /// Adds what another run did.
+    pub fn add(&mut self, other: &Self) {
+        for (what, times) in other.met() {
+            *self.events.entry(what).or_insert(0) += times;
+        }
+    }
+
+    /// What was done and which faults had an effect, by name.
+    pub fn met(&self) -> BTreeMap<&'static str, u64> {
+        let mut met = self.events.clone();
+        let (net, disks) = (&self.net, &self.disks);
+        for (what, times) in [
+            ("commands done", self.done),
+            ("commands refused", self.refused),
+            ("words kept", self.kept),
+            ("calls", net.calls),
+            ("calls: hub or line down", net.unreachable),
+            ("calls lost", net.lost),
+            ("answers lost", net.unanswered),
+            ("calls that came again", net.again),
+            ("answers cut between frames", net.cut),
+            ("calls cut by the hub's end", net.broken),
+            ("power cuts in a write", disks.cuts),
+            ("writes that failed", disks.errors),
+            ("writes without room", disks.full),
+            ("power cuts that lost writes", disks.lost),
+            ("sectors garbled", disks.garbled),
+        ] {
+            *met.entry(what).or_insert(0) += times;
+        }
+        met
+    }
+}
+
+/// Simulates one seed; `tells` prints what happens.
+///
+/// # Errors
+/// What does not hold.
+pub fn simulate(seed: u64, tells: bool) -> anyhow::Result<Outcome> {
+    let plan = Plan::draw(seed);
+    // In memory, where there is such a place.
+    let memory = Path::new("/dev/shm");
+    let temporary = std::env::temp_dir();
+    let folder = tempfile::Builder::new()
+        .prefix("lianxin-sim-")
+        .tempdir_in(if memory.is_dir() { memory } else { &temporary })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()?;
+    let root = folder.path().to_owned();
+    runtime.block_on(async { Box::pin(run(&plan, &root, tells)).await })
+}
+
 /// Runs a plan in the folder; `tells` prints what happens.
 ///
 /// # Errors
 /// What does not hold.
-pub async fn run(plan: &Plan, root: &Path, tells: bool) -> anyhow::Result<Outcome> {
+async fn run(plan: &Plan, root: &Path, tells: bool) -> anyhow::Result<Outcome> {
     let city = City::found(plan.seed, root, plan.offices).await?;
     let mut run = Run {
         city,
@@ -60,7 +115,7 @@ pub async fn run(plan: &Plan, root: &Path, tells: bool) -> anyhow::Result<Outcom
         trace: blake3::Hasher::new(),
         tells,
     };
-    for line in 0..plan.offices {
+    for line in 0..plan.offices * 2 {
         run.city.net.set_faults(line, plan.faults);
     }
     let begin = tokio::time::Instant::now();
@@ -134,7 +189,18 @@ impl Run {
         let mut chance = Chance::new(seed, "event", event.number);
         let in_so_many = |folder: &str, more: u64| disk::machine(folder).borrow().writes + more;
         match event.what {
-            What::Work(office) => self.work(Some(office), event).await,
+            What::Work(office) => {
+                let twin = self.city.twins.get(&office).copied();
+                let twin = twin.filter(|_| chance.happens(400));
+                self.work(Some(twin.unwrap_or(office)), event).await;
+            }
+            What::Twin(office) => {
+                let is_on = self.city.offices[office].app.is_some();
+                if is_on && !self.city.twins.contains_key(&office) {
+                    self.city.start_twin(office)?;
+                    self.count("machines copied");
+                }
+            }
             What::Desk => self.work(None, event).await,
             What::Cut(office) => self.city.net.set_up(office, false),
             What::Mend(office) => self.city.net.set_up(office, true),
@@ -245,7 +311,10 @@ impl Run {
         match (done.answer, done.token) {
             (Ok(_), Some(token)) => {
                 self.outcome.done += 1;
-                self.ledger.keep(token, office);
+                // A copy's words are kept too, and nobody is promised that they are applied.
+                if office.is_none_or(|office| office < self.city.size) {
+                    self.ledger.keep(token, office);
+                }
             }
             (Ok(_), None) => self.outcome.done += 1,
             (Err(_), token) => {
@@ -271,22 +340,29 @@ impl Run {
     async fn heal(&mut self) -> anyhow::Result<()> {
         let seed = self.city.seed;
         let mut chance = Chance::new(seed, "heal", 0);
-        for office in 0..self.city.offices.len() {
+        for office in 0..self.city.size {
             self.city.net.set_faults(office, net::Faults::default());
             self.city.net.set_up(office, true);
             self.city.offices[office].machine.set_offset(0);
             self.start_office(office, &mut chance)?;
         }
         self.start_hub(&mut chance)?;
+        for twin in self.city.twins.values().copied().collect::<Vec<_>>() {
+            self.city.cut_office(twin, &mut chance);
+        }
         // Late copies of calls arrive within the hour.
         tokio::time::sleep(Duration::from_secs(3_700)).await;
         let mut why = String::new();
         for _ in 0..SESSIONS_MAX {
             let mut is_quiet = true;
-            for office in 0..self.city.offices.len() {
+            for office in 0..self.city.size {
                 if let Err(error) = self.city.sync(office).await {
                     why = format!("office {office}: {error:#}");
                     is_quiet = false;
+                    if why.contains("two machines speak") {
+                        self.count("machines named");
+                        self.city.name_machine(office).await?;
+                    }
                     continue;
                 }
                 if let Err(reason) = oracle::is_quiet(&self.city, office).await? {
@@ -310,7 +386,7 @@ impl Run {
     fn cold_start(&mut self, seed: u64) -> anyhow::Result<()> {
         let mut chance = Chance::new(seed, "cold", 0);
         self.start_hub(&mut chance)?;
-        for office in 0..self.city.offices.len() {
+        for office in 0..self.city.size {
             self.start_office(office, &mut chance)?;
         }
         Ok(())

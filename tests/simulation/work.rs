@@ -123,7 +123,7 @@ impl Draw<'_> {
             }
             34..40 if self.office.is_some() => {
                 let member = self.pick_id("member").await?;
-                let to = usize::try_from(self.chance.below(self.city.net.size() as u64)).ok()?;
+                let to = usize::try_from(self.chance.below(self.city.size as u64)).ok()?;
                 let code = branch_of(to);
                 let code = code.get(..code.len() - 2)?;
                 let mut line: Vec<String> =
@@ -186,7 +186,7 @@ impl Draw<'_> {
         };
         let id = case["id"].as_str()?;
         let mut line: Vec<String> = ["transfer", "step", id, event].map(str::to_owned).into();
-        let branch = branch_of(self.office.unwrap_or(0));
+        let branch = branch_of(self.city.office_of(self.office.unwrap_or(0)));
         line.extend(
             words_of(event)
                 .iter()
