@@ -12,6 +12,9 @@ use domain::record::Record;
 
 use crate::city::City;
 
+/// More epochs than an office reaches here.
+const EPOCHS: u32 = 100;
+
 /// Words that somebody was told are kept.
 #[derive(Debug, Clone)]
 pub struct Kept {
@@ -33,6 +36,8 @@ pub struct Ledger {
     pub unknown: Vec<String>,
     /// Changes on which one stood that the hub lost with its own journal.
     stood_on: BTreeSet<ChangeId>,
+    /// Whether the hub was ever put back.
+    hub_was_restored: bool,
     /// Whether a hub that was off was put back: what stood on what is not known then.
     is_blind: bool,
 }
@@ -81,6 +86,7 @@ impl Ledger {
 
     /// The hub went back to a backup that held these words; `before` is what it had, if it was on.
     pub fn hub_restored(&mut self, held: &[String], before: Option<AtHub>) {
+        self.hub_was_restored = true;
         self.is_blind |= before.is_none();
         self.stood_on
             .extend(before.into_iter().flat_map(|before| before.known));
@@ -213,10 +219,19 @@ pub async fn audit(city: &City, ledger: &Ledger) -> anyhow::Result<()> {
             kept.office
         );
         let must_be_there = kept.office.is_some() && (kept.on_own_disk || kept.at_hub);
-        if count == 0 && must_be_there {
-            let mut places = Vec::new();
+        // A restored hub takes rows back as they are, without the changes that made them.
+        let is_there = count == 1 || seen.shown.contains(&kept.token);
+        if must_be_there && !is_there {
+            let (mut places, mut is_written_over) = (Vec::new(), false);
             for number in 0..city.size {
-                places.extend(places_of(city, number, &kept.token).await?);
+                let (found, stood_on) =
+                    places_of(city, number, &kept.token, &ledger.stood_on).await?;
+                places.extend(found);
+                is_written_over |= stood_on;
+            }
+            // Of an office that was put back, a restored hub has the values and not what went before.
+            if is_written_over && ledger.hub_was_restored {
+                continue;
             }
             bail!(
                 "invariant S1: {} of office {:?} is lost; it stands at {places:?}",
@@ -236,29 +251,35 @@ pub async fn audit(city: &City, ledger: &Ledger) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where words stand in the journals of an office.
-async fn places_of(city: &City, number: usize, token: &str) -> anyhow::Result<Vec<String>> {
+/// Where words stand in the journals of an office, and whether a later change stands on them: there, or
+/// among what the hub lost.
+async fn places_of(
+    city: &City,
+    number: usize,
+    token: &str,
+    before: &BTreeSet<ChangeId>,
+) -> anyhow::Result<(Vec<String>, bool)> {
     let app = city.offices[number].app.as_ref().context("on")?;
-    let (own, token) = (app.own, token.to_owned());
+    let (own, token, mut bases) = (app.own, token.to_owned(), before.clone());
     app.store
         .read::<_, anyhow::Error>(move |tx| {
-            let mut places = Vec::new();
-            for epoch in 0..100 {
+            let (mut places, mut ids) = (Vec::new(), Vec::new());
+            for epoch in 0..EPOCHS {
                 let pending = tx.pending_places(epoch)?;
                 for entry in tx.entries_after(epoch, 0, (usize::MAX, usize::MAX))? {
                     let change = lianxin_node::fold::read(own, &entry)?;
-                    let mut fields = change.body.fields.iter();
-                    if fields.any(|field| token_in(&field.value).as_ref() == Some(&token)) {
+                    bases.extend(change.body.fields.iter().filter_map(|field| field.base));
+                    if tokens_of(&change).contains(&token) {
                         let waits = pending.contains(&entry.sequence);
-                        let replaces = change.header.replaces;
                         places.push(format!(
-                            "office {number} {epoch}/{} waits {waits} replaces {replaces:?}",
+                            "office {number} {epoch}/{} waits {waits}",
                             entry.sequence
                         ));
+                        ids.push(change.id);
                     }
                 }
             }
-            Ok(places)
+            Ok((places, ids.iter().any(|id| bases.contains(id))))
         })
         .await
 }
