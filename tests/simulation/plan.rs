@@ -96,7 +96,13 @@ impl Plan {
         let mut chance = Chance::new(seed, "plan", 0);
         let offices = usize::try_from(chance.log_uniform(2, 6)).unwrap_or(2);
         let count = chance.log_uniform(20, 200);
-        let length_ms = chance.log_uniform(10 * MINUTE, 2 * DAY);
+        // Most are short: what goes wrong does so in a few hours, and idle days cost most.
+        let longest = if chance.happens(50) {
+            4 * DAY
+        } else {
+            6 * HOUR
+        };
+        let length_ms = chance.log_uniform(10 * MINUTE, longest);
         // Each seed tries some of the faults, at a strength of its own.
         let mut strength = |most: u64| {
             let is_on = chance.happens(500);

@@ -29,7 +29,7 @@ pub struct Outcome {
     /// What disks met, all machines together.
     pub disks: disk::Met,
     /// Other faults that happened, by name.
-    pub events: BTreeMap<&'static str, u64>,
+    pub events: BTreeMap<String, u64>,
     /// Words that people were told are kept.
     pub kept: u64,
 }
@@ -54,7 +54,7 @@ impl Outcome {
     }
 
     /// What was done and which faults had an effect, by name.
-    pub fn met(&self) -> BTreeMap<&'static str, u64> {
+    pub fn met(&self) -> BTreeMap<String, u64> {
         let mut met = self.events.clone();
         let (net, disks) = (&self.net, &self.disks);
         for (what, times) in [
@@ -74,7 +74,7 @@ impl Outcome {
             ("power cuts that lost writes", disks.lost),
             ("sectors garbled", disks.garbled),
         ] {
-            *met.entry(what).or_insert(0) += times;
+            *met.entry(what.to_owned()).or_insert(0) += times;
         }
         met
     }
@@ -282,7 +282,7 @@ impl Run {
     }
 
     fn count(&mut self, what: &'static str) {
-        *self.outcome.events.entry(what).or_insert(0) += 1;
+        *self.outcome.events.entry(what.to_owned()).or_insert(0) += 1;
     }
 
     fn start_office(&mut self, office: usize, chance: &mut Chance) -> anyhow::Result<()> {

@@ -3,10 +3,12 @@
 //!
 //! - [`generate`]: invented people, rosters and cities, by a seed.
 //! - [`harness`]: the shipped programs as processes, and lines that can be cut.
+//! - [`proof`]: the ledger of what long runs did and found.
 //! - [`story`]: what `cargo demo` tells.
 //! - [`verify`]: the steps of `cargo verify`.
 
 pub mod generate;
 pub mod harness;
+pub mod proof;
 pub mod story;
 pub mod verify;
