@@ -99,8 +99,8 @@ fn set_copies_apart(tx: Tx<'_>, node: NodeId, epoch: u32, now_ms: u64) -> Result
 
 /// A journal of which a restored hub knows nothing: the epoch began after the backup.
 fn lost_journal(tx: Tx<'_>, node: &Node, epoch: u32) -> Result<Option<Journal>, HubError> {
-    let is_unheard = recovery::was_restored(tx)? && tx.unreported()?.contains(&node.id);
-    if !session::is_lost_epoch(epoch, tx.greatest_epoch(node.id)?, is_unheard) {
+    let was_restored = recovery::was_restored(tx)?;
+    if !session::is_lost_epoch(epoch, tx.greatest_epoch(node.id)?, was_restored) {
         return Ok(None);
     }
     let journal = Journal {

@@ -49,7 +49,7 @@ fn nonces_tell_a_repeat_from_going_on_and_from_a_branch() {
 }
 
 #[test]
-fn a_lost_epoch_is_later_than_all_and_its_node_is_unheard() {
+fn a_lost_epoch_is_later_than_all_and_its_hub_was_restored() {
     assert!(is_lost_epoch(3, 2, true));
     assert!(!is_lost_epoch(2, 2, true));
     assert!(!is_lost_epoch(3, 2, false));

@@ -35,9 +35,10 @@ pub fn lineage(known: &[(Vec<u8>, Vec<u8>)], (confirmed, proposed): (&[u8], &[u8
 }
 
 /// Whether an epoch of which the hub knows nothing is one that a restore has lost: it is later than
-/// every known one, and the node has not told a recovering hub yet what it holds.
-pub const fn is_lost_epoch(epoch: u32, greatest: u32, is_unheard: bool) -> bool {
-    epoch > greatest && is_unheard
+/// every known one, and the hub was ever restored. Whether this node has told since then what it holds
+/// does not count: of two machines with one folder, only one may have.
+pub const fn is_lost_epoch(epoch: u32, greatest: u32, was_restored: bool) -> bool {
+    epoch > greatest && was_restored
 }
 
 /// What is known when a node greets.
@@ -81,7 +82,7 @@ pub fn standing(greeted: &Greeted) -> Standing {
 pub const fn offered(unused: Option<u32>, greatest: u32) -> u32 {
     match unused {
         Some(epoch) => epoch,
-        None => greatest + 1,
+        None => greatest.saturating_add(1),
     }
 }
 
