@@ -6,6 +6,7 @@ use domain::change::Change;
 use domain::decide::change_of_bytes;
 use domain::digest::Digest;
 use domain::id::ChangeId;
+use domain::kind::Class;
 use domain::kinds::set_aside;
 use domain::record::{Record, RecordKey};
 use domain::replay::{replay, stands_on};
@@ -264,14 +265,27 @@ pub fn folded_through(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
     Ok(office::folded_through(head, tx.first_pending(own.epoch)?))
 }
 
-/// A row of the feed that the hub does not have: it stays, and is counted no more.
+/// A row of the feed that the hub does not have: it is counted no more. What only a hub makes, and this
+/// one has not made (a restored hub that decided anew), is kept beside and shown no more: nobody could
+/// work on it. Anything else stays.
 ///
 /// # Errors
 /// The store's own.
-pub fn stop_counting(tx: Tx<'_>, feed: &str, key: RecordKey) -> anyhow::Result<()> {
+pub fn hub_lacks(
+    tx: Tx<'_>,
+    own: Own,
+    feed: &str,
+    key: RecordKey,
+    now_ms: u64,
+) -> anyhow::Result<()> {
     let (sequence, mut digest) = tx.feed_read(feed)?;
     count(tx, feed, key, None, &mut digest)?;
     tx.put_feed_read(feed, sequence, &digest)?;
+    let made_by_hub = |row: &Record| matches!(row.class, Class::Case | Class::Reference);
+    if let Some(row) = tx.record(key)?.filter(made_by_hub) {
+        tx.keep_replaced(&row, "hub_lacks", now_ms)?;
+        settle_row(tx, own, key, None)?;
+    }
     Ok(())
 }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use domain::change::Verb;
+use domain::record::RecordKey;
 use lianxin_hub::rpc::Shared;
 use serde_json::Value;
 use store::writer::Store;
@@ -211,6 +213,33 @@ impl City {
         let done = at(&office.machine, lianxin_node::cli::command(app, line)).await;
         self.tell(number).await;
         done
+    }
+
+    /// Writes at an office what its programs do not know: as a newer one would.
+    ///
+    /// # Errors
+    /// The office is off; what the store refuses.
+    pub async fn write_raw(
+        &self,
+        number: usize,
+        key: RecordKey,
+        verb: Verb,
+        values: lianxin_node::journal::Values,
+    ) -> anyhow::Result<Value> {
+        let office = self.offices.get(number).context("an office")?;
+        let app = office.app.clone().context("the office is off")?;
+        let own = app.own;
+        let work = async move {
+            app.store
+                .write::<_, anyhow::Error>(move |tx| {
+                    lianxin_node::journal::write(tx, own, (key, verb), values, "新版程序")?;
+                    Ok(Value::Null)
+                })
+                .await
+        };
+        let written = at(&office.machine, work).await;
+        self.tell(number).await;
+        written
     }
 
     /// Tells an office's serving node what its database tells: that somebody has written.

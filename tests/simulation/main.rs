@@ -12,6 +12,7 @@ mod many;
 mod net;
 mod oracle;
 mod plan;
+mod reference;
 mod run;
 mod work;
 mod world;

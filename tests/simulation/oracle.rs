@@ -1,16 +1,19 @@
 //! What must hold, whatever happened. It asks no rule: it knows what people were told, and reads
 //! journals and records as lists of words.
 
+mod seen;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail, ensure};
 use domain::change::{Change, Verb};
 use domain::decide::change_of_bytes;
 use domain::id::{ChangeId, NodeId};
-use domain::kinds::{conflict, person, set_aside};
-use domain::record::Record;
+use domain::kinds::{self, set_aside};
+use domain::record::{Record, RecordKey};
 
 use crate::city::City;
+use crate::reference::{self, Seen};
 
 /// More epochs than an office reaches here.
 const EPOCHS: u32 = 100;
@@ -105,6 +108,8 @@ pub struct AtHub {
     shown: BTreeSet<String>,
     /// Changes on which a later one stands, or that a note names.
     known: BTreeSet<ChangeId>,
+    /// All of it, for the reference model.
+    seen: Seen,
 }
 
 impl AtHub {
@@ -118,12 +123,19 @@ impl AtHub {
         app.store
             .read::<_, anyhow::Error>(move |tx| {
                 let mut seen = Self::default();
-                seen.take_changes(&stored_changes(tx)?, hub);
-                for kind in [&person::KIND, &conflict::KIND, &set_aside::KIND] {
+                let changes = stored_changes(tx)?;
+                seen.take_changes(&changes, hub);
+                for kind in kinds::ALL {
                     for record in tx.list(kind, &[], None, usize::MAX >> 1)? {
                         seen.take_record(&record);
                     }
                 }
+                for change in &changes {
+                    let (kind, id) = (change.header.kind, change.header.record);
+                    let record = tx.record(RecordKey { kind, id })?;
+                    record.iter().for_each(|record| seen.take_record(record));
+                }
+                seen.seen = seen::at_hub(tx, hub, &changes)?;
                 Ok(seen)
             })
             .await
@@ -240,6 +252,8 @@ pub async fn audit(city: &City, ledger: &Ledger) -> anyhow::Result<()> {
             );
         }
     }
+    check_reference(&seen.seen, ledger)?;
+    check_equal(city, &seen.seen).await?;
     city.at_hub(&["verify"])
         .await
         .context("invariant S4/S16: verify of the hub")?;
@@ -247,6 +261,66 @@ pub async fn audit(city: &City, ledger: &Ledger) -> anyhow::Result<()> {
         city.at_office(number, &["verify"])
             .await
             .with_context(|| format!("invariant S16: verify of office {number}"))?;
+    }
+    Ok(())
+}
+
+/// What the reference model says of the hub.
+fn check_reference(seen: &Seen, ledger: &Ledger) -> anyhow::Result<()> {
+    let none = |what: &str, found: Vec<String>| {
+        let count = found.len();
+        ensure!(
+            count == 0,
+            "invariant {what}: {count}, first {:?}",
+            found.first()
+        );
+        Ok(())
+    };
+    none("S4/S5: broken tenures", seen.broken_tenures())?;
+    none("S9/S10: broken journals", seen.broken_journals())?;
+    if !ledger.hub_was_restored {
+        none("S3: nobody wrote", seen.invented())?;
+    }
+    let stood_on = ledger.stood_on.iter().map(|id| seen::id_of(*id));
+    if !ledger.is_blind {
+        none("S7: dropped", seen.dropped(&stood_on.collect()))?;
+    }
+    Ok(())
+}
+
+/// Every office sees what the hub sees, row by row and field by field.
+async fn check_equal(city: &City, seen: &Seen) -> anyhow::Result<()> {
+    let known: BTreeSet<_> = seen.rows.keys().copied().collect();
+    for number in 0..city.size {
+        let app = city.offices[number].app.as_ref().context("on")?;
+        let office = app.keys()?.identity.context("enrolled")?.office;
+        let office = reference::Name(office);
+        let rows = seen::at_office(city, number, known.clone()).await?;
+        let mut own: BTreeSet<_> = seen
+            .rows
+            .values()
+            .filter(|row| row.office == office)
+            .collect();
+        for row in &rows {
+            let Some(there) = seen.rows.get(&row.key) else {
+                bail!(
+                    "invariant S13: office {number} has {:?}, the hub has not",
+                    row.key
+                );
+            };
+            if let Some(difference) = reference::difference(row, there) {
+                bail!(
+                    "invariant S13: office {number} and hub differ in {:?}: {difference}",
+                    row.key
+                );
+            }
+            own.remove(there);
+        }
+        let missing = own.first().map(|row| row.key);
+        ensure!(
+            missing.is_none(),
+            "invariant S13: office {number} lacks its own {missing:?}"
+        );
     }
     Ok(())
 }

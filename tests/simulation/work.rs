@@ -1,6 +1,13 @@
-//! What people do: command lines, drawn so that offices collide.
+//! What people do: command lines, drawn so that offices, copies and the desk collide.
 
-use domain::machines::transfer;
+mod words;
+
+use domain::change::Verb;
+use domain::id::RecordId;
+use domain::kinds;
+use domain::machine::Machine;
+use domain::machines::{activity, participation, transfer};
+use domain::record::RecordKey;
 use serde_json::Value;
 
 use crate::chance::Chance;
@@ -8,6 +15,9 @@ use crate::city::{City, STREET, branch_of};
 
 /// Members of the city that several offices enter: so few that the same one is met often.
 const PEOPLE: u64 = 12;
+/// A kind that a newer program has, and a field of a known kind.
+const NEWER_KIND: u16 = 9_999;
+const NEWER_FIELD: u16 = 4_000;
 
 /// Something that somebody did.
 #[derive(Debug, Clone)]
@@ -20,33 +30,75 @@ pub struct Done {
     pub answer: Result<Value, String>,
 }
 
-/// What a step of a transfer says; `%` stands for a branch of who takes it.
-fn words_of(event: &str) -> &'static [&'static str] {
-    const DECISION: [&str; 2] = [
-        "decision_number=示组〔2026〕1号",
-        "decision_date=2026-11-02",
-    ];
-    match event {
-        "approve" | "approve_higher" => &["valid_days=60", "to_branch=%"],
-        "accept" => &["to_branch=%"],
-        "hold" => &["reason_code=file_incomplete"],
-        "refuse" => &[
-            "reason_code=addressee_wrong",
-            "reason=抬头有误",
-            "approver=审批人",
-        ],
-        "reissue" => &[
-            "reason_code=member",
-            "valid_days=60",
-            "opinion=经查实",
-            "approver=审查人",
-        ],
-        "enter_receipt" => &["received_date=2026-11-02"],
-        "revoke" | "uphold" => &DECISION,
-        "send_back" | "recall" | "report_lost" | "reject" | "dispute" => &["reason=有误"],
-        _ => &[],
-    }
+/// What can be done, and how often (parts of all at a place).
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    Member,
+    Person,
+    Volunteer,
+    Team,
+    Activity,
+    Service,
+    Life,
+    Transfer,
+    Batch,
+    Step,
+    ServiceStep,
+    ActivityStep,
+    Settle,
+    Death,
+    Merge,
+    Unmerge,
+    SetAside,
+    Remarks,
+    Together,
+    Newer,
 }
+
+const AT_OFFICE: &[(u64, Act)] = &[
+    (16, Act::Member),
+    (6, Act::Person),
+    (3, Act::Volunteer),
+    (2, Act::Team),
+    (3, Act::Activity),
+    (4, Act::Service),
+    (6, Act::Life),
+    (7, Act::Transfer),
+    (1, Act::Batch),
+    (22, Act::Step),
+    (6, Act::ServiceStep),
+    (3, Act::ActivityStep),
+    (4, Act::Settle),
+    (2, Act::Death),
+    (3, Act::Merge),
+    (1, Act::Unmerge),
+    (1, Act::SetAside),
+    (20, Act::Remarks),
+    (5, Act::Together),
+    (2, Act::Newer),
+];
+
+const AT_DESK: &[(u64, Act)] = &[
+    (40, Act::Step),
+    (6, Act::Settle),
+    (3, Act::Death),
+    (4, Act::Merge),
+    (2, Act::Unmerge),
+    (1, Act::Batch),
+    (2, Act::SetAside),
+    (30, Act::Remarks),
+    (8, Act::Together),
+];
+
+/// Kinds whose remarks people write, and delete.
+const WITH_REMARKS: &[&str] = &[
+    "person",
+    "person",
+    "person",
+    "volunteer",
+    "team",
+    "activity",
+];
 
 /// What is drawn before a command line stands.
 struct Draw<'c> {
@@ -56,6 +108,8 @@ struct Draw<'c> {
     chance: Chance,
 }
 
+type Line = (Vec<String>, Option<String>);
+
 /// Somebody works at an office, or at the desk.
 pub async fn work(city: &City, office: Option<usize>, number: u64) -> Option<Done> {
     let mut draw = Draw {
@@ -64,7 +118,12 @@ pub async fn work(city: &City, office: Option<usize>, number: u64) -> Option<Don
         number,
         chance: Chance::new(city.seed, "work", number),
     };
-    let (line, token) = draw.line().await?;
+    let acts = if office.is_some() { AT_OFFICE } else { AT_DESK };
+    let act = draw.act(acts)?;
+    if matches!(act, Act::Newer) {
+        return draw.newer_program().await;
+    }
+    let (line, token) = draw.line(act).await?;
     let answer = draw.run(&line).await.map_err(|error| format!("{error:#}"));
     Some(Done {
         line,
@@ -73,7 +132,23 @@ pub async fn work(city: &City, office: Option<usize>, number: u64) -> Option<Don
     })
 }
 
+/// Words of a command line.
+fn line_of(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
 impl Draw<'_> {
+    fn act(&mut self, acts: &[(u64, Act)]) -> Option<Act> {
+        let mut left = self.chance.below(acts.iter().map(|(parts, _)| parts).sum());
+        for (parts, act) in acts {
+            if left < *parts {
+                return Some(*act);
+            }
+            left -= parts;
+        }
+        None
+    }
+
     async fn run(&self, line: &[String]) -> anyhow::Result<Value> {
         let line: Vec<_> = line.iter().map(String::as_str).collect();
         match self.office {
@@ -88,9 +163,8 @@ impl Draw<'_> {
 
     /// A record of a kind that this place knows.
     async fn pick(&mut self, kind: &str) -> Option<Value> {
-        let line = ["list", kind, "--limit", "200"].map(str::to_owned);
-        let list = self.run(&line).await.ok()?;
-        self.chance.one_of(list.as_array()?).cloned()
+        let list = self.run(&line_of(&["list", kind, "--limit", "200"])).await;
+        self.chance.one_of(list.ok()?.as_array()?).cloned()
     }
 
     async fn pick_id(&mut self, kind: &str) -> Option<String> {
@@ -105,110 +179,265 @@ impl Draw<'_> {
         }
     }
 
-    async fn line(&mut self) -> Option<(Vec<String>, Option<String>)> {
-        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    async fn line(&mut self, act: Act) -> Option<Line> {
         let token = self.token();
         let remarks = format!("remarks={token}");
-        match self.chance.below(100) {
-            0..20 if self.office.is_some() => Some((self.new_member(), Some(token))),
-            20..28 if self.office.is_some() => {
+        match act {
+            Act::Member => Some((self.new_member(), Some(token))),
+            Act::Person => {
                 let name = format!("name=人{}", self.number);
-                Some((words(&["add", "person", &name, &remarks]), Some(token)))
+                Some((line_of(&["add", "person", &name, &remarks]), Some(token)))
             }
-            28..34 if self.office.is_some() => {
-                let person = self.pick_id("person").await?;
-                let life = ["delete", "restore-record"];
-                let verb = self.chance.one_of(&life).copied()?;
-                Some((words(&[verb, &person]), None))
+            Act::Volunteer => {
+                let person = format!("person={}", self.pick_id("person").await?);
+                let line = line_of(&["add", "volunteer", &person, &remarks]);
+                Some((line, Some(token)))
             }
-            34..40 if self.office.is_some() => {
-                let member = self.pick_id("member").await?;
-                let to = usize::try_from(self.chance.below(self.city.size as u64)).ok()?;
-                let code = branch_of(to);
-                let code = code.get(..code.len() - 2)?;
-                let mut line: Vec<String> =
-                    words(&["transfer", "start", "--member", &member, "--to", code]);
-                line.extend(words(&[
-                    "to_unit=某支部",
-                    "addressee=某工委",
-                    "dues_paid_to=2026-10",
-                ]));
-                Some((line, None))
+            Act::Team => {
+                let name = format!("name=服务队{}", self.number);
+                Some((line_of(&["add", "team", &name, &remarks]), Some(token)))
             }
-            40..68 => self.transfer_step().await,
-            68..72 => {
-                let items = self.run(&["conflicts".to_owned()]).await.ok()?;
-                let item = self.chance.one_of(items.as_array()?).cloned()?;
-                let keep = self.chance.one_of(&["winner", "loser"]).copied()?;
-                Some((
-                    words(&["settle", item["id"].as_str()?, "--keep", keep]),
-                    None,
-                ))
-            }
-            72..76 => {
-                let member = self.pick_id("member").await?;
-                let mut line: Vec<String> = words(&["step", &member, "record_death"]);
-                if self.office.is_none() {
-                    line.extend(["--as", STREET].map(str::to_owned));
-                }
-                Some((line, None))
-            }
-            _ => {
+            Act::Activity => Some((self.new_activity(), Some(token))),
+            Act::Service => self.new_service().await,
+            Act::Life => self.life().await,
+            Act::Transfer => self.transfer().await,
+            Act::Batch => self.batch(),
+            Act::Step => self.transfer_step().await,
+            Act::ServiceStep => self.step("participation", &participation::MACHINE).await,
+            Act::ActivityStep => self.step("activity", &activity::MACHINE).await,
+            Act::Settle => self.settle().await,
+            Act::Death => self.death().await,
+            Act::Merge => self.merge().await,
+            Act::Unmerge => {
                 let id = self.pick_id("person").await?;
-                let name = self.name_of("person", &id);
-                Some((words(&["set", &name, &remarks]), Some(token)))
+                Some((line_of(&["unmerge", &id]), None))
             }
+            Act::SetAside => self.set_aside().await,
+            Act::Remarks => {
+                let kind = *self.chance.one_of(WITH_REMARKS)?;
+                let id = self.pick_id(kind).await?;
+                let name = self.name_of(kind, &id);
+                Some((line_of(&["set", &name, &remarks]), Some(token)))
+            }
+            Act::Together => self.together().await,
+            Act::Newer => None,
         }
     }
 
     /// One of the few people, so that two offices enter the same one.
     fn new_member(&mut self) -> Vec<String> {
         let who = self.chance.below(PEOPLE);
-        let mut line: Vec<String> = vec!["add".to_owned(), "member".to_owned()];
+        let mut line = line_of(&["add", "member"]);
         line.push(format!("name=党员{who}"));
-        line.push(format!("id_number={}", id_number(who)));
+        line.push(format!("id_number={}", words::id_number(who)));
         line.push(format!("residence_address={}", self.token()));
-        for word in ["join_date=2019-07-01", "category=full", "status=FULL"] {
-            line.push(word.to_owned());
+        line.extend(line_of(&[
+            "join_date=2019-07-01",
+            "category=full",
+            "status=FULL",
+        ]));
+        line
+    }
+
+    fn new_activity(&mut self) -> Vec<String> {
+        let title = format!("title=活动{}", self.number);
+        let remarks = format!("remarks={}", self.token());
+        let kinds = ["kind=volunteer", "kind=members_meeting"];
+        let kind = self
+            .chance
+            .one_of(&kinds)
+            .copied()
+            .unwrap_or("kind=volunteer");
+        line_of(&[
+            "add",
+            "activity",
+            &title,
+            kind,
+            "held_date=2026-11-01",
+            &remarks,
+        ])
+    }
+
+    async fn new_service(&mut self) -> Option<Line> {
+        let volunteer = format!("volunteer={}", self.pick_id("volunteer").await?);
+        let activity = format!("activity={}", self.pick_id("activity").await?);
+        let content = format!("content={}", self.token());
+        let line = [
+            "add",
+            "participation",
+            &volunteer,
+            &activity,
+            "service_date=2026-11-01",
+            &content,
+        ];
+        Some((line_of(&line), Some(self.token())))
+    }
+
+    async fn life(&mut self) -> Option<Line> {
+        let kind = *self.chance.one_of(WITH_REMARKS)?;
+        let id = self.pick_id(kind).await?;
+        let verb = *self
+            .chance
+            .one_of(&["delete", "delete", "restore-record"])?;
+        Some((line_of(&[verb, &id]), None))
+    }
+
+    fn some_office(&mut self) -> Option<String> {
+        let to = usize::try_from(self.chance.below(self.city.size as u64)).ok()?;
+        let branch = branch_of(to);
+        Some(branch.get(..branch.len() - 2)?.to_owned())
+    }
+
+    async fn transfer(&mut self) -> Option<Line> {
+        let member = self.pick_id("member").await?;
+        let to = self.some_office()?;
+        let mut line = line_of(&["transfer", "start", "--member", &member, "--to", &to]);
+        line.extend(line_of(&[
+            "to_unit=某支部",
+            "addressee=某工委",
+            "dues_paid_to=2026-10",
+        ]));
+        Some((line, None))
+    }
+
+    /// A whole branch goes over to another office.
+    fn batch(&mut self) -> Option<Line> {
+        let branch = format!("{}01", self.some_office()?);
+        let to = self.some_office()?;
+        let mut line = line_of(&["transfer", "batch", &branch, "--to", &to]);
+        line.extend(line_of(words::BATCH));
+        Some((line, None))
+    }
+
+    async fn settle(&mut self) -> Option<Line> {
+        let items = self.run(&line_of(&["conflicts"])).await.ok()?;
+        let item = self.chance.one_of(items.as_array()?).cloned()?;
+        let keep = *self.chance.one_of(&["winner", "loser"])?;
+        Some((
+            line_of(&["settle", item["id"].as_str()?, "--keep", keep]),
+            None,
+        ))
+    }
+
+    async fn death(&mut self) -> Option<Line> {
+        let member = self.pick_id("member").await?;
+        Some((
+            self.for_whom(line_of(&["step", &member, "record_death"])),
+            None,
+        ))
+    }
+
+    /// Two of the people are one.
+    async fn merge(&mut self) -> Option<Line> {
+        let (kept, other) = (self.pick_id("person").await?, self.pick_id("person").await?);
+        let (kept, other) = (
+            self.name_of("person", &kept),
+            self.name_of("person", &other),
+        );
+        Some((line_of(&["merge", &kept, &other]), None))
+    }
+
+    /// Somebody deals with what was set aside.
+    async fn set_aside(&mut self) -> Option<Line> {
+        let items = self.run(&line_of(&["quarantine"])).await.ok()?;
+        let item = self.chance.one_of(items.as_array()?).cloned()?;
+        let id = item["id"].as_str()?;
+        let verb = *self.chance.one_of(&["reject", "forward"])?;
+        Some((line_of(&["quarantine", verb, id, "--why", "已核实"]), None))
+    }
+
+    /// Fields that are judged as one.
+    async fn together(&mut self) -> Option<Line> {
+        let id = self.pick_id("person").await?;
+        let name = self.name_of("person", &id);
+        let token = self.token();
+        let line = match self.chance.below(3) {
+            0 => {
+                let address = format!("residence_address={token}");
+                let code = format!("residence_code={}", self.number);
+                line_of(&["set", &name, &address, &code])
+            }
+            1 => {
+                let unit = format!("work_unit={token}");
+                line_of(&["set", &name, &unit, "credit_code="])
+            }
+            _ => {
+                let why = format!("id_unverified_reason={token}");
+                let sources = ["id_source=spoken", "id_source=file", "id_source=id_card"];
+                let source = self.chance.one_of(&sources).copied()?;
+                line_of(&["set", &name, &why, source])
+            }
+        };
+        Some((line, Some(token)))
+    }
+
+    fn for_whom(&self, mut line: Vec<String>) -> Vec<String> {
+        if self.office.is_none() {
+            line.extend(line_of(&["--as", STREET]));
         }
         line
     }
 
-    /// A step that the state of a case allows, or now and then one that it does not.
-    async fn transfer_step(&mut self) -> Option<(Vec<String>, Option<String>)> {
-        let case = self.pick("transfer").await?;
-        let allowed = transfer::MACHINE.allowed(case["state"].as_str()?);
-        let all = transfer::MACHINE.transitions;
-        let event = if self.chance.happens(900) {
-            self.chance.one_of(&allowed).copied()?
-        } else {
-            self.chance.one_of(all)?.event
-        };
-        let id = case["id"].as_str()?;
-        let mut line: Vec<String> = ["transfer", "step", id, event].map(str::to_owned).into();
-        let branch = branch_of(self.city.office_of(self.office.unwrap_or(0)));
-        line.extend(
-            words_of(event)
-                .iter()
-                .map(|word| word.replace('%', &branch)),
-        );
-        if self.office.is_none() {
-            line.extend(["--as", STREET].map(str::to_owned));
+    /// A step that the state allows, mostly one that leads on, or now and then one that it does not.
+    fn event(&mut self, machine: &Machine, state: &str) -> Option<&'static str> {
+        if self.chance.happens(50) {
+            return Some(self.chance.one_of(machine.transitions)?.event);
         }
+        let mut allowed = machine.allowed(state);
+        if self.chance.happens(850) {
+            allowed.retain(|event| !words::ENDS.contains(event));
+        }
+        self.chance.one_of(&allowed).copied()
+    }
+
+    async fn step(&mut self, kind: &str, machine: &Machine) -> Option<Line> {
+        let record = self.pick(kind).await?;
+        let event = self.event(machine, record["state"].as_str()?)?;
+        let mut line = line_of(&["step", record["id"].as_str()?, event]);
+        line.extend(line_of(words::of_service(event)));
         Some((line, None))
     }
-}
 
-/// An invented ID number with a right check digit (GB 11643).
-fn id_number(who: u64) -> String {
-    const WEIGHTS: [u64; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    const CHECKS: &[u8; 11] = b"10X98765432";
-    let body = format!("350102197001{:02}{:03}", 1 + who % 28, 1 + 2 * who);
-    let sum: u64 = body
-        .bytes()
-        .zip(WEIGHTS)
-        .map(|(digit, weight)| u64::from(digit - b'0') * weight)
-        .sum();
-    let check = CHECKS[usize::try_from(sum % 11).unwrap_or(0)];
-    format!("{body}{}", char::from(check))
+    async fn transfer_step(&mut self) -> Option<Line> {
+        let case = self.pick("transfer").await?;
+        let event = self.event(&transfer::MACHINE, case["state"].as_str()?)?;
+        let id = case["id"].as_str()?;
+        let mut line = line_of(&["transfer", "step", id, event]);
+        let branch = branch_of(self.city.office_of(self.office.unwrap_or(0)));
+        let words = words::of_transfer(event).iter();
+        line.extend(words.map(|word| word.replace('%', &branch)));
+        Some((self.for_whom(line), None))
+    }
+
+    /// What a newer program of the office writes: a kind and a field that these ones do not know.
+    async fn newer_program(&mut self) -> Option<Done> {
+        let office = self.office?;
+        let token = self.token();
+        let mut id = [0; 16];
+        self.chance.fill(&mut id);
+        let person = self.pick_id("person").await;
+        let (key, verb, field) = match person.filter(|_| self.chance.happens(600)) {
+            Some(person) => {
+                let id = RecordId::parse(&person).ok()?;
+                let kind = kinds::person::KIND_NUMBER;
+                (RecordKey { kind, id }, Verb::Set, NEWER_FIELD)
+            }
+            None => {
+                let id = RecordId::new(id);
+                let kind = NEWER_KIND;
+                (RecordKey { kind, id }, Verb::Create, 1)
+            }
+        };
+        let values = vec![(field, token.clone().into_bytes())];
+        let written = self.city.write_raw(office, key, verb, values).await;
+        Some(Done {
+            line: line_of(&[
+                "a newer program writes",
+                &field.to_string(),
+                &key.id.to_string(),
+            ]),
+            token: Some(token),
+            answer: written.map_err(|error| format!("{error:#}")),
+        })
+    }
 }

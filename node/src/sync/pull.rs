@@ -257,13 +257,14 @@ impl Session {
         let only_here = self.fetch(feed, &differing).await?;
         for portion in only_here.chunks(256) {
             let (name, keys) = (feed.to_owned(), portion.to_vec());
+            let (own, now_ms) = (self.own, system::now_ms());
             let offered = self
                 .app
                 .store
                 .write::<_, anyhow::Error>(move |tx| {
                     let (offered, _) = report::held(tx, &name, &keys)?;
                     for key in keys {
-                        fold::stop_counting(tx, &name, key)?;
+                        fold::hub_lacks(tx, own, &name, key, now_ms)?;
                     }
                     Ok(offered)
                 })

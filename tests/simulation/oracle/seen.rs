@@ -1,0 +1,175 @@
+//! Reads what the hub and the offices hold, as plain lists for the reference model.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use domain::change::{Change, Verb};
+use domain::decide::change_of_bytes;
+use domain::id::{ChangeId, NodeId, RecordId};
+use domain::kind::Class;
+use domain::kinds::{self, conflict, merge, set_aside, tenure};
+use domain::record::{Life, Record, RecordKey};
+use store::Tx;
+
+use crate::city::City;
+use crate::reference::{Id, Item, Key, Name, Row, Seen, Tenure, Wrote};
+
+/// A change's name in the model.
+pub fn id_of(id: ChangeId) -> Id {
+    (Name(id.node.bytes()), id.epoch, id.sequence)
+}
+
+fn key_of(key: RecordKey) -> Key {
+    (key.kind, Name(key.id.bytes()))
+}
+
+fn row_of(record: &Record) -> Row {
+    let fields = record.fields.iter();
+    let fields = fields.map(|(n, state)| (*n, (state.value.clone(), id_of(state.version.change))));
+    Row {
+        key: key_of(record.key),
+        office: Name(record.office.bytes()),
+        is_case: record.class == Class::Case,
+        revision: record.revision,
+        is_deleted: record.life == Life::Deleted,
+        fields: fields.collect(),
+    }
+}
+
+/// A change as the model knows it; cases move by rules, which it does not reckon.
+fn wrote_of(change: &Change, kept_only: &BTreeSet<(NodeId, u32)>) -> Wrote {
+    let writes = !matches!(change.header.verb, Verb::Delete);
+    let is_case = change.header.class == Class::Case;
+    let fields = change.body.fields.iter().filter(|_| !is_case);
+    let fields = fields.map(|field| {
+        let value = writes.then(|| field.value.clone());
+        (field.number, value, field.base.map(id_of))
+    });
+    Wrote {
+        id: id_of(change.id),
+        key: (change.header.kind, Name(change.header.record.bytes())),
+        fields: fields.collect(),
+        replaces: change.header.replaces.map(|(id, _)| id_of(id)),
+        timestamp: change.header.timestamp.bits(),
+        is_kept_only: kept_only.contains(&(change.id.node, change.id.epoch)),
+    }
+}
+
+fn item_of(record: &Record) -> Item {
+    let about = |kind, subject| {
+        let kind = u16::try_from(record.integer(kind)?).ok()?;
+        Some((kind, Name(record.reference(subject)?.bytes())))
+    };
+    let (about, versions, values) = match record.key.kind {
+        conflict::KIND_NUMBER => (
+            about(conflict::SUBJECT_KIND, conflict::SUBJECT),
+            &[conflict::WINNER_VERSION, conflict::LOSER_VERSION][..],
+            &[
+                conflict::WINNER,
+                conflict::LOSER,
+                conflict::SETTLED_VALUE,
+                conflict::NOTE,
+            ][..],
+        ),
+        set_aside::KIND_NUMBER => (
+            about(set_aside::SUBJECT_KIND, set_aside::SUBJECT),
+            &[set_aside::CHANGE][..],
+            &[set_aside::DETAIL][..],
+        ),
+        _ => (None, &[merge::VERSION][..], &[merge::BEFORE][..]),
+    };
+    let value = |number: &u16| record.value(*number).map(<[u8]>::to_vec);
+    let named = |number: &u16| record.value(*number).and_then(change_of_bytes).map(id_of);
+    Item {
+        about,
+        names: versions.iter().filter_map(named).collect(),
+        values: values.iter().filter_map(value).collect(),
+    }
+}
+
+fn tenure_of(record: &Record) -> Tenure {
+    let bytes = |number| record.value(number).map(<[u8]>::to_vec);
+    Tenure {
+        member: bytes(tenure::MEMBER).unwrap_or_default(),
+        number: record.integer(tenure::NUMBER).unwrap_or(0).unsigned_abs(),
+        holder: bytes(tenure::HOLDER).unwrap_or_default(),
+        is_open: record.value(tenure::CLOSED).is_none(),
+        closed_to: bytes(tenure::CLOSED_TO),
+    }
+}
+
+/// Everything at the hub, from changes that were read already.
+///
+/// # Errors
+/// What cannot be read.
+pub fn at_hub(tx: Tx<'_>, hub: NodeId, changes: &[Change]) -> anyhow::Result<Seen> {
+    let journals = tx
+        .journals()?
+        .into_iter()
+        .filter(|journal| journal.is_kept_only);
+    let kept_only = journals
+        .map(|journal| (journal.node, journal.epoch))
+        .collect();
+    let wrote = changes.iter().map(|change| wrote_of(change, &kept_only));
+    let mut seen = Seen {
+        hub: Name(hub.bytes()),
+        wrote: wrote.collect(),
+        ..Seen::default()
+    };
+    for record in records(tx)? {
+        match record.key.kind {
+            conflict::KIND_NUMBER | set_aside::KIND_NUMBER | merge::KIND_NUMBER => {
+                seen.items.push(item_of(&record));
+            }
+            tenure::KIND_NUMBER => seen.tenures.push(tenure_of(&record)),
+            _ => {}
+        }
+        seen.rows.insert(key_of(record.key), row_of(&record));
+    }
+    for change in changes {
+        let (kind, id) = (change.header.kind, change.header.record);
+        // Kinds that the hub does not know stand in no list.
+        if let Some(record) = tx.record(RecordKey { kind, id })? {
+            seen.rows.insert((kind, Name(id.bytes())), row_of(&record));
+        }
+        if tx.is_purged(id)? {
+            seen.gone.insert(Name(id.bytes()));
+        }
+    }
+    Ok(seen)
+}
+
+fn records(tx: Tx<'_>) -> anyhow::Result<Vec<Record>> {
+    let mut all = Vec::new();
+    for kind in kinds::ALL {
+        all.extend(tx.list(kind, &[], None, usize::MAX >> 1)?);
+    }
+    Ok(all)
+}
+
+/// All records that an office has.
+///
+/// # Errors
+/// The office is off; what cannot be read.
+pub async fn at_office(
+    city: &City,
+    number: usize,
+    known: BTreeSet<Key>,
+) -> anyhow::Result<Vec<Row>> {
+    let app = city.offices[number].app.as_ref().context("on")?;
+    app.store
+        .read::<_, anyhow::Error>(move |tx| {
+            let mut rows: Vec<_> = records(tx)?.iter().map(row_of).collect();
+            for (kind, Name(id)) in known {
+                if kinds::by_number(kind).is_none() {
+                    let key = RecordKey {
+                        kind,
+                        id: RecordId::new(id),
+                    };
+                    rows.extend(tx.record(key)?.as_ref().map(row_of));
+                }
+            }
+            Ok(rows)
+        })
+        .await
+}

@@ -1,0 +1,262 @@
+//! The reference model: what must stand where, reckoned from what was written and shown, by rules of its
+//! own. It imports nothing of the product.
+//!
+//! Of one field, the changes and the versions that their writers were shown make a tree: a change
+//! stands on what it was shown. What nothing stands on is a *tip*. However the product decides between
+//! tips, one of them stands in the record and every other one must lie before a person (S7). What stands
+//! in a record, somebody wrote (S3). A member's tenures make one chain with one open end (S4, S5).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// A change: machine, epoch, place.
+pub type Id = (Name, u32, u64);
+/// A record: kind and id.
+pub type Key = (u16, Name);
+/// One field of a record.
+type Place = (Key, u16);
+
+/// Sixteen bytes that name something.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Name(pub [u8; 16]);
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+/// A change as it was written.
+#[derive(Debug, Clone)]
+pub struct Wrote {
+    /// Which.
+    pub id: Id,
+    /// Of which record.
+    pub key: Key,
+    /// Values by field, with the version that was shown; of a deletion only what was shown.
+    pub fields: Vec<(u16, Option<Vec<u8>>, Option<Id>)>,
+    /// The change of a lost epoch for which it stands.
+    pub replaces: Option<Id>,
+    /// When, by its writer's clock.
+    pub timestamp: u64,
+    /// Whether it is kept and not applied: a copied machine wrote it.
+    pub is_kept_only: bool,
+}
+
+/// A record as somebody sees it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Row {
+    /// Which.
+    pub key: Key,
+    /// To whom it belongs.
+    pub office: Name,
+    /// How many changes have touched it.
+    pub revision: u64,
+    /// Whether it was deleted.
+    pub is_deleted: bool,
+    /// Whether it moves by rules only, which this model does not reckon.
+    pub is_case: bool,
+    /// Values by field, with their versions.
+    pub fields: BTreeMap<u16, (Vec<u8>, Id)>,
+}
+
+/// What lies before a person: a conflict, or something that was set aside.
+#[derive(Debug, Clone, Default)]
+pub struct Item {
+    /// About which record.
+    pub about: Option<Key>,
+    /// The changes that it names.
+    pub names: Vec<Id>,
+    /// The values that it shows.
+    pub values: Vec<Vec<u8>>,
+}
+
+/// A member's tenure.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tenure {
+    /// Whose.
+    pub member: Vec<u8>,
+    /// Its number, from 1.
+    pub number: u64,
+    /// Who holds the member.
+    pub holder: Vec<u8>,
+    /// Whether it goes on.
+    pub is_open: bool,
+    /// Where the member went.
+    pub closed_to: Option<Vec<u8>>,
+}
+
+/// Everything that the model looks at.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The hub.
+    pub hub: Name,
+    /// All changes in the hub's journals.
+    pub wrote: Vec<Wrote>,
+    /// All records at the hub.
+    pub rows: BTreeMap<Key, Row>,
+    /// All items at the hub, open and closed.
+    pub items: Vec<Item>,
+    /// All tenures at the hub.
+    pub tenures: Vec<Tenure>,
+    /// Records that are gone by law or by rule.
+    pub gone: BTreeSet<Name>,
+}
+
+impl Seen {
+    /// Every value that nothing stands on is in its record or lies before a person.
+    pub fn dropped(&self, stood_on_before: &BTreeSet<Id>) -> Vec<String> {
+        let mut tips: BTreeMap<Place, Vec<(&Wrote, &[u8])>> = BTreeMap::new();
+        let mut stood_on: BTreeMap<Place, BTreeSet<Id>> = BTreeMap::new();
+        let instead: BTreeMap<_, _> = self
+            .wrote
+            .iter()
+            .filter_map(|wrote| Some((wrote.replaces?, wrote.id)))
+            .collect();
+        for wrote in &self.wrote {
+            for (number, value, base) in &wrote.fields {
+                let place = (wrote.key, *number);
+                let below = stood_on.entry(place).or_default();
+                below.extend(base);
+                // What stands on a change stands on the one that replaced it.
+                below.extend(base.and_then(|base| instead.get(&base)));
+                if let (Some(value), false) = (value, wrote.is_kept_only) {
+                    tips.entry(place).or_default().push((wrote, value));
+                }
+            }
+        }
+        let mut dropped = Vec::new();
+        for (place, all) in &tips {
+            let below = stood_on.get(place);
+            let is_below = |id: &Id| {
+                below.is_some_and(|below| below.contains(id)) || stood_on_before.contains(id)
+            };
+            let known: BTreeSet<&[u8]> = all
+                .iter()
+                .filter(|(wrote, value)| is_below(&wrote.id) || self.is_shown(*place, wrote, value))
+                .map(|(_, value)| *value)
+                .collect();
+            for (wrote, value) in all {
+                if !known.contains(value) && !self.gone.contains(&place.0.1) {
+                    let value = String::from_utf8_lossy(value);
+                    dropped.push(format!(
+                        "field {} of {:?}: “{value}” of {:?}",
+                        place.1, place.0, wrote.id
+                    ));
+                }
+            }
+        }
+        dropped
+    }
+
+    fn is_shown(&self, (key, number): Place, wrote: &Wrote, value: &[u8]) -> bool {
+        let row = self.rows.get(&key);
+        let there = row.and_then(|row| row.fields.get(&number));
+        let in_row = match there {
+            Some((shown, version)) => shown == value || *version == wrote.id,
+            None => row.is_some() && value.is_empty(),
+        };
+        let mut items = self.items.iter();
+        in_row || items.any(|item| item.shows(key, wrote.id, value))
+    }
+
+    /// Every value in a record was written for that field by somebody.
+    pub fn invented(&self) -> Vec<String> {
+        let mut written: BTreeSet<(Place, &[u8])> = BTreeSet::new();
+        for wrote in &self.wrote {
+            for (number, value, _) in &wrote.fields {
+                let value = value.as_deref().unwrap_or_default();
+                written.insert(((wrote.key, *number), value));
+            }
+        }
+        let mut invented = Vec::new();
+        for row in self.rows.values().filter(|row| !row.is_case) {
+            for (number, (value, _)) in &row.fields {
+                let place = (row.key, *number);
+                if !value.is_empty() && !written.contains(&(place, value)) {
+                    let value = String::from_utf8_lossy(value);
+                    invented.push(format!("field {number} of {:?}: “{value}”", row.key));
+                }
+            }
+        }
+        invented
+    }
+
+    /// What is wrong with the chain of somebody's tenures.
+    pub fn broken_tenures(&self) -> Vec<String> {
+        let mut sorted = self.tenures.clone();
+        sorted.sort();
+        let mut broken = Vec::new();
+        for all in sorted.chunk_by(|one, other| one.member == other.member) {
+            let open = all.iter().filter(|tenure| tenure.is_open).count();
+            if open > 1 {
+                broken.push(format!("{open} organisations hold one member: {all:?}"));
+            }
+            for (tenure, number) in all.iter().zip(1..) {
+                let next = all.get(usize::try_from(number).unwrap_or(usize::MAX));
+                let is_last = next.is_none();
+                if tenure.number != number || (tenure.is_open && !is_last) {
+                    broken.push(format!("not one chain: {all:?}"));
+                }
+                let leads_on = tenure.closed_to.as_ref().zip(next);
+                if leads_on.is_some_and(|(to, next)| *to != next.holder) {
+                    broken.push(format!("a link leads elsewhere: {all:?}"));
+                }
+            }
+        }
+        broken
+    }
+
+    /// Journals that go back in time, or leave a place out.
+    pub fn broken_journals(&self) -> Vec<String> {
+        let mut last: BTreeMap<(Name, u32), (u64, u64)> = BTreeMap::new();
+        let mut sorted: Vec<_> = self.wrote.iter().collect();
+        sorted.sort_by_key(|wrote| wrote.id);
+        let mut broken = Vec::new();
+        for wrote in sorted {
+            let (node, epoch, sequence) = wrote.id;
+            let before = last.insert((node, epoch), (sequence, wrote.timestamp));
+            let (place, time) = before.unwrap_or((0, 0));
+            if sequence != place + 1 {
+                broken.push(format!("S9: {:?} follows place {place}", wrote.id));
+            }
+            // What the hub makes bears the time at which it received what it decides, which may have waited.
+            if wrote.timestamp <= time && node != self.hub {
+                broken.push(format!(
+                    "S10: the clock stands still or goes back at {:?}",
+                    wrote.id
+                ));
+            }
+        }
+        broken
+    }
+}
+
+impl Item {
+    fn shows(&self, about: Key, id: Id, value: &[u8]) -> bool {
+        let shows_value = || {
+            let mut values = self.values.iter();
+            !value.is_empty()
+                && values.any(|shown| shown.windows(value.len()).any(|part| part == value))
+        };
+        self.names.contains(&id) || (self.about == Some(about) && shows_value())
+    }
+}
+
+/// Where two see one record differently.
+pub fn difference(one: &Row, other: &Row) -> Option<String> {
+    if one.revision != other.revision || one.is_deleted != other.is_deleted {
+        return Some(format!("revision {} and {}", one.revision, other.revision));
+    }
+    let of = |row: &Row| -> BTreeMap<u16, Vec<u8>> {
+        let fields = row
+            .fields
+            .iter()
+            .filter(|(_, (value, _))| !value.is_empty());
+        fields
+            .map(|(number, (value, _))| (*number, value.clone()))
+            .collect()
+    };
+    let (one, other) = (of(one), of(other));
+    (one != other).then(|| format!("{one:?} and {other:?}"))
+}
