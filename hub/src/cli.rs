@@ -12,7 +12,7 @@ mod serve;
 mod setup;
 mod verify;
 
-pub use serve::decide_what_is_stored;
+pub use serve::work_by_itself;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

@@ -1,5 +1,7 @@
 //! A hub and its offices, each on a machine of its own: started, cut from power, put back, copied.
 
+mod loss;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -163,6 +165,9 @@ impl City {
             rows += &format!("{code},中共第{number}社区委员会,社区{number},党委,{STREET},是,否\n");
             rows +=
                 &format!("{branch},中共第{number}社区第一支部,支部{number},党支部,{code},否,否\n");
+            rows += &format!(
+                "{code}02,中共第{number}社区第二支部,二支部{number},党支部,{code},否,否\n"
+            );
         }
         let file = folder.join("organisations.csv");
         std::fs::write(&file, rows)?;
@@ -175,6 +180,12 @@ impl City {
         let code = code_of(number);
         self.at_hub(&["office", "add", &code, &format!("社区{number}")])
             .await?;
+        self.enrol(number).await
+    }
+
+    /// A new machine joins for an office, and serves.
+    async fn enrol(&mut self, number: usize) -> anyhow::Result<()> {
+        let code = code_of(number);
         let made = self
             .at_hub(&["code", &code, "--address", "hub:7443"])
             .await?;
@@ -283,8 +294,8 @@ impl City {
         let _here = system::within(Arc::clone(&hub.machine) as Arc<dyn system::World>);
         let app = lianxin_hub::app::App::open_on(&hub.folder, Store::open_on_caller)?;
         let commits = hub.commits.subscribe();
-        let decides = lianxin_hub::cli::decide_what_is_stored(app.clone(), commits.clone());
-        hub.tasks = vec![tokio::spawn(system::carry(decides)).abort_handle()];
+        let works = lianxin_hub::cli::work_by_itself(app.clone(), commits.clone());
+        hub.tasks = vec![tokio::spawn(system::carry(works)).abort_handle()];
         self.net.set_hub(Some(net::Hub {
             routes: lianxin_hub::rpc::services(Shared::new(app.clone(), commits)),
             machine: Arc::clone(&hub.machine),

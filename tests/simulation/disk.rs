@@ -57,6 +57,8 @@ pub struct Machine {
     pub cut_at: Option<u64>,
     /// This write or sync fails once.
     pub fail_at: Option<u64>,
+    /// From this one on every write or sync fails.
+    pub broken_from: Option<u64>,
     /// From this write on there is no room.
     pub full_from: Option<u64>,
     /// A sync answers, and nothing becomes durable.
@@ -74,8 +76,10 @@ pub struct Machine {
 pub struct Met {
     /// Power cuts in the middle of a write or sync.
     pub cuts: u64,
-    /// Writes or syncs that failed.
+    /// Writes or syncs that failed once.
     pub errors: u64,
+    /// Writes or syncs of a disk that takes none any more.
+    pub broken: u64,
     /// Writes for which there was no room.
     pub full: u64,
     /// Syncs that lied.
@@ -139,8 +143,21 @@ pub fn power_on(folder: &str) {
     machine.is_off = false;
     machine.cut_at = None;
     machine.fail_at = None;
+    machine.broken_from = None;
     machine.full_from = None;
     machine.syncs_lie = false;
+}
+
+/// Removes the write-ahead logs from a machine's disk, as somebody does who copies databases without
+/// them; whether there was anything in them. No program may run on it.
+pub fn lose_logs(folder: &str) -> bool {
+    let names = names_below(folder);
+    let mut lost = false;
+    for name in names.iter().filter(|name| name.ends_with("-wal")) {
+        let file = DISKS.with_borrow_mut(|disks| disks.files.remove(name));
+        lost |= file.is_some_and(|file| !file.borrow().live.is_empty());
+    }
+    lost
 }
 
 /// What lies on a machine's disk, as the programs see it.

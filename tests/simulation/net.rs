@@ -1,6 +1,7 @@
 //! The lines between the offices and the hub: every call crosses as encoded bytes, late, lost, twice,
 //! or cut in the middle of its answer.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use lianxin_hub::rpc::Peer;
 use lianxin_node::line::{Dial, Line};
 use prost::bytes::Bytes;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
 use tonic::codegen::http::{self, request};
@@ -26,6 +28,10 @@ use crate::world::{Machine, at};
 
 /// After so long a caller finds out that nobody answers.
 const SILENCE: Duration = Duration::from_secs(40);
+/// Over which tries in vain are counted.
+const TEN_MINUTES: Duration = Duration::from_mins(10);
+/// Calls that are kept to be sent again.
+const CALLS_KEPT: usize = 200;
 /// Frames of an answer that are on their way at once.
 const FRAMES_ON_THE_WAY: usize = 4;
 
@@ -61,6 +67,14 @@ pub struct Met {
     pub cut: u64,
     /// Calls that the hub's end cut short.
     pub broken: u64,
+    /// Calls that arrived over a line on which no answer comes back.
+    pub one_way: u64,
+    /// Greetings that arrived: sessions.
+    pub sessions: u64,
+    /// The most calls that one line tried in vain in ten minutes.
+    pub tries_worst: u64,
+    /// Calls that were sent again when all was quiet.
+    pub replayed: u64,
 }
 
 /// All lines to one hub.
@@ -72,6 +86,8 @@ struct State {
     hub: Option<Hub>,
     lines: Vec<Wire>,
     met: Met,
+    /// The last calls that arrived.
+    heard: VecDeque<Call>,
 }
 
 /// The hub's end while it is on.
@@ -100,7 +116,14 @@ struct Wire {
     chance: Chance,
     /// Moves when the line is cut: open answers break.
     cuts: watch::Sender<u64>,
+    /// Whether calls arrive and no answer comes back.
+    is_one_way: bool,
+    /// When calls were tried in vain, in the last ten minutes.
+    in_vain: VecDeque<Instant>,
 }
+
+/// A call that arrived, as it came.
+type Call = (Peer, request::Parts, Bytes);
 
 /// What becomes of one call.
 #[derive(Debug, Clone, Copy)]
@@ -111,6 +134,7 @@ struct Fate {
     is_unanswered: bool,
     again_after_ms: Option<u64>,
     cut_after: Option<u64>,
+    is_one_way: bool,
 }
 
 impl Net {
@@ -121,11 +145,14 @@ impl Net {
             faults: Faults::default(),
             chance: Chance::new(seed, "line", number as u64),
             cuts: watch::Sender::new(0),
+            is_one_way: false,
+            in_vain: VecDeque::new(),
         };
         Arc::new(Self(Mutex::new(State {
             hub: None,
             lines: (0..lines).map(wire).collect(),
             met: Met::default(),
+            heard: VecDeque::new(),
         })))
     }
 
@@ -149,10 +176,51 @@ impl Net {
     pub fn set_up(&self, line: usize, is_up: bool) {
         if let Some(wire) = self.state().lines.get_mut(line) {
             wire.is_up = is_up;
+            wire.is_one_way = false;
             if !is_up {
                 wire.cuts.send_modify(|count| *count += 1);
             }
         }
+    }
+
+    /// From now on calls of a line arrive and no answer comes back, until it is put up again.
+    pub fn set_one_way(&self, line: usize) {
+        if let Some(wire) = self.state().lines.get_mut(line) {
+            wire.is_one_way = true;
+        }
+    }
+
+    /// A call of a line was in vain.
+    fn note_in_vain(&self, line: usize) {
+        let mut state = self.state();
+        let Some(wire) = state.lines.get_mut(line) else {
+            return;
+        };
+        let now = Instant::now();
+        wire.in_vain.push_back(now);
+        while wire
+            .in_vain
+            .front()
+            .is_some_and(|then| now - *then > TEN_MINUTES)
+        {
+            wire.in_vain.pop_front();
+        }
+        let tries = wire.in_vain.len() as u64;
+        state.met.tries_worst = state.met.tries_worst.max(tries);
+    }
+
+    /// Sends the last calls again, as they came.
+    pub async fn replay(self: &Arc<Self>) {
+        let calls: Vec<_> = self.state().heard.drain(..).collect();
+        for (peer, parts, bytes) in calls {
+            self.note(|met| met.replayed += 1);
+            if let Ok(answer) = self.at_hub(peer, parts, bytes).await {
+                // A stream that goes on is left after a while.
+                let body = answer.into_body().collect();
+                drop(tokio::time::timeout(Duration::from_secs(5), body).await);
+            }
+        }
+        self.state().heard.clear();
     }
 
     /// What was met so far.
@@ -179,6 +247,7 @@ impl Net {
                 .happens(faults.again)
                 .then(|| chance.log_uniform(1, 3_600_000)),
             cut_after: chance.happens(faults.cut).then(|| chance.below(4)),
+            is_one_way: wire.is_one_way,
         };
         Some((fate, wire.cuts.subscribe()))
     }
@@ -203,6 +272,7 @@ impl Net {
                 met.lost += u64::from(fate.is_lost);
                 met.unreachable += u64::from(!fate.is_lost);
             });
+            self.note_in_vain(line);
             return silence().await;
         }
         if let Some(after_ms) = fate.again_after_ms {
@@ -218,10 +288,16 @@ impl Net {
         }
         let Some(hub) = self.state().hub.clone() else {
             self.note(|met| met.unreachable += 1);
+            self.note_in_vain(line);
             return silence().await;
         };
         let answer = self.at_hub(peer, parts, bytes).await?;
         self.note(|met| met.calls += 1);
+        if fate.is_one_way {
+            self.note(|met| met.one_way += 1);
+            self.note_in_vain(line);
+            return silence().await;
+        }
         if fate.is_unanswered {
             self.note(|met| met.unanswered += 1);
             return silence().await;
@@ -230,6 +306,15 @@ impl Net {
         let (parts, body) = answer.into_parts();
         let body = self.bring(body, fate, hub, cuts);
         Ok(http::Response::from_parts(parts, body))
+    }
+
+    fn hear(&self, call: &Call) {
+        let mut state = self.state();
+        state.met.sessions += u64::from(call.1.uri.path().ends_with("/Hello"));
+        state.heard.push_back(call.clone());
+        if state.heard.len() > CALLS_KEPT {
+            state.heard.pop_front();
+        }
     }
 
     /// One call at the hub; ends when the hub's power fails.
@@ -249,6 +334,7 @@ impl Net {
         else {
             return Err(unreachable());
         };
+        self.hear(&(peer, parts.clone(), bytes.clone()));
         let mut request = http::Request::from_parts(parts, Body::new(Full::new(bytes)));
         request.extensions_mut().insert(peer);
         let work = at(&machine, async move { routes.call(request).await });
@@ -346,6 +432,7 @@ impl Dial for End {
             let (net, line, peer) = (Arc::clone(&self.net), self.line, Peer(self.peer()));
             if !net.is_up(line) || net.state().hub.is_none() {
                 net.note(|met| met.unreachable += 1);
+                net.note_in_vain(line);
                 return Ok(silence().await?);
             }
             Ok(Line::new(service_fn(move |request| {

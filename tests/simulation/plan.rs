@@ -63,6 +63,20 @@ pub enum What {
     OfficeFull(usize, u64),
     /// The hub's.
     HubFull(u64),
+    /// An office's disk takes no write any more from the so manieth on, until the next restart.
+    OfficeBroken(usize, u64),
+    /// The hub's.
+    HubBroken(u64),
+    /// An office's disk says that it has synced and has not, until its power fails.
+    OfficeLies(usize),
+    /// An office is switched off and its write-ahead log is lost.
+    LogLost(usize),
+    /// An office's machine is destroyed; the office gets a new one.
+    Destroyed(usize),
+    /// Of an office's calls no answer comes back for a while.
+    OneWay(usize),
+    /// More than a year passes: the others are switched on now and then, this office never.
+    Away(usize),
     /// An office's clock is so far off from now on (milliseconds).
     Clock(usize, i64),
     /// A backup of the hub is taken.
@@ -88,6 +102,12 @@ struct Mix {
     restore: u64,
     roll_back: u64,
     twin: u64,
+    one_way: u64,
+    broken: u64,
+    lies: u64,
+    log_lost: u64,
+    destroyed: u64,
+    away: u64,
 }
 
 impl Plan {
@@ -117,6 +137,12 @@ impl Plan {
             restore: strength(25),
             roll_back: strength(25),
             twin: strength(15),
+            one_way: strength(60),
+            broken: strength(25),
+            lies: strength(25),
+            log_lost: strength(20),
+            destroyed: strength(12),
+            away: strength(6),
         };
         let faults = Faults {
             delay_ms: (1, strength(3_000).max(1)),
@@ -136,6 +162,12 @@ impl Plan {
             let at_ms = chance.below(length_ms);
             plan.draw_event(&mix, (number, at_ms), &mut chance);
         }
+        // Who is away twice is away for longer than a certificate is renewed without a person.
+        let mut is_first = true;
+        plan.events.retain(|event| match event.what {
+            What::Away(_) => std::mem::take(&mut is_first),
+            _ => true,
+        });
         plan.events.sort_by_key(|event| (event.at_ms, event.number));
         plan
     }
@@ -200,6 +232,28 @@ impl Plan {
             add(later, What::RollBack(office, chance.happens(500)));
         } else if is(mix.twin) {
             add(0, What::Twin(office));
+        } else if is(mix.one_way) {
+            add(0, What::OneWay(office));
+            add(later, What::Mend(office));
+        } else if is(mix.broken) {
+            let write = chance.log_uniform(1, 200);
+            if is_hub {
+                add(0, What::HubBroken(write));
+                add(later, What::HubOn);
+            } else {
+                add(0, What::OfficeBroken(office, write));
+                add(later, What::OfficeOn(office));
+            }
+        } else if is(mix.lies) {
+            add(0, What::OfficeLies(office));
+            add(later, What::OfficeOff(office, None));
+            add(later + MINUTE, What::OfficeOn(office));
+        } else if is(mix.log_lost) {
+            add(0, What::LogLost(office));
+        } else if is(mix.destroyed) {
+            add(0, What::Destroyed(office));
+        } else if is(mix.away) {
+            add(0, What::Away(office));
         } else if chance.happens(30) {
             add(0, What::Tick);
         } else if chance.happens(150) {
@@ -236,6 +290,18 @@ impl fmt::Display for What {
                 )
             }
             Self::HubFull(write) => write!(f, "the hub's disk will be full at write {write}"),
+            Self::OfficeBroken(office, write) => {
+                write!(
+                    f,
+                    "from write {write} on the disk of office {office} takes none"
+                )
+            }
+            Self::HubBroken(write) => write!(f, "from write {write} on the hub's disk takes none"),
+            Self::OfficeLies(office) => write!(f, "the disk of office {office} begins to lie"),
+            Self::LogLost(office) => write!(f, "office {office} loses its write-ahead log"),
+            Self::Destroyed(office) => write!(f, "the machine of office {office} is destroyed"),
+            Self::OneWay(office) => write!(f, "no answer comes back to office {office}"),
+            Self::Away(office) => write!(f, "a year passes without office {office}"),
             Self::Clock(office, ms) => write!(f, "the clock of office {office} is {ms} ms off"),
             Self::BackUp => write!(f, "the hub is backed up"),
             Self::Restore => write!(f, "the hub is restored"),

@@ -34,9 +34,9 @@ fn cities_come_together_and_lose_nothing_whatever_happens() -> anyhow::Result<()
     // What was not met was not tried.
     let met = all.met();
     for what in [
-        "calls lost",
-        "answers lost",
-        "power cuts in a write",
+        "N3 calls lost",
+        "N2 answers lost",
+        "P1 P2 power cuts in a write",
         "words kept",
     ] {
         assert!(

@@ -104,6 +104,12 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Whether a change is kept and not applied.
+    pub fn is_kept_only(&self, id: Id) -> bool {
+        let mut wrote = self.wrote.iter();
+        wrote.any(|wrote| wrote.id == id && wrote.is_kept_only)
+    }
+
     /// Every value that nothing stands on is in its record or lies before a person.
     pub fn dropped(&self, stood_on_before: &BTreeSet<Id>) -> Vec<String> {
         let mut tips: BTreeMap<Place, Vec<(&Wrote, &[u8])>> = BTreeMap::new();
@@ -215,18 +221,20 @@ impl Seen {
         let mut broken = Vec::new();
         for wrote in sorted {
             let (node, epoch, sequence) = wrote.id;
-            let before = last.insert((node, epoch), (sequence, wrote.timestamp));
-            let (place, time) = before.unwrap_or((0, 0));
-            if sequence != place + 1 {
+            let (place, time) = last.entry((node, epoch)).or_default();
+            if sequence != *place + 1 {
                 broken.push(format!("S9: {:?} follows place {place}", wrote.id));
             }
-            // What the hub makes bears the time at which it received what it decides, which may have waited.
-            if wrote.timestamp <= time && node != self.hub {
-                broken.push(format!(
-                    "S10: the clock stands still or goes back at {:?}",
-                    wrote.id
-                ));
+            *place = sequence;
+            // What the hub makes bears the time at which it received what it decides, which may have
+            // waited; what stands for a change of a lost epoch bears that one's.
+            if node == self.hub || wrote.replaces.is_some() {
+                continue;
             }
+            if wrote.timestamp <= *time {
+                broken.push(format!("S10: the clock goes back at {:?}", wrote.id));
+            }
+            *time = wrote.timestamp;
         }
         broken
     }

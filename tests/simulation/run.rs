@@ -1,7 +1,9 @@
 //! Runs one seed: faults, then healing until all is quiet, then a cold start of everything and the audit.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Once;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -14,6 +16,9 @@ use crate::{disk, net, work};
 
 /// After faults have ended, everything comes together within so many sessions of each office.
 const SESSIONS_MAX: usize = 50;
+
+/// The most calls in vain over one line in ten minutes.
+const TRIES_MAX: u64 = 1_000;
 
 /// What one run did.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +45,12 @@ struct Run {
     ledger: Ledger,
     backup: Option<(Backup, Vec<String>)>,
     copies: BTreeMap<usize, (Copy, usize)>,
+    /// Offices whose disks lie, and how many words were known when they began to.
+    liars: BTreeMap<usize, usize>,
+    /// What goes wrong on the lines.
+    faults: net::Faults,
+    /// How much longer it has been than the plan says.
+    longer: Duration,
     outcome: Outcome,
     trace: blake3::Hasher,
     tells: bool,
@@ -61,18 +72,23 @@ impl Outcome {
             ("commands done", self.done),
             ("commands refused", self.refused),
             ("words kept", self.kept),
+            ("sessions", net.sessions),
             ("calls", net.calls),
-            ("calls: hub or line down", net.unreachable),
-            ("calls lost", net.lost),
-            ("answers lost", net.unanswered),
-            ("calls that came again", net.again),
-            ("answers cut between frames", net.cut),
-            ("calls cut by the hub's end", net.broken),
-            ("power cuts in a write", disks.cuts),
-            ("writes that failed", disks.errors),
-            ("writes without room", disks.full),
-            ("power cuts that lost writes", disks.lost),
-            ("sectors garbled", disks.garbled),
+            ("N1 answers cut between frames", net.cut),
+            ("N2 answers lost", net.unanswered),
+            ("N3 calls to nobody", net.unreachable),
+            ("N3 calls lost", net.lost),
+            ("N4 calls over a one-way line", net.one_way),
+            ("N5 calls that came again late", net.again),
+            ("M2 calls sent again when quiet", net.replayed),
+            ("P2 calls ended by the hub's end", net.broken),
+            ("P1 P2 power cuts in a write", disks.cuts),
+            ("P3 power cuts that lost writes", disks.lost),
+            ("P3 sectors garbled", disks.garbled),
+            ("P5 writes without room", disks.full),
+            ("P7 writes that failed once", disks.errors),
+            ("P7 writes to a broken disk", disks.broken),
+            ("P8 syncs that lied", disks.lies),
         ] {
             *met.entry(what.to_owned()).or_insert(0) += times;
         }
@@ -92,12 +108,36 @@ pub fn simulate(seed: u64, tells: bool) -> anyhow::Result<Outcome> {
     let folder = tempfile::Builder::new()
         .prefix("lianxin-sim-")
         .tempdir_in(if memory.is_dir() { memory } else { &temporary })?;
+    note_panics();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()?;
     let root = folder.path().to_owned();
-    runtime.block_on(async { Box::pin(run(&plan, &root, tells)).await })
+    let outcome = runtime.block_on(async { Box::pin(run(&plan, &root, tells)).await });
+    let panicked = PANICS.take();
+    ensure!(
+        panicked.is_empty(),
+        "invariant S20: {}",
+        panicked.join("; ")
+    );
+    outcome
+}
+
+thread_local! {
+    static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A task that panics ends alone; here it is a violation.
+fn note_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            PANICS.with_borrow_mut(|panics| panics.push(info.to_string()));
+            before(info);
+        }));
+    });
 }
 
 /// Runs a plan in the folder; `tells` prints what happens.
@@ -111,6 +151,9 @@ async fn run(plan: &Plan, root: &Path, tells: bool) -> anyhow::Result<Outcome> {
         ledger: Ledger::default(),
         backup: None,
         copies: BTreeMap::new(),
+        liars: BTreeMap::new(),
+        faults: plan.faults,
+        longer: Duration::ZERO,
         outcome: Outcome::default(),
         trace: blake3::Hasher::new(),
         tells,
@@ -120,7 +163,8 @@ async fn run(plan: &Plan, root: &Path, tells: bool) -> anyhow::Result<Outcome> {
     }
     let begin = tokio::time::Instant::now();
     for event in &plan.events {
-        tokio::time::sleep_until(begin + Duration::from_millis(event.at_ms)).await;
+        let at = begin + Duration::from_millis(event.at_ms) + run.longer;
+        tokio::time::sleep_until(at).await;
         run.look_at_power(plan.seed).await?;
         run.tell(event.at_ms, event.number, &event.what.to_string(), "");
         let happens = run.happen(plan.seed, event);
@@ -132,7 +176,9 @@ async fn run(plan: &Plan, root: &Path, tells: bool) -> anyhow::Result<Outcome> {
     run.heal().await?;
     run.outcome.kept = run.ledger.len() as u64;
     run.audit().await?;
-    run.cold_start(plan.seed)?;
+    run.replay().await?;
+    run.check_retries()?;
+    run.cold_start(plan.seed).await?;
     run.audit().await.context("after a cold start")?;
     run.outcome.net = run.city.net.met();
     run.count_disks();
@@ -187,7 +233,6 @@ impl Run {
 
     async fn happen(&mut self, seed: u64, event: &Event) -> anyhow::Result<()> {
         let mut chance = Chance::new(seed, "event", event.number);
-        let in_so_many = |folder: &str, more: u64| disk::machine(folder).borrow().writes + more;
         match event.what {
             What::Work(office) => {
                 let twin = self.city.twins.get(&office).copied();
@@ -198,19 +243,106 @@ impl Run {
                 let is_on = self.city.offices[office].app.is_some();
                 if is_on && !self.city.twins.contains_key(&office) {
                     self.city.start_twin(office)?;
-                    self.count("machines copied");
+                    self.count("D5 machines copied");
                 }
             }
             What::Desk => self.work(None, event).await,
-            What::Cut(office) => self.city.net.set_up(office, false),
+            What::LogLost(office) => self.lose_log(office, &mut chance).await?,
+            What::Destroyed(office) => self.replace(office, &mut chance).await?,
+            What::Away(office) => {
+                let before = tokio::time::Instant::now();
+                self.city.pass_a_year(office, &mut chance).await?;
+                self.longer += before.elapsed();
+                self.count("N11 offices away for more than a year");
+            }
+            What::Cut(office) => {
+                self.city.net.set_up(office, false);
+                self.count("N10 lines cut");
+            }
             What::Mend(office) => self.city.net.set_up(office, true),
+            What::OneWay(office) => self.city.net.set_one_way(office),
             What::OfficeOff(office, None) => self.city.cut_office(office, &mut chance),
+            What::HubOff(None) => self.city.cut_hub(&mut chance),
+            What::OfficeOn(office) => self.start_office(office, &mut chance).await?,
+            What::HubOn => self.start_hub(&mut chance)?,
+            What::Clock(office, offset_ms) => {
+                if let Some(office) = self.city.offices.get(office) {
+                    office.machine.set_offset(offset_ms);
+                    let is_jump = offset_ms != 0;
+                    self.count(if is_jump {
+                        "D7 clocks set wrong"
+                    } else {
+                        "D8 clocks set right"
+                    });
+                }
+            }
+            What::BackUp => {
+                if self.city.hub.app.is_some() {
+                    let held = AtHub::read(&self.city).await?.tokens;
+                    self.backup = Some((self.city.back_up(), held.into_keys().collect()));
+                }
+            }
+            What::Restore => {
+                if let Some((backup, held)) = self.backup.clone() {
+                    let before = AtHub::read(&self.city).await.ok();
+                    self.city.restore_hub(&backup, &mut chance).await?;
+                    self.ledger.hub_restored(&held, before);
+                    self.count("D4 hub restored");
+                }
+            }
+            What::Copy(office) => {
+                if self.city.offices[office].app.is_some() {
+                    let copy = self.city.copy_office(office)?;
+                    self.copies.insert(office, (copy, self.ledger.mark()));
+                }
+            }
+            What::RollBack(office, with_keys) => {
+                if let Some((copy, mark)) = self.copies.get(&office).cloned() {
+                    if self.city.hub.app.is_some() {
+                        self.ledger.look_at_hub(&self.city).await?;
+                    }
+                    self.city
+                        .roll_back(office, &copy, with_keys, &mut chance)
+                        .await?;
+                    self.ledger.rolled_back(office, mark);
+                    self.count(if with_keys {
+                        "D3 offices rolled back with their keys"
+                    } else {
+                        "D3 offices whose database was rolled back"
+                    });
+                }
+            }
+            What::Tick => {
+                // A hub that is off, or whose disk is full, does it another day.
+                drop(self.city.at_hub(&["tick"]).await);
+            }
+            of_disks => self.plan_for_disks(of_disks),
+        }
+        Ok(())
+    }
+
+    /// A disk will fail.
+    fn plan_for_disks(&mut self, what: What) {
+        let in_so_many = |folder: &str, more: u64| disk::machine(folder).borrow().writes + more;
+        match what {
+            What::OfficeBroken(office, write) => {
+                let folder = self.folder(office);
+                let at = in_so_many(&folder, write);
+                disk::machine(&folder).borrow_mut().broken_from = Some(at);
+            }
+            What::HubBroken(write) => {
+                let at = in_so_many(&self.hub_folder(), write);
+                disk::machine(&self.hub_folder()).borrow_mut().broken_from = Some(at);
+            }
+            What::OfficeLies(office) if self.city.offices[office].app.is_some() => {
+                disk::machine(&self.folder(office)).borrow_mut().syncs_lie = true;
+                self.liars.entry(office).or_insert(self.ledger.mark());
+            }
             What::OfficeOff(office, Some(write)) => {
                 let folder = self.folder(office);
                 let at = in_so_many(&folder, write);
                 disk::machine(&folder).borrow_mut().cut_at = Some(at);
             }
-            What::HubOff(None) => self.city.cut_hub(&mut chance),
             What::HubOff(Some(write)) => {
                 let at = in_so_many(&self.hub_folder(), write);
                 disk::machine(&self.hub_folder()).borrow_mut().cut_at = Some(at);
@@ -233,63 +365,98 @@ impl Run {
                 let at = in_so_many(&self.hub_folder(), write);
                 disk::machine(&self.hub_folder()).borrow_mut().full_from = Some(at);
             }
-            What::OfficeOn(office) => self.start_office(office, &mut chance)?,
-            What::HubOn => self.start_hub(&mut chance)?,
-            What::Clock(office, offset_ms) => {
-                if let Some(office) = self.city.offices.get(office) {
-                    office.machine.set_offset(offset_ms);
-                    self.count("clocks set");
-                }
-            }
-            What::BackUp => {
-                if self.city.hub.app.is_some() {
-                    let held = AtHub::read(&self.city).await?.tokens;
-                    self.backup = Some((self.city.back_up(), held.into_keys().collect()));
-                }
-            }
-            What::Restore => {
-                if let Some((backup, held)) = self.backup.clone() {
-                    let before = AtHub::read(&self.city).await.ok();
-                    self.city.restore_hub(&backup, &mut chance).await?;
-                    self.ledger.hub_restored(&held, before);
-                    self.count("hub restored");
-                }
-            }
-            What::Copy(office) => {
-                if self.city.offices[office].app.is_some() {
-                    let copy = self.city.copy_office(office)?;
-                    self.copies.insert(office, (copy, self.ledger.mark()));
-                }
-            }
-            What::RollBack(office, with_keys) => {
-                if let Some((copy, mark)) = self.copies.get(&office).cloned() {
-                    if self.city.hub.app.is_some() {
-                        self.ledger.look_at_hub(&self.city).await?;
-                    }
-                    self.city
-                        .roll_back(office, &copy, with_keys, &mut chance)
-                        .await?;
-                    self.ledger.rolled_back(office, mark);
-                    self.count("offices rolled back");
-                }
-            }
-            What::Tick => {
-                // A hub that is off, or whose disk is full, does it another day.
-                drop(self.city.at_hub(&["tick"]).await);
-            }
+            _ => {}
         }
-        Ok(())
     }
 
     fn count(&mut self, what: &'static str) {
         *self.outcome.events.entry(what.to_owned()).or_insert(0) += 1;
     }
 
-    fn start_office(&mut self, office: usize, chance: &mut Chance) -> anyhow::Result<()> {
+    async fn start_office(&mut self, office: usize, chance: &mut Chance) -> anyhow::Result<()> {
         // A machine with a sick disk is switched off and on.
         self.city.cut_office(office, chance);
         self.count("offices started");
-        self.city.start_office(office)
+        let started = self.city.start_office(office);
+        match self.liars.remove(&office) {
+            None => started,
+            Some(mark) => self.look_for_damage(office, (mark, started), chance).await,
+        }
+    }
+
+    /// An office whose disk lost what it had promised starts with a part of it, or not at all.
+    async fn look_for_damage(
+        &mut self,
+        office: usize,
+        (mark, started): (usize, anyhow::Result<()>),
+        chance: &mut Chance,
+    ) -> anyhow::Result<()> {
+        self.ledger.rolled_back(office, mark);
+        let is_whole = started.is_ok() && self.city.at_office(office, &["verify"]).await.is_ok();
+        if is_whole {
+            return Ok(());
+        }
+        self.count("P8 databases found damaged");
+        self.replace(office, chance).await
+    }
+
+    async fn lose_log(&mut self, office: usize, chance: &mut Chance) -> anyhow::Result<()> {
+        if self.city.offices[office].app.is_none() {
+            return Ok(());
+        }
+        let lost = self.city.lose_log(office, chance).await;
+        match lost {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                self.count("P16 write-ahead logs lost");
+                self.look_for_damage(office, (0, Ok(())), chance).await
+            }
+            Err(error) => self.look_for_damage(office, (0, Err(error)), chance).await,
+        }
+    }
+
+    /// An office gets a new machine; what the old one had not sent is lost with it.
+    async fn replace(&mut self, office: usize, chance: &mut Chance) -> anyhow::Result<()> {
+        if self.city.hub.app.is_none() || disk::machine(&self.hub_folder()).borrow().is_off {
+            self.start_hub(chance)?;
+        }
+        self.city.net.set_up(office, true);
+        self.city.net.set_faults(office, net::Faults::default());
+        self.ledger.look_at_hub(&self.city).await?;
+        let replaced = self.city.replace_office(office, chance).await;
+        // The desk cannot do it now: its disk is full, or takes no write.
+        if replaced.is_err() {
+            self.start_hub(chance)?;
+            self.city.replace_office(office, chance).await?;
+        }
+        self.city.net.set_faults(office, self.faults);
+        self.ledger.rolled_back(office, 0);
+        self.copies.remove(&office);
+        self.liars.remove(&office);
+        self.count("D22 machines destroyed and replaced");
+        Ok(())
+    }
+
+    /// What came before comes again, now that all is quiet: nothing changes.
+    async fn replay(&mut self) -> anyhow::Result<()> {
+        let before = AtHub::read(&self.city).await?;
+        self.city.net.replay().await;
+        let after = AtHub::read(&self.city).await?;
+        ensure!(
+            before.has_same_content(&after),
+            "invariant S2: calls that came again changed something"
+        );
+        Ok(())
+    }
+
+    /// Nobody hammers at a hub that does not answer.
+    fn check_retries(&self) -> anyhow::Result<()> {
+        let worst = self.city.net.met().tries_worst;
+        ensure!(
+            worst <= TRIES_MAX,
+            "invariant L3: {worst} calls in vain in ten minutes over one line"
+        );
+        Ok(())
     }
 
     fn start_hub(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
@@ -338,15 +505,18 @@ impl Run {
 
     /// No faults any more: everything starts, and comes together in bounded time.
     async fn heal(&mut self) -> anyhow::Result<()> {
+        self.faults = net::Faults::default();
         let seed = self.city.seed;
         let mut chance = Chance::new(seed, "heal", 0);
         for office in 0..self.city.size {
             self.city.net.set_faults(office, net::Faults::default());
             self.city.net.set_up(office, true);
             self.city.offices[office].machine.set_offset(0);
-            self.start_office(office, &mut chance)?;
         }
         self.start_hub(&mut chance)?;
+        for office in 0..self.city.size {
+            self.start_office(office, &mut chance).await?;
+        }
         for twin in self.city.twins.values().copied().collect::<Vec<_>>() {
             self.city.cut_office(twin, &mut chance);
         }
@@ -383,11 +553,11 @@ impl Run {
         oracle::audit(&self.city, &self.ledger).await
     }
 
-    fn cold_start(&mut self, seed: u64) -> anyhow::Result<()> {
+    async fn cold_start(&mut self, seed: u64) -> anyhow::Result<()> {
         let mut chance = Chance::new(seed, "cold", 0);
         self.start_hub(&mut chance)?;
         for office in 0..self.city.size {
-            self.start_office(office, &mut chance)?;
+            self.start_office(office, &mut chance).await?;
         }
         Ok(())
     }
@@ -403,6 +573,7 @@ impl Run {
             sum.cuts += met.cuts;
             sum.errors += met.errors;
             sum.full += met.full;
+            sum.broken += met.broken;
             sum.lies += met.lies;
             sum.lost += met.lost;
             sum.garbled += met.garbled;

@@ -416,17 +416,12 @@ impl Draw<'_> {
         let mut id = [0; 16];
         self.chance.fill(&mut id);
         let person = self.pick_id("person").await;
-        let (key, verb, field) = match person.filter(|_| self.chance.happens(600)) {
-            Some(person) => {
-                let id = RecordId::parse(&person).ok()?;
-                let kind = kinds::person::KIND_NUMBER;
-                (RecordKey { kind, id }, Verb::Set, NEWER_FIELD)
-            }
-            None => {
-                let id = RecordId::new(id);
-                let kind = NEWER_KIND;
-                (RecordKey { kind, id }, Verb::Create, 1)
-            }
+        let (key, verb, field) = if let Some(person) = person.filter(|_| self.chance.happens(600)) {
+            let (kind, id) = (kinds::person::KIND_NUMBER, RecordId::parse(&person).ok()?);
+            (RecordKey { kind, id }, Verb::Set, NEWER_FIELD)
+        } else {
+            let (kind, id) = (NEWER_KIND, RecordId::new(id));
+            (RecordKey { kind, id }, Verb::Create, 1)
         };
         let values = vec![(field, token.clone().into_bytes())];
         let written = self.city.write_raw(office, key, verb, values).await;

@@ -29,9 +29,7 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
     let (seen, commits) = watch::channel(0);
     let database = app.database();
     tokio::task::spawn_blocking(move || poll_commits(&database, &seen));
-    tokio::spawn(tick_every_hour(app.clone()));
-    tokio::spawn(decide_what_is_stored(app.clone(), commits.clone()));
-    tokio::spawn(release_what_is_due(app.clone(), commits.clone()));
+    tokio::spawn(work_by_itself(app.clone(), commits.clone()));
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         wait_for_stop().await;
@@ -69,6 +67,15 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
 }
 
 /// Carries out what days bring, also those that passed while the hub was down.
+/// What a hub does without being asked, as long as it runs.
+pub async fn work_by_itself(app: App, commits: watch::Receiver<u64>) {
+    tokio::join!(
+        tick_every_hour(app.clone()),
+        decide_what_is_stored(app.clone(), commits.clone()),
+        release_what_is_due(app, commits),
+    );
+}
+
 async fn tick_every_hour(app: App) {
     let mut hours = tokio::time::interval(TICK);
     loop {
@@ -80,7 +87,7 @@ async fn tick_every_hour(app: App) {
 }
 
 /// Decides what was stored and not decided at once: after a recovery, or when a copy was named.
-pub async fn decide_what_is_stored(app: App, mut commits: watch::Receiver<u64>) {
+async fn decide_what_is_stored(app: App, mut commits: watch::Receiver<u64>) {
     loop {
         let journals = app.store.read::<_, HubError>(|tx| Ok(tx.journals()?)).await;
         let behind = journals

@@ -142,6 +142,10 @@ impl Handle {
             machine.met.cuts += 1;
             return Err(failed);
         }
+        if machine.broken_from.is_some_and(|from| number >= from) {
+            machine.met.broken += 1;
+            return Err(failed);
+        }
         if machine.fail_at == Some(number) {
             machine.met.errors += 1;
             return Err(failed);
