@@ -14,6 +14,7 @@ mod oracle;
 mod plan;
 mod reference;
 mod run;
+mod shrink;
 mod work;
 mod world;
 
@@ -27,6 +28,15 @@ struct Args {
     /// One seed, told step by step.
     #[arg(long)]
     seed: Option<u64>,
+    /// Of that seed only these events, by number.
+    #[arg(long, requires = "seed", value_delimiter = ',')]
+    events: Vec<u64>,
+    /// With lines that do nothing wrong by themselves.
+    #[arg(long, requires = "seed")]
+    good_lines: bool,
+    /// Looks for a small part of that seed that breaks the same invariant.
+    #[arg(long, requires = "seed")]
+    shrink: bool,
     #[command(flatten)]
     many: many::Seeds,
 }
@@ -36,7 +46,8 @@ fn main() -> ExitCode {
     let done = disk::register()
         .map_err(anyhow::Error::msg)
         .and_then(|()| match args.seed {
-            Some(seed) => many::tell(seed),
+            Some(seed) if args.shrink => shrink::shrink(seed),
+            Some(seed) => many::tell(seed, &args.events, args.good_lines),
             None => many::seeds(&args.many),
         });
     match done {

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tests::proof::{self, Entry};
 
-use crate::run::{Outcome, simulate};
+use crate::net::Faults;
+use crate::plan::Plan;
+use crate::run::{Outcome, carry_out, simulate};
 
 /// A seed that takes longer hangs (the longest takes some ten seconds).
 const HANGS_AFTER: Duration = Duration::from_mins(3);
@@ -36,12 +38,20 @@ pub struct Seeds {
     pub first: bool,
 }
 
-/// Tells one seed, step by step.
+/// Tells one seed, step by step; of its events those in `only`, if any are given, and with lines
+/// that do nothing wrong if `has_good_lines`.
 ///
 /// # Errors
 /// What does not hold.
-pub fn tell(seed: u64) -> anyhow::Result<bool> {
-    let outcome = simulate(seed, true).with_context(|| format!("seed {seed} FAILED"))?;
+pub fn tell(seed: u64, only: &[u64], has_good_lines: bool) -> anyhow::Result<bool> {
+    let mut plan = Plan::draw(seed);
+    if !only.is_empty() {
+        plan = plan.with_only(&only.iter().copied().collect());
+    }
+    if has_good_lines {
+        plan.faults = Faults::default();
+    }
+    let outcome = carry_out(&plan, true).with_context(|| format!("seed {seed} FAILED"))?;
     print(&outcome.met());
     Ok(true)
 }

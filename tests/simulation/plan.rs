@@ -1,5 +1,6 @@
 //! What happens in one simulation: drawn from the seed, a list that can be read and cut down.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::chance::Chance;
@@ -169,6 +170,19 @@ impl Plan {
             _ => true,
         });
         plan.events.sort_by_key(|event| (event.at_ms, event.number));
+        plan
+    }
+
+    /// The numbers of what happens.
+    pub fn numbers(&self) -> BTreeSet<u64> {
+        self.events.iter().map(|event| event.number).collect()
+    }
+
+    /// The same plan with these events only; each draws as it did before.
+    #[must_use]
+    pub fn with_only(&self, numbers: &BTreeSet<u64>) -> Self {
+        let mut plan = self.clone();
+        plan.events.retain(|event| numbers.contains(&event.number));
         plan
     }
 

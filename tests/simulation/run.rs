@@ -101,7 +101,14 @@ impl Outcome {
 /// # Errors
 /// What does not hold.
 pub fn simulate(seed: u64, tells: bool) -> anyhow::Result<Outcome> {
-    let plan = Plan::draw(seed);
+    carry_out(&Plan::draw(seed), tells)
+}
+
+/// Carries out a plan; `tells` prints what happens.
+///
+/// # Errors
+/// What does not hold.
+pub fn carry_out(plan: &Plan, tells: bool) -> anyhow::Result<Outcome> {
     // In memory, where there is such a place.
     let memory = Path::new("/dev/shm");
     let temporary = std::env::temp_dir();
@@ -114,7 +121,7 @@ pub fn simulate(seed: u64, tells: bool) -> anyhow::Result<Outcome> {
         .start_paused(true)
         .build()?;
     let root = folder.path().to_owned();
-    let outcome = runtime.block_on(async { Box::pin(run(&plan, &root, tells)).await });
+    let outcome = runtime.block_on(async { Box::pin(run(plan, &root, tells)).await });
     let panicked = PANICS.take();
     ensure!(
         panicked.is_empty(),
