@@ -17,10 +17,10 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::chance::Chance;
-use crate::disk::{self, Image};
-use crate::net::{self, End, Net};
-use crate::world::{Machine, at};
+use crate::simulation::chance::Chance;
+use crate::simulation::disk::{self, Image};
+use crate::simulation::net::{self, End, Net};
+use crate::simulation::world::{Machine, at};
 
 /// The street's committee, for which the hub's desk acts.
 pub const STREET: &str = "350102001";

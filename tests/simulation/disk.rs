@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::chance::Chance;
+use crate::simulation::chance::Chance;
 
 pub use vfs::register;
 

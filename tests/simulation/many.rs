@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tests::proof::{self, Entry};
 
-use crate::net::Faults;
-use crate::plan::Plan;
-use crate::run::{Outcome, carry_out, simulate};
+use crate::proof::{self, Entry};
+use crate::simulation::net::Faults;
+use crate::simulation::plan::Plan;
+use crate::simulation::run::{Outcome, carry_out, simulate};
 
 /// A seed that takes longer hangs (the longest takes some ten seconds).
 const HANGS_AFTER: Duration = Duration::from_mins(3);

@@ -23,8 +23,8 @@ use transport::certificate::PeerIdentity;
 use transport::keys::NodeKeys;
 use transport::tls::ClientTls;
 
-use crate::chance::Chance;
-use crate::world::{Machine, at};
+use crate::simulation::chance::Chance;
+use crate::simulation::world::{Machine, at};
 
 /// After so long a caller finds out that nobody answers.
 const SILENCE: Duration = Duration::from_secs(40);

@@ -12,8 +12,8 @@ use domain::id::{ChangeId, NodeId};
 use domain::kinds::{self, set_aside};
 use domain::record::{Record, RecordKey};
 
-use crate::city::City;
-use crate::reference::{self, Seen};
+use crate::simulation::city::City;
+use crate::simulation::reference::{self, Seen};
 
 /// More epochs than an office reaches here.
 const EPOCHS: u32 = 100;
@@ -54,11 +54,6 @@ impl Ledger {
             on_own_disk: true,
             at_hub: office.is_none(),
         });
-    }
-
-    /// How many words are kept.
-    pub fn len(&self) -> usize {
-        self.kept.len()
     }
 
     /// The words that are known now, by place in this ledger.

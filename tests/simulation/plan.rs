@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::chance::Chance;
-use crate::net::Faults;
+use crate::simulation::chance::Chance;
+use crate::simulation::net::Faults;
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;

@@ -1,21 +1,6 @@
 //! A few simulated cities with every change; `cargo sim` runs as many as one likes.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::expect_used,
-    reason = "a simulation that is wrong should stop"
-)]
-
-mod chance;
-mod city;
-mod disk;
-mod net;
-mod oracle;
-mod plan;
-mod reference;
-mod run;
-mod work;
-mod world;
+use tests::simulation::{disk, run};
 
 /// How many cities: about a minute without optimisation.
 const SEEDS: u64 = 40;

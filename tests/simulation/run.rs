@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
-use crate::chance::Chance;
-use crate::city::{Backup, City, Copy};
-use crate::oracle::{self, AtHub, Ledger};
-use crate::plan::{Event, Plan, What};
-use crate::{disk, net, work};
+use crate::simulation::chance::Chance;
+use crate::simulation::city::{Backup, City, Copy};
+use crate::simulation::oracle::{self, AtHub, Ledger};
+use crate::simulation::plan::{Event, Plan, What};
+use crate::simulation::{disk, net, work};
 
 /// After faults have ended, everything comes together within so many sessions of each office.
 const SESSIONS_MAX: usize = 50;
@@ -181,7 +181,7 @@ async fn run(plan: &Plan, root: &Path, tells: bool) -> anyhow::Result<Outcome> {
         run.check_holders(event.number).await?;
     }
     run.heal().await?;
-    run.outcome.kept = run.ledger.len() as u64;
+    run.outcome.kept = run.ledger.mark() as u64;
     run.audit().await?;
     run.replay().await?;
     run.check_retries()?;

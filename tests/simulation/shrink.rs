@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 
-use crate::net::Faults;
-use crate::plan::Plan;
-use crate::run::carry_out;
+use crate::simulation::net::Faults;
+use crate::simulation::plan::Plan;
+use crate::simulation::run::carry_out;
 
 /// Looks for a small part of a seed's plan that breaks the same invariant (delta debugging: halves
 /// first, then smaller parts), and prints the command that replays it.

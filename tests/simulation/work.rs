@@ -10,8 +10,8 @@ use domain::machines::{activity, participation, transfer};
 use domain::record::RecordKey;
 use serde_json::Value;
 
-use crate::chance::Chance;
-use crate::city::{City, STREET, branch_of};
+use crate::simulation::chance::Chance;
+use crate::simulation::city::{City, STREET, branch_of};
 
 /// Members of the city that several offices enter: so few that the same one is met often.
 const PEOPLE: u64 = 12;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use system::World;
 use tokio::time::Instant;
 
-use crate::chance::Chance;
+use crate::simulation::chance::Chance;
 
 /// When a simulation begins: 2026-11-02 at midnight in China (milliseconds since 1970).
 pub const BEGIN_MS: u64 = 1_793_548_800_000;

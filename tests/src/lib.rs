@@ -4,11 +4,14 @@
 //! - [`generate`]: invented people, rosters and cities, by a seed.
 //! - [`harness`]: the shipped programs as processes, and lines that can be cut.
 //! - [`proof`]: the ledger of what long runs did and found.
+//! - [`simulation`]: a whole city in one thread, from one seed.
 //! - [`story`]: what `cargo demo` tells.
 //! - [`verify`]: the steps of `cargo verify`.
 
 pub mod generate;
 pub mod harness;
 pub mod proof;
+#[path = "../simulation/mod.rs"]
+pub mod simulation;
 pub mod story;
 pub mod verify;

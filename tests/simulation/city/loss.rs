@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::{City, code_of};
-use crate::chance::Chance;
-use crate::disk;
+use crate::simulation::chance::Chance;
+use crate::simulation::disk;
 
 /// How often the others are switched on while one office is away, and how many days lie between.
 const ROUNDS: u64 = 4;

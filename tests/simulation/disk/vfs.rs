@@ -14,7 +14,7 @@ use std::sync::Once;
 use rusqlite::ffi;
 
 use super::{DISKS, File, Machine};
-use crate::chance::Chance;
+use crate::simulation::chance::Chance;
 
 /// Days from the Julian epoch to 1970, in milliseconds.
 const JULIAN_1970_MS: i64 = 210_866_760_000_000;

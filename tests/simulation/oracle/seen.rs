@@ -11,8 +11,8 @@ use domain::kinds::{self, conflict, merge, set_aside, tenure};
 use domain::record::{Life, Record, RecordKey};
 use store::Tx;
 
-use crate::city::City;
-use crate::reference::{Id, Item, Key, Name, Row, Seen, Tenure, Wrote};
+use crate::simulation::city::City;
+use crate::simulation::reference::{Id, Item, Key, Name, Row, Seen, Tenure, Wrote};
 
 /// A change's name in the model.
 pub fn id_of(id: ChangeId) -> Id {

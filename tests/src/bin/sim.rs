@@ -1,26 +1,9 @@
 //! `cargo sim`: a city in one thread and in virtual time, everything from one seed.
 
-#![allow(
-    clippy::indexing_slicing,
-    reason = "a simulation that is wrong should stop"
-)]
-
-mod chance;
-mod city;
-mod disk;
-mod many;
-mod net;
-mod oracle;
-mod plan;
-mod reference;
-mod run;
-mod shrink;
-mod work;
-mod world;
-
 use std::process::ExitCode;
 
 use clap::Parser;
+use tests::simulation::{disk, many, shrink};
 
 /// Simulates cities: a hub and its offices, with faults.
 #[derive(Debug, Parser)]
