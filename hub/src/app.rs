@@ -10,6 +10,8 @@ use store::{StoreError, Tx};
 use transport::keys::HubIdentity;
 use transport::revoked::AppendOnlyRegister;
 
+use crate::progress;
+
 const DATABASE: &str = "hub.sqlite";
 const KEYS: &str = "keys";
 const REGISTER: &str = "register.txt";
@@ -73,7 +75,8 @@ impl App {
     /// Opens a folder that [`init`] made.
     ///
     /// # Errors
-    /// Where there is none, or it cannot be read.
+    /// Where there is none, it cannot be read, or it is older than what the hub has promised
+    /// ([`progress::Behind`]).
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
         Self::open_on(folder, Store::open)
     }
@@ -90,6 +93,7 @@ impl App {
         let path = folder.join(DATABASE);
         let connection = store::open::writer(&path, Side::Hub)?;
         let own = own_of(Tx::on(&connection))?;
+        progress::check(Tx::on(&connection), &own, folder)?;
         drop(connection);
         Ok(Self {
             store: open_store(path, Side::Hub)?,

@@ -20,7 +20,7 @@ use transport::revoked::{AppendOnlyRegister, Entry};
 use zip::write::SimpleFileOptions;
 
 use crate::app::{self, App, Own};
-use crate::recovery;
+use crate::{progress, recovery};
 
 /// How a protected backup begins.
 const PROTECTED: &[u8] = b"age-encryption.org/";
@@ -205,6 +205,21 @@ pub fn restore(
     Ok(aside)
 }
 
+/// Says that the database that is there was put back: the hub goes on from it as a restored one.
+///
+/// # Errors
+/// Where it is served, or there is none.
+pub fn begin_here(folder: &Path) -> anyhow::Result<()> {
+    let _lock = ServeLock::acquire(folder)?;
+    let current = folder.join(DATABASE);
+    ensure!(
+        current.exists(),
+        "no hub in {} 该文件夹中没有中心",
+        folder.display()
+    );
+    begin_again(&current, folder, Some(app::own_in(&current)?))
+}
+
 /// Lets the hub of an older database go on as a restored one: with an incarnation and an epoch of its
 /// own, waiting for what its nodes hold. `folder` has the register; `former` is the hub that the
 /// database replaces.
@@ -216,13 +231,13 @@ pub fn begin_again(database: &Path, folder: &Path, former: Option<Own>) -> anyho
     store::open::check(&connection)?;
     store::writer::write_on::<_, anyhow::Error>(&mut connection, |tx| {
         let before = app::own_of(tx)?;
-        let epoch = former.map_or(before.epoch, |former| former.epoch.max(before.epoch)) + 1;
+        let noted = progress::noted(folder, &before)?.map(|noted| noted.epoch);
+        let former_epoch = former.map(|former| former.epoch).max(noted);
         let incarnation = Incarnation::new(system::random_16()?);
         // Put back where nothing tells how far the epochs had gone: far beyond them.
-        let epoch = if former.is_some() {
-            epoch
-        } else {
-            epoch + UNKNOWN_EPOCHS
+        let epoch = match former_epoch {
+            Some(former) => former.max(before.epoch) + 1,
+            None => before.epoch + 1 + UNKNOWN_EPOCHS,
         };
         let own = Own {
             epoch,

@@ -249,6 +249,13 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
         );
         return Ok(());
     }
+    if let Command::Recovery {
+        command: Some(backup::Recovery::Begin),
+    } = &cli.command
+    {
+        console::answer::answer(cli.json, &backup::begin_here(&cli.data)?);
+        return Ok(());
+    }
     if let Command::Restore { file, protected } = &cli.command {
         console::answer::answer(cli.json, &backup::restore(&cli.data, file, protected)?);
         return Ok(());

@@ -11,6 +11,7 @@ pub mod desk;
 pub mod error;
 pub mod greet;
 pub mod leases;
+pub mod progress;
 pub mod recovery;
 pub mod release;
 pub mod rpc;

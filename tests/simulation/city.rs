@@ -323,11 +323,7 @@ impl City {
         // One connection at a time: the one before is closed first.
         office.app = None;
         let _here = system::within(Arc::clone(&office.machine) as Arc<dyn system::World>);
-        let dial = End {
-            net,
-            line: office.line,
-            folder: office.folder.clone(),
-        };
+        let dial = End::new(net, office.line, office.folder.clone());
         let app =
             lianxin_node::app::App::open_on(&office.folder, Store::open_on_caller, Arc::new(dial))?;
         office.app = Some(app);
@@ -394,9 +390,27 @@ impl City {
         let folder = self.hub.folder.clone();
         disk::put_image(&folder.to_string_lossy(), &backup.image);
         disk::power_on(&folder.to_string_lossy());
+        self.hub.machine.wake();
         let database = folder.join("hub.sqlite");
         at(&self.hub.machine, async {
             lianxin_hub::backup::begin_again(&database, &folder, former)
+        })
+        .await?;
+        self.start_hub()
+    }
+
+    /// Somebody says that the hub's database, which is older than what it had promised, is all there is.
+    ///
+    /// # Errors
+    /// What `recovery begin` refuses.
+    pub async fn begin_recovery(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
+        self.cut_hub(chance);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let folder = self.hub.folder.clone();
+        disk::power_on(&folder.to_string_lossy());
+        self.hub.machine.wake();
+        at(&self.hub.machine, async {
+            lianxin_hub::backup::begin_here(&folder)
         })
         .await?;
         self.start_hub()

@@ -160,6 +160,28 @@ pub fn lose_logs(folder: &str) -> bool {
     lost
 }
 
+/// Turns one bit of a machine's database over, as a disk does that grows old; whether there was one.
+/// No program may run on it.
+pub fn flip(folder: &str, chance: &mut Chance) -> bool {
+    let names = names_below(folder);
+    let Some(name) = names.iter().find(|name| name.ends_with(".sqlite")) else {
+        return false;
+    };
+    let Some(file) = DISKS.with_borrow(|disks| disks.files.get(name).cloned()) else {
+        return false;
+    };
+    let mut file = file.borrow_mut();
+    let at = usize::try_from(chance.below(file.durable.len() as u64)).unwrap_or(0);
+    let bit = 1 << chance.below(8);
+    let Some(byte) = file.durable.get_mut(at) else {
+        return false;
+    };
+    *byte ^= bit;
+    let durable = file.durable.clone();
+    file.live.clone_from(&durable);
+    true
+}
+
 /// What lies on a machine's disk, as the programs see it.
 pub fn image(folder: &str) -> Image {
     let names = names_below(folder);

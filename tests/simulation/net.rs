@@ -416,13 +416,31 @@ pub struct End {
     pub line: usize,
     /// The office's folder, with its keys.
     pub folder: std::path::PathBuf,
+    /// The text of its key file when it was looked at last, and who that is.
+    known: Mutex<(String, Option<PeerIdentity>)>,
 }
 
 impl End {
+    /// The end of a line, of the office whose keys lie in `folder`.
+    pub fn new(net: Arc<Net>, line: usize, folder: std::path::PathBuf) -> Self {
+        Self {
+            net,
+            line,
+            folder,
+            known: Mutex::default(),
+        }
+    }
+
     /// Who the hub sees: what a handshake would prove.
     fn peer(&self) -> Option<PeerIdentity> {
-        let keys = NodeKeys::load(&self.folder.join("node-keys.toml")).ok()?;
-        keys.identity?.certificate().ok()
+        let path = self.folder.join("node-keys.toml");
+        let text = std::fs::read_to_string(&path).ok()?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0 != text {
+            let keys = NodeKeys::load(&path).ok()?;
+            *known = (text, keys.identity.and_then(|own| own.certificate().ok()));
+        }
+        known.1
     }
 }
 

@@ -1,10 +1,13 @@
 //! What happens in one simulation: drawn from the seed, a list that can be read and cut down.
 
+mod what;
+
 use std::collections::BTreeSet;
-use std::fmt;
 
 use crate::simulation::chance::Chance;
 use crate::simulation::net::Faults;
+
+pub use what::What;
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -36,122 +39,97 @@ pub struct Event {
     pub what: What,
 }
 
-/// What can happen. Offices are counted from 0.
+/// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
-    /// Somebody works at an office.
-    Work(usize),
-    /// Somebody works at the hub's desk.
-    Desk,
-    /// The line of an office is cut.
-    Cut(usize),
-    /// It is there again.
-    Mend(usize),
-    /// An office's power fails: now, or at the so manieth write from now.
-    OfficeOff(usize, Option<u64>),
-    /// It comes back.
-    OfficeOn(usize),
-    /// The hub's power fails: now, or at the so manieth write from now.
-    HubOff(Option<u64>),
-    /// It comes back.
-    HubOn,
-    /// A write of an office's disk, the so manieth from now, fails once.
-    OfficeError(usize, u64),
-    /// The hub's.
-    HubError(u64),
-    /// An office's disk is full from the so manieth write on; there is room again with the next
-    /// restart.
-    OfficeFull(usize, u64),
-    /// The hub's.
-    HubFull(u64),
-    /// An office's disk takes no write any more from the so manieth on, until the next restart.
-    OfficeBroken(usize, u64),
-    /// The hub's.
-    HubBroken(u64),
-    /// An office's disk says that it has synced and has not, until its power fails.
-    OfficeLies(usize),
-    /// An office is switched off and its write-ahead log is lost.
-    LogLost(usize),
-    /// An office's machine is destroyed; the office gets a new one.
-    Destroyed(usize),
-    /// Of an office's calls no answer comes back for a while.
-    OneWay(usize),
-    /// More than a year passes: the others are switched on now and then, this office never.
-    Away(usize),
-    /// An office's clock is so far off from now on (milliseconds).
-    Clock(usize, i64),
-    /// A backup of the hub is taken.
-    BackUp,
-    /// The hub is restored from the last backup.
+enum Fault {
+    Cut,
+    Power,
+    Disk,
+    Clock,
+    HubClock,
+    Drift,
+    Sleep,
     Restore,
-    /// An office's folder is copied.
-    Copy(usize),
-    /// An office goes back to its copy: with its keys, or the database alone.
-    RollBack(usize, bool),
-    /// A copy of an office's folder begins to run beside it.
-    Twin(usize),
-    /// The hub does what is due today.
-    Tick,
+    RollBack,
+    Twin,
+    OneWay,
+    Broken,
+    Lies,
+    HubLies,
+    LogLost,
+    HubLogLost,
+    Flip,
+    HubFlip,
+    Destroyed,
+    Away,
 }
 
-/// How often each kind of fault comes (parts of 1,000 of all events).
-struct Mix {
-    cut: u64,
-    power: u64,
-    disk: u64,
-    clock: u64,
-    restore: u64,
-    roll_back: u64,
-    twin: u64,
-    one_way: u64,
-    broken: u64,
-    lies: u64,
-    log_lost: u64,
-    destroyed: u64,
-    away: u64,
+/// The strongest that a seed draws of each kind of fault (parts of 1,000 of all events).
+const STRONGEST: &[(Fault, u64)] = &[
+    (Fault::Cut, 150),
+    (Fault::Power, 80),
+    (Fault::Disk, 60),
+    (Fault::Clock, 40),
+    (Fault::HubClock, 15),
+    (Fault::Drift, 40),
+    (Fault::Sleep, 40),
+    (Fault::Restore, 25),
+    (Fault::RollBack, 25),
+    (Fault::Twin, 15),
+    (Fault::OneWay, 60),
+    (Fault::Broken, 25),
+    (Fault::Lies, 25),
+    (Fault::HubLies, 12),
+    (Fault::LogLost, 20),
+    (Fault::HubLogLost, 12),
+    (Fault::Flip, 15),
+    (Fault::HubFlip, 10),
+    (Fault::Destroyed, 12),
+    (Fault::Away, 6),
+];
+
+/// What an event is drawn from: at which office, and when it is over.
+#[derive(Debug, Clone, Copy)]
+struct Drawn {
+    office: usize,
+    is_hub: bool,
+    /// After how long what was cut or stopped comes back (milliseconds).
+    later: u64,
+    /// At which write the power fails; none for at once.
+    at_write: Option<u64>,
 }
 
 impl Plan {
     /// The plan of a seed.
     pub fn draw(seed: u64) -> Self {
         let mut chance = Chance::new(seed, "plan", 0);
-        let offices = usize::try_from(chance.log_uniform(2, 6)).unwrap_or(2);
+        let most = if chance.happens(25) { 30 } else { 6 };
+        let offices = usize::try_from(chance.log_uniform(2, most)).unwrap_or(2);
         let count = chance.log_uniform(20, 200);
         // Most are short: what goes wrong does so in a few hours, and idle days cost most.
-        let longest = if chance.happens(50) {
+        let longest = if chance.happens(10) {
             4 * DAY
         } else {
-            6 * HOUR
+            3 * HOUR
         };
         let length_ms = chance.log_uniform(10 * MINUTE, longest);
         // Each seed tries some of the faults, at a strength of its own.
-        let mut strength = |most: u64| {
-            let is_on = chance.happens(500);
-            let parts = chance.log_uniform(1, most);
-            if is_on { parts } else { 0 }
-        };
-        let mix = Mix {
-            cut: strength(150),
-            power: strength(80),
-            disk: strength(60),
-            clock: strength(40),
-            restore: strength(25),
-            roll_back: strength(25),
-            twin: strength(15),
-            one_way: strength(60),
-            broken: strength(25),
-            lies: strength(25),
-            log_lost: strength(20),
-            destroyed: strength(12),
-            away: strength(6),
+        let mut strength = |most: u64, parts: u64| {
+            let is_on = chance.happens(parts);
+            let strength = chance.log_uniform(1, most);
+            if is_on { strength } else { 0 }
         };
         let faults = Faults {
-            delay_ms: (1, strength(3_000).max(1)),
-            lost: strength(200),
-            unanswered: strength(200),
-            again: strength(200),
-            cut: strength(200),
+            delay_ms: (1, strength(3_000, 500).max(1)),
+            lost: strength(200, 500),
+            unanswered: strength(200, 500),
+            again: strength(200, 500),
+            cut: strength(200, 500),
         };
+        let mix: Vec<_> = STRONGEST
+            .iter()
+            .map(|(fault, most)| (*fault, strength(*most, 350)))
+            .collect();
         let mut plan = Self {
             seed,
             offices,
@@ -186,146 +164,133 @@ impl Plan {
         plan
     }
 
-    fn draw_event(&mut self, mix: &Mix, (number, at_ms): (u64, u64), chance: &mut Chance) {
-        let office = usize::try_from(chance.below(self.offices as u64)).unwrap_or(0);
-        let kind = chance.below(1000);
-        let mut add = |after_ms: u64, what: What| {
+    fn draw_event(
+        &mut self,
+        mix: &[(Fault, u64)],
+        (number, at_ms): (u64, u64),
+        chance: &mut Chance,
+    ) {
+        let drawn = Drawn {
+            office: usize::try_from(chance.below(self.offices as u64)).unwrap_or(0),
+            is_hub: chance.happens(400),
+            later: chance.log_uniform(MINUTE, self.length_ms / 2),
+            at_write: chance.happens(800).then(|| chance.log_uniform(1, 400)),
+        };
+        let mut left = chance.below(1000);
+        let mut happening = None;
+        for (fault, parts) in mix {
+            if left < *parts {
+                happening = Some(*fault);
+                break;
+            }
+            left -= parts;
+        }
+        let events = match happening {
+            Some(fault) => fault.events(drawn, chance),
+            None if chance.happens(30) => vec![(0, What::Tick)],
+            None if chance.happens(150) => vec![(0, What::Desk)],
+            None => vec![(0, What::Work(drawn.office))],
+        };
+        for (after_ms, what) in events {
             self.events.push(Event {
                 number,
                 at_ms: at_ms + after_ms,
                 what,
             });
-        };
-        let mut from = 0;
-        let mut is = |parts: u64| {
-            from += parts;
-            kind < from
-        };
-        // Powers and lines come back after a while.
-        let later = chance.log_uniform(MINUTE, self.length_ms / 2);
-        let at_write = chance.happens(800).then(|| chance.log_uniform(1, 400));
-        let is_hub = chance.happens(400);
-        if is(mix.cut) {
-            add(0, What::Cut(office));
-            add(later, What::Mend(office));
-        } else if is(mix.power) {
-            if is_hub {
-                add(0, What::HubOff(at_write));
-                add(later / 10, What::HubOn);
-            } else {
-                add(0, What::OfficeOff(office, at_write));
-                add(later / 10, What::OfficeOn(office));
-            }
-        } else if is(mix.disk) {
-            let write = chance.log_uniform(1, 200);
-            add(
-                0,
-                match (is_hub, chance.happens(500)) {
-                    (true, true) => What::HubError(write),
-                    (true, false) => What::HubFull(write),
-                    (false, true) => What::OfficeError(office, write),
-                    (false, false) => What::OfficeFull(office, write),
-                },
-            );
-            let on = if is_hub {
-                What::HubOn
-            } else {
-                What::OfficeOn(office)
-            };
-            add(later, on);
-        } else if is(mix.clock) {
-            let size = chance.log_uniform(1_000, 10 * 365 * DAY).cast_signed();
-            let offset = if chance.happens(500) { size } else { -size };
-            add(0, What::Clock(office, offset));
-            add(later, What::Clock(office, 0));
-        } else if is(mix.restore) {
-            add(0, What::BackUp);
-            add(later, What::Restore);
-        } else if is(mix.roll_back) {
-            add(0, What::Copy(office));
-            add(later, What::RollBack(office, chance.happens(500)));
-        } else if is(mix.twin) {
-            add(0, What::Twin(office));
-        } else if is(mix.one_way) {
-            add(0, What::OneWay(office));
-            add(later, What::Mend(office));
-        } else if is(mix.broken) {
-            let write = chance.log_uniform(1, 200);
-            if is_hub {
-                add(0, What::HubBroken(write));
-                add(later, What::HubOn);
-            } else {
-                add(0, What::OfficeBroken(office, write));
-                add(later, What::OfficeOn(office));
-            }
-        } else if is(mix.lies) {
-            add(0, What::OfficeLies(office));
-            add(later, What::OfficeOff(office, None));
-            add(later + MINUTE, What::OfficeOn(office));
-        } else if is(mix.log_lost) {
-            add(0, What::LogLost(office));
-        } else if is(mix.destroyed) {
-            add(0, What::Destroyed(office));
-        } else if is(mix.away) {
-            add(0, What::Away(office));
-        } else if chance.happens(30) {
-            add(0, What::Tick);
-        } else if chance.happens(150) {
-            add(0, What::Desk);
-        } else {
-            add(0, What::Work(office));
         }
     }
 }
 
-impl fmt::Display for What {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Fault {
+    /// What happens, and so many milliseconds after it began.
+    fn events(self, drawn: Drawn, chance: &mut Chance) -> Vec<(u64, What)> {
+        let Drawn {
+            office,
+            is_hub,
+            later,
+            at_write,
+        } = drawn;
         match self {
-            Self::Work(office) => write!(f, "office {office} works"),
-            Self::Desk => write!(f, "the desk works"),
-            Self::Cut(office) => write!(f, "the line of office {office} is cut"),
-            Self::Mend(office) => write!(f, "the line of office {office} is mended"),
-            Self::OfficeOff(office, None) => write!(f, "office {office} loses power"),
-            Self::OfficeOff(office, Some(write)) => {
-                write!(f, "office {office} will lose power at write {write}")
+            Self::Cut => vec![(0, What::Cut(office)), (later, What::Mend(office))],
+            Self::OneWay => vec![(0, What::OneWay(office)), (later, What::Mend(office))],
+            Self::Power if is_hub => {
+                vec![(0, What::HubOff(at_write)), (later / 10, What::HubOn)]
             }
-            Self::OfficeOn(office) => write!(f, "office {office} starts"),
-            Self::HubOff(None) => write!(f, "the hub loses power"),
-            Self::HubOff(Some(write)) => write!(f, "the hub will lose power at write {write}"),
-            Self::HubOn => write!(f, "the hub starts"),
-            Self::OfficeError(office, write) => {
-                write!(f, "write {write} of office {office} will fail")
+            Self::Power => vec![
+                (0, What::OfficeOff(office, at_write)),
+                (later / 10, What::OfficeOn(office)),
+            ],
+            Self::Disk | Self::Broken => self.of_disks(drawn, chance),
+            Self::Clock => {
+                let offset = some_offset(chance);
+                vec![
+                    (0, What::Clock(office, offset)),
+                    (later, What::Clock(office, 0)),
+                ]
             }
-            Self::HubError(write) => write!(f, "write {write} of the hub will fail"),
-            Self::OfficeFull(office, write) => {
-                write!(
-                    f,
-                    "the disk of office {office} will be full at write {write}"
-                )
+            Self::HubClock => {
+                let offset = some_offset(chance);
+                vec![(0, What::HubClock(offset)), (later, What::HubClock(0))]
             }
-            Self::HubFull(write) => write!(f, "the hub's disk will be full at write {write}"),
-            Self::OfficeBroken(office, write) => {
-                write!(
-                    f,
-                    "from write {write} on the disk of office {office} takes none"
-                )
+            Self::Drift => {
+                let ppm = chance.log_uniform(10, 100_000).cast_signed();
+                let ppm = if chance.happens(500) { ppm } else { -ppm };
+                vec![(0, What::Drift(office, ppm))]
             }
-            Self::HubBroken(write) => write!(f, "from write {write} on the hub's disk takes none"),
-            Self::OfficeLies(office) => write!(f, "the disk of office {office} begins to lie"),
-            Self::LogLost(office) => write!(f, "office {office} loses its write-ahead log"),
-            Self::Destroyed(office) => write!(f, "the machine of office {office} is destroyed"),
-            Self::OneWay(office) => write!(f, "no answer comes back to office {office}"),
-            Self::Away(office) => write!(f, "a year passes without office {office}"),
-            Self::Clock(office, ms) => write!(f, "the clock of office {office} is {ms} ms off"),
-            Self::BackUp => write!(f, "the hub is backed up"),
-            Self::Restore => write!(f, "the hub is restored"),
-            Self::Copy(office) => write!(f, "the folder of office {office} is copied"),
-            Self::RollBack(office, true) => write!(f, "office {office} goes back to its copy"),
-            Self::RollBack(office, false) => {
-                write!(f, "office {office} goes back to the copy of its database")
+            Self::Sleep if is_hub => vec![(0, What::HubSleep), (later, What::HubWake)],
+            Self::Sleep => vec![(0, What::Sleep(office)), (later, What::Wake(office))],
+            Self::Restore => vec![(0, What::BackUp), (later, What::Restore)],
+            Self::RollBack => {
+                let with_keys = chance.happens(500);
+                vec![
+                    (0, What::Copy(office)),
+                    (later, What::RollBack(office, with_keys)),
+                ]
             }
-            Self::Twin(office) => write!(f, "a copy of office {office} begins to run"),
-            Self::Tick => write!(f, "the hub does what is due"),
+            Self::Twin => vec![(0, What::Twin(office))],
+            Self::Lies => vec![
+                (0, What::OfficeLies(office)),
+                (later, What::OfficeOff(office, None)),
+                (later + MINUTE, What::OfficeOn(office)),
+            ],
+            Self::HubLies => vec![
+                (0, What::BackUp),
+                (0, What::HubLies),
+                (later, What::HubOff(None)),
+                (later + MINUTE, What::HubOn),
+            ],
+            Self::LogLost => vec![(0, What::LogLost(office))],
+            Self::HubLogLost => vec![(0, What::BackUp), (later, What::HubLogLost)],
+            Self::Flip => vec![(0, What::Flip(office))],
+            Self::HubFlip => vec![(0, What::BackUp), (later, What::HubFlip)],
+            Self::Destroyed => vec![(0, What::Destroyed(office))],
+            Self::Away => vec![(0, What::Away(office))],
         }
     }
+
+    /// A disk that fails once, or for ever, or is full; until its machine is started again.
+    fn of_disks(self, drawn: Drawn, chance: &mut Chance) -> Vec<(u64, What)> {
+        let (office, write) = (drawn.office, chance.log_uniform(1, 200));
+        let is_once = chance.happens(500);
+        let what = match (self == Self::Broken, drawn.is_hub, is_once) {
+            (true, true, _) => What::HubBroken(write),
+            (true, false, _) => What::OfficeBroken(office, write),
+            (false, true, true) => What::HubError(write),
+            (false, true, false) => What::HubFull(write),
+            (false, false, true) => What::OfficeError(office, write),
+            (false, false, false) => What::OfficeFull(office, write),
+        };
+        let on = if drawn.is_hub {
+            What::HubOn
+        } else {
+            What::OfficeOn(office)
+        };
+        vec![(0, what), (drawn.later, on)]
+    }
+}
+
+/// How far a clock is off: a second to ten years, either way (milliseconds).
+fn some_offset(chance: &mut Chance) -> i64 {
+    let size = chance.log_uniform(1_000, 10 * 365 * DAY).cast_signed();
+    if chance.happens(500) { size } else { -size }
 }

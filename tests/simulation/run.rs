@@ -1,7 +1,10 @@
 //! Runs one seed: faults, then healing until all is quiet, then a cold start of everything and the audit.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+mod damage;
+mod faults;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Once;
 use std::time::Duration;
@@ -11,7 +14,7 @@ use anyhow::{Context as _, ensure};
 use crate::simulation::chance::Chance;
 use crate::simulation::city::{Backup, City, Copy};
 use crate::simulation::oracle::{self, AtHub, Ledger};
-use crate::simulation::plan::{Event, Plan, What};
+use crate::simulation::plan::{Event, Plan};
 use crate::simulation::{disk, net, work};
 
 /// After faults have ended, everything comes together within so many sessions of each office.
@@ -47,6 +50,13 @@ struct Run {
     copies: BTreeMap<usize, (Copy, usize)>,
     /// Offices whose disks lie, and how many words were known when they began to.
     liars: BTreeMap<usize, usize>,
+    /// Offices on whose disk a bit has turned over.
+    damaged: BTreeSet<usize>,
+    /// Whether the hub's disk lies or has lost its log, and what it had before it was cut.
+    hub_lies: bool,
+    before: Option<AtHub>,
+    /// Whether a bit has turned over on the hub's disk.
+    hub_is_damaged: bool,
     /// What goes wrong on the lines.
     faults: net::Faults,
     /// How much longer it has been than the plan says.
@@ -159,6 +169,10 @@ async fn run(plan: &Plan, root: &Path, tells: bool) -> anyhow::Result<Outcome> {
         backup: None,
         copies: BTreeMap::new(),
         liars: BTreeMap::new(),
+        damaged: BTreeSet::new(),
+        hub_lies: false,
+        before: None,
+        hub_is_damaged: false,
         faults: plan.faults,
         longer: Duration::ZERO,
         outcome: Outcome::default(),
@@ -221,7 +235,7 @@ impl Run {
     async fn look_at_power(&mut self, seed: u64) -> anyhow::Result<()> {
         if self.city.hub.app.is_some() && disk::machine(&self.hub_folder()).borrow().is_off {
             let life = disk::machine(&self.hub_folder()).borrow().writes;
-            self.city.cut_hub(&mut Chance::new(seed, "hub cut", life));
+            self.cut_hub(&mut Chance::new(seed, "hub cut", life)).await;
             self.tell(0, 0, "the hub is off", "");
         }
         for office in 0..self.city.offices.len() {
@@ -238,210 +252,8 @@ impl Run {
         Ok(())
     }
 
-    async fn happen(&mut self, seed: u64, event: &Event) -> anyhow::Result<()> {
-        let mut chance = Chance::new(seed, "event", event.number);
-        match event.what {
-            What::Work(office) => {
-                let twin = self.city.twins.get(&office).copied();
-                let twin = twin.filter(|_| chance.happens(400));
-                self.work(Some(twin.unwrap_or(office)), event).await;
-            }
-            What::Twin(office) => {
-                let is_on = self.city.offices[office].app.is_some();
-                if is_on && !self.city.twins.contains_key(&office) {
-                    self.city.start_twin(office)?;
-                    self.count("D5 machines copied");
-                }
-            }
-            What::Desk => self.work(None, event).await,
-            What::LogLost(office) => self.lose_log(office, &mut chance).await?,
-            What::Destroyed(office) => self.replace(office, &mut chance).await?,
-            What::Away(office) => {
-                let before = tokio::time::Instant::now();
-                self.city.pass_a_year(office, &mut chance).await?;
-                self.longer += before.elapsed();
-                self.count("N11 offices away for more than a year");
-            }
-            What::Cut(office) => {
-                self.city.net.set_up(office, false);
-                self.count("N10 lines cut");
-            }
-            What::Mend(office) => self.city.net.set_up(office, true),
-            What::OneWay(office) => self.city.net.set_one_way(office),
-            What::OfficeOff(office, None) => self.city.cut_office(office, &mut chance),
-            What::HubOff(None) => self.city.cut_hub(&mut chance),
-            What::OfficeOn(office) => self.start_office(office, &mut chance).await?,
-            What::HubOn => self.start_hub(&mut chance)?,
-            What::Clock(office, offset_ms) => {
-                if let Some(office) = self.city.offices.get(office) {
-                    office.machine.set_offset(offset_ms);
-                    let is_jump = offset_ms != 0;
-                    self.count(if is_jump {
-                        "D7 clocks set wrong"
-                    } else {
-                        "D8 clocks set right"
-                    });
-                }
-            }
-            What::BackUp => {
-                if self.city.hub.app.is_some() {
-                    let held = AtHub::read(&self.city).await?.tokens;
-                    self.backup = Some((self.city.back_up(), held.into_keys().collect()));
-                }
-            }
-            What::Restore => {
-                if let Some((backup, held)) = self.backup.clone() {
-                    let before = AtHub::read(&self.city).await.ok();
-                    self.city.restore_hub(&backup, &mut chance).await?;
-                    self.ledger.hub_restored(&held, before);
-                    self.count("D4 hub restored");
-                }
-            }
-            What::Copy(office) => {
-                if self.city.offices[office].app.is_some() {
-                    let copy = self.city.copy_office(office)?;
-                    self.copies.insert(office, (copy, self.ledger.mark()));
-                }
-            }
-            What::RollBack(office, with_keys) => {
-                if let Some((copy, mark)) = self.copies.get(&office).cloned() {
-                    if self.city.hub.app.is_some() {
-                        self.ledger.look_at_hub(&self.city).await?;
-                    }
-                    self.city
-                        .roll_back(office, &copy, with_keys, &mut chance)
-                        .await?;
-                    self.ledger.rolled_back(office, mark);
-                    self.count(if with_keys {
-                        "D3 offices rolled back with their keys"
-                    } else {
-                        "D3 offices whose database was rolled back"
-                    });
-                }
-            }
-            What::Tick => {
-                // A hub that is off, or whose disk is full, does it another day.
-                drop(self.city.at_hub(&["tick"]).await);
-            }
-            of_disks => self.plan_for_disks(of_disks),
-        }
-        Ok(())
-    }
-
-    /// A disk will fail.
-    fn plan_for_disks(&mut self, what: What) {
-        let in_so_many = |folder: &str, more: u64| disk::machine(folder).borrow().writes + more;
-        match what {
-            What::OfficeBroken(office, write) => {
-                let folder = self.folder(office);
-                let at = in_so_many(&folder, write);
-                disk::machine(&folder).borrow_mut().broken_from = Some(at);
-            }
-            What::HubBroken(write) => {
-                let at = in_so_many(&self.hub_folder(), write);
-                disk::machine(&self.hub_folder()).borrow_mut().broken_from = Some(at);
-            }
-            What::OfficeLies(office) if self.city.offices[office].app.is_some() => {
-                disk::machine(&self.folder(office)).borrow_mut().syncs_lie = true;
-                self.liars.entry(office).or_insert(self.ledger.mark());
-            }
-            What::OfficeOff(office, Some(write)) => {
-                let folder = self.folder(office);
-                let at = in_so_many(&folder, write);
-                disk::machine(&folder).borrow_mut().cut_at = Some(at);
-            }
-            What::HubOff(Some(write)) => {
-                let at = in_so_many(&self.hub_folder(), write);
-                disk::machine(&self.hub_folder()).borrow_mut().cut_at = Some(at);
-            }
-            What::OfficeError(office, write) => {
-                let folder = self.folder(office);
-                let at = in_so_many(&folder, write);
-                disk::machine(&folder).borrow_mut().fail_at = Some(at);
-            }
-            What::HubError(write) => {
-                let at = in_so_many(&self.hub_folder(), write);
-                disk::machine(&self.hub_folder()).borrow_mut().fail_at = Some(at);
-            }
-            What::OfficeFull(office, write) => {
-                let folder = self.folder(office);
-                let at = in_so_many(&folder, write);
-                disk::machine(&folder).borrow_mut().full_from = Some(at);
-            }
-            What::HubFull(write) => {
-                let at = in_so_many(&self.hub_folder(), write);
-                disk::machine(&self.hub_folder()).borrow_mut().full_from = Some(at);
-            }
-            _ => {}
-        }
-    }
-
     fn count(&mut self, what: &'static str) {
         *self.outcome.events.entry(what.to_owned()).or_insert(0) += 1;
-    }
-
-    async fn start_office(&mut self, office: usize, chance: &mut Chance) -> anyhow::Result<()> {
-        // A machine with a sick disk is switched off and on.
-        self.city.cut_office(office, chance);
-        self.count("offices started");
-        let started = self.city.start_office(office);
-        match self.liars.remove(&office) {
-            None => started,
-            Some(mark) => self.look_for_damage(office, (mark, started), chance).await,
-        }
-    }
-
-    /// An office whose disk lost what it had promised starts with a part of it, or not at all.
-    async fn look_for_damage(
-        &mut self,
-        office: usize,
-        (mark, started): (usize, anyhow::Result<()>),
-        chance: &mut Chance,
-    ) -> anyhow::Result<()> {
-        self.ledger.rolled_back(office, mark);
-        let is_whole = started.is_ok() && self.city.at_office(office, &["verify"]).await.is_ok();
-        if is_whole {
-            return Ok(());
-        }
-        self.count("P8 databases found damaged");
-        self.replace(office, chance).await
-    }
-
-    async fn lose_log(&mut self, office: usize, chance: &mut Chance) -> anyhow::Result<()> {
-        if self.city.offices[office].app.is_none() {
-            return Ok(());
-        }
-        let lost = self.city.lose_log(office, chance).await;
-        match lost {
-            Ok(false) => Ok(()),
-            Ok(true) => {
-                self.count("P16 write-ahead logs lost");
-                self.look_for_damage(office, (0, Ok(())), chance).await
-            }
-            Err(error) => self.look_for_damage(office, (0, Err(error)), chance).await,
-        }
-    }
-
-    /// An office gets a new machine; what the old one had not sent is lost with it.
-    async fn replace(&mut self, office: usize, chance: &mut Chance) -> anyhow::Result<()> {
-        if self.city.hub.app.is_none() || disk::machine(&self.hub_folder()).borrow().is_off {
-            self.start_hub(chance)?;
-        }
-        self.city.net.set_up(office, true);
-        self.city.net.set_faults(office, net::Faults::default());
-        self.ledger.look_at_hub(&self.city).await?;
-        let replaced = self.city.replace_office(office, chance).await;
-        // The desk cannot do it now: its disk is full, or takes no write.
-        if replaced.is_err() {
-            self.start_hub(chance)?;
-            self.city.replace_office(office, chance).await?;
-        }
-        self.city.net.set_faults(office, self.faults);
-        self.ledger.rolled_back(office, 0);
-        self.copies.remove(&office);
-        self.liars.remove(&office);
-        self.count("D22 machines destroyed and replaced");
-        Ok(())
     }
 
     /// What came before comes again, now that all is quiet: nothing changes.
@@ -466,13 +278,15 @@ impl Run {
         Ok(())
     }
 
-    fn start_hub(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
-        self.city.cut_hub(chance);
-        self.count("hub started");
-        self.city.start_hub()
-    }
-
     async fn work(&mut self, office: Option<usize>, event: &Event) {
+        // Nobody works where the machine sleeps.
+        let machine = match office {
+            Some(office) => &self.city.offices[office].machine,
+            None => &self.city.hub.machine,
+        };
+        if machine.is_asleep() {
+            return;
+        }
         let Some(done) = work::work(&self.city, office, event.number).await else {
             return;
         };
@@ -501,7 +315,7 @@ impl Run {
     /// Now and then, in the middle of it all: every member has one holder.
     async fn check_holders(&mut self, number: u64) -> anyhow::Result<()> {
         let is_on = !disk::machine(&self.hub_folder()).borrow().is_off;
-        if number.is_multiple_of(16) && is_on && self.city.hub.app.is_some() {
+        if number.is_multiple_of(16) && is_on && self.hub_is_awake() && !self.hub_is_damaged {
             self.city
                 .at_hub(&["verify"])
                 .await
@@ -520,10 +334,12 @@ impl Run {
             self.city.net.set_up(office, true);
             self.city.offices[office].machine.set_offset(0);
         }
-        self.start_hub(&mut chance)?;
+        self.city.hub.machine.set_offset(0);
+        self.start_hub(&mut chance).await?;
         for office in 0..self.city.size {
             self.start_office(office, &mut chance).await?;
         }
+        self.find_damage(&mut chance).await?;
         for twin in self.city.twins.values().copied().collect::<Vec<_>>() {
             self.city.cut_office(twin, &mut chance);
         }
@@ -562,7 +378,7 @@ impl Run {
 
     async fn cold_start(&mut self, seed: u64) -> anyhow::Result<()> {
         let mut chance = Chance::new(seed, "cold", 0);
-        self.start_hub(&mut chance)?;
+        self.start_hub(&mut chance).await?;
         for office in 0..self.city.size {
             self.start_office(office, &mut chance).await?;
         }

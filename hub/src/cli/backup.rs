@@ -109,10 +109,23 @@ pub(super) fn restore(folder: &Path, file: &Path, protected: &Protected) -> anyh
     }))
 }
 
+/// Says that the database which is there was put back.
+pub(super) fn begin_here(folder: &Path) -> anyhow::Result<Value> {
+    backup::begin_here(folder)?;
+    Ok(json!({
+        "recovering": true,
+        "note": "serve again: the hub waits for its nodes, see recovery status \
+                 请重新启动服务,中心将等待各节点上报",
+    }))
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Recovery {
     /// Who has told what it holds, and who has not.
     Status,
+    /// Says that the database which is there was put back by hand, or has lost its log: the hub goes on
+    /// from it as a restored one. It must not be served.
+    Begin,
     /// Ends it without those who have not.
     End,
 }

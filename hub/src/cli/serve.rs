@@ -2,14 +2,16 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 use transport::lock::ServeLock;
 
 use super::enrolment;
 use crate::app::App;
 use crate::error::HubError;
+use crate::progress;
 use crate::rpc::{self, Shared};
 
 /// How often the hub looks for what days bring.
@@ -66,13 +68,13 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
     }
 }
 
-/// Carries out what days bring, also those that passed while the hub was down.
 /// What a hub does without being asked, as long as it runs.
 pub async fn work_by_itself(app: App, commits: watch::Receiver<u64>) {
     tokio::join!(
         tick_every_hour(app.clone()),
         decide_what_is_stored(app.clone(), commits.clone()),
-        release_what_is_due(app, commits),
+        release_what_is_due(app.clone(), commits.clone()),
+        progress::note(app, commits),
     );
 }
 

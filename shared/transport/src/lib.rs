@@ -19,6 +19,7 @@ mod file;
 pub mod keys;
 pub mod lock;
 pub mod mark;
+pub mod progress;
 pub mod revoked;
 pub mod sign;
 pub mod tls;

@@ -74,10 +74,13 @@ pub(super) fn write(path: &Path, keys: &NodeKeys) -> Result<String, TransportErr
 }
 
 pub(super) fn read(path: &Path, text: &str) -> Result<NodeKeys, TransportError> {
-    check_version(path, text, VERSION)?;
-    // The reason is left general: the parser's own message quotes the line, which is a secret.
-    let file: KeyFile = toml::from_str(text)
-        .map_err(|_| TransportError::broken(path, "not the expected entries"))?;
+    let file: Option<KeyFile> = toml::from_str(text).ok();
+    let file = file.filter(|file| file.version == VERSION);
+    let Some(file) = file else {
+        check_version(path, text, VERSION)?;
+        // The reason is left general: the parser's own message quotes the line, which is a secret.
+        return Err(TransportError::broken(path, "not the expected entries"));
+    };
     let broken = |what: &str| TransportError::broken(path, format!("{what} is damaged"));
     Ok(NodeKeys {
         identity: file
@@ -95,7 +98,7 @@ pub(super) fn read(path: &Path, text: &str) -> Result<NodeKeys, TransportError> 
     })
 }
 
-/// Refuses a file of a newer format before anything else in it is looked at.
+/// Refuses a file of a newer format, whatever else is in it.
 pub(in crate::keys) fn check_version(
     path: &Path,
     text: &str,

@@ -1,0 +1,209 @@
+//! Machines that lose power, start again, and find on their disks less or other than they wrote.
+
+use std::time::Duration;
+
+use super::Run;
+use crate::simulation::chance::Chance;
+use crate::simulation::oracle::AtHub;
+use crate::simulation::{disk, net};
+
+impl Run {
+    /// An office's machine is switched off and on, as one does where a disk is sick.
+    pub(super) async fn start_office(
+        &mut self,
+        office: usize,
+        chance: &mut Chance,
+    ) -> anyhow::Result<()> {
+        self.city.cut_office(office, chance);
+        self.count("offices started");
+        let started = self.city.start_office(office);
+        match self.liars.remove(&office) {
+            Some(mark) => self.look_for_damage(office, (mark, started), chance).await,
+            None if self.damaged.contains(&office) && started.is_err() => {
+                self.count("D1 damaged databases found");
+                self.replace(office, chance).await
+            }
+            None => started,
+        }
+    }
+
+    /// An office whose disk lost what it had promised starts with a part of it, or not at all.
+    async fn look_for_damage(
+        &mut self,
+        office: usize,
+        (mark, started): (usize, anyhow::Result<()>),
+        chance: &mut Chance,
+    ) -> anyhow::Result<()> {
+        self.ledger.rolled_back(office, mark);
+        let is_whole = started.is_ok() && self.city.at_office(office, &["verify"]).await.is_ok();
+        if is_whole {
+            return Ok(());
+        }
+        self.count("P8 databases found damaged");
+        self.replace(office, chance).await
+    }
+
+    pub(super) async fn lose_log(
+        &mut self,
+        office: usize,
+        chance: &mut Chance,
+    ) -> anyhow::Result<()> {
+        if self.city.offices[office].app.is_none() {
+            return Ok(());
+        }
+        let lost = self.city.lose_log(office, chance).await;
+        match lost {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                self.count("P16 O9 write-ahead logs lost");
+                self.look_for_damage(office, (0, Ok(())), chance).await
+            }
+            Err(error) => self.look_for_damage(office, (0, Err(error)), chance).await,
+        }
+    }
+
+    /// One bit of an office's database turns over while it is off. Whether it is found at once or when
+    /// somebody verifies, nothing wrong may reach the hub.
+    pub(super) async fn flip_office(
+        &mut self,
+        office: usize,
+        chance: &mut Chance,
+    ) -> anyhow::Result<()> {
+        if self.city.offices[office].app.is_none() {
+            return Ok(());
+        }
+        self.city.cut_office(office, chance);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if disk::flip(&self.folder(office), chance) {
+            self.count("D1 bits turned over");
+            self.damaged.insert(office);
+            self.ledger.rolled_back(office, 0);
+        }
+        self.start_office(office, chance).await
+    }
+
+    /// The same at the hub, of which there is a backup.
+    pub(super) async fn flip_hub(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
+        if self.backup.is_none() || self.city.hub.app.is_none() {
+            return Ok(());
+        }
+        self.cut_hub(chance).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if disk::flip(&self.hub_folder(), chance) {
+            self.count("D2 bits turned over at the hub");
+            self.hub_is_damaged = true;
+        }
+        self.start_hub(chance).await
+    }
+
+    /// The hub is switched off and starts without its write-ahead log.
+    pub(super) async fn lose_hub_log(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
+        if self.backup.is_none() || self.city.hub.app.is_none() {
+            return Ok(());
+        }
+        self.cut_hub(chance).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if disk::lose_logs(&self.hub_folder()) {
+            self.count("P16 O9 write-ahead logs of the hub lost");
+            self.hub_lies = true;
+        }
+        self.start_hub(chance).await
+    }
+
+    /// Somebody verifies what may be damaged, and puts another in the place of what is.
+    pub(super) async fn find_damage(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
+        if self.hub_is_damaged {
+            let found = self.city.at_hub(&["verify"]).await.is_err();
+            self.count(if found {
+                "D2 damaged hubs found"
+            } else {
+                "D2 bits at the hub without effect"
+            });
+            if found {
+                self.restore(chance).await?;
+            }
+            self.hub_is_damaged = false;
+        }
+        for office in std::mem::take(&mut self.damaged) {
+            let found = self.city.at_office(office, &["verify"]).await.is_err();
+            self.count(if found {
+                "D1 damaged databases found"
+            } else {
+                "D1 bits without effect"
+            });
+            if found {
+                self.replace(office, chance).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An office gets a new machine; what the old one had not sent is lost with it.
+    pub(super) async fn replace(
+        &mut self,
+        office: usize,
+        chance: &mut Chance,
+    ) -> anyhow::Result<()> {
+        self.city.hub.machine.wake();
+        self.city.offices[office].machine.wake();
+        if self.city.hub.app.is_none() || disk::machine(&self.hub_folder()).borrow().is_off {
+            self.start_hub(chance).await?;
+        }
+        self.city.net.set_up(office, true);
+        self.city.net.set_faults(office, net::Faults::default());
+        self.ledger.look_at_hub(&self.city).await?;
+        let replaced = self.city.replace_office(office, chance).await;
+        // The desk cannot do it now: its disk is full, or takes no write.
+        if replaced.is_err() {
+            self.start_hub(chance).await?;
+            self.city.replace_office(office, chance).await?;
+        }
+        self.city.net.set_faults(office, self.faults);
+        self.ledger.rolled_back(office, 0);
+        self.copies.remove(&office);
+        self.liars.remove(&office);
+        self.damaged.remove(&office);
+        self.count("D22 D6 machines destroyed and replaced");
+        Ok(())
+    }
+
+    /// The hub's power fails. Where its disk lies, what it had is noted first.
+    pub(super) async fn cut_hub(&mut self, chance: &mut Chance) {
+        if self.hub_lies && self.before.is_none() {
+            self.before = AtHub::read(&self.city).await.ok();
+        }
+        self.city.cut_hub(chance);
+    }
+
+    /// The hub is switched off and on. One that does not start, or that its own proof finds damaged, is
+    /// restored from its last backup.
+    pub(super) async fn start_hub(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
+        self.cut_hub(chance).await;
+        self.count("hub started");
+        let started = self.city.start_hub();
+        if !self.hub_lies && !self.hub_is_damaged {
+            return started;
+        }
+        let is_behind = |error: &anyhow::Error| error.is::<lianxin_hub::progress::Behind>();
+        let is_whole = match started {
+            // It says so, and its operator decides what it goes on from.
+            Err(error) if is_behind(&error) => {
+                self.count("P16 hubs that found their database behind");
+                chance.happens(500) && self.city.begin_recovery(chance).await.is_ok()
+            }
+            Ok(()) if self.hub_lies => self.city.at_hub(&["verify"]).await.is_ok(),
+            started => started.is_ok(),
+        };
+        if !is_whole {
+            self.count("P8 D2 damaged hubs found");
+            return self.restore(chance).await;
+        }
+        if self.hub_lies {
+            self.count("P8 hubs that lost what they had promised");
+            let held: Vec<_> = AtHub::read(&self.city).await?.tokens.into_keys().collect();
+            self.ledger.hub_restored(&held, self.before.take());
+            self.hub_lies = false;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! What happens in a run: an event of the plan, carried out.
+
+use anyhow::Context as _;
+
+use super::Run;
+use crate::simulation::chance::Chance;
+use crate::simulation::disk;
+use crate::simulation::oracle::AtHub;
+use crate::simulation::plan::{Event, What};
+
+impl Run {
+    /// Carries out an event.
+    ///
+    /// # Errors
+    /// What does not come up again, or does not hold.
+    pub(super) async fn happen(&mut self, seed: u64, event: &Event) -> anyhow::Result<()> {
+        let mut chance = Chance::new(seed, "event", event.number);
+        match event.what {
+            What::Work(office) => {
+                let twin = self.city.twins.get(&office).copied();
+                let twin = twin.filter(|_| chance.happens(400));
+                self.work(Some(twin.unwrap_or(office)), event).await;
+            }
+            What::Desk => self.work(None, event).await,
+            What::Tick if self.hub_is_awake() => {
+                // A hub that is off, or whose disk is full, does it another day.
+                drop(self.city.at_hub(&["tick"]).await);
+            }
+            What::Tick => {}
+            What::Twin(_)
+            | What::Away(_)
+            | What::Destroyed(_)
+            | What::Copy(_)
+            | What::RollBack(..)
+            | What::BackUp
+            | What::Restore => self.happen_to_machines(event.what, &mut chance).await?,
+            What::Cut(office) => {
+                self.city.net.set_up(office, false);
+                self.count("N10 lines cut");
+            }
+            What::Mend(office) => self.city.net.set_up(office, true),
+            What::OneWay(office) => self.city.net.set_one_way(office),
+            What::OfficeOff(office, None) => self.city.cut_office(office, &mut chance),
+            What::HubOff(None) => self.cut_hub(&mut chance).await,
+            What::OfficeOn(office) => self.start_office(office, &mut chance).await?,
+            What::HubOn => self.start_hub(&mut chance).await?,
+            What::Clock(..)
+            | What::HubClock(_)
+            | What::Drift(..)
+            | What::Sleep(_)
+            | What::Wake(_)
+            | What::HubSleep
+            | What::HubWake => self.happen_to_clocks(event.what),
+            What::LogLost(office) => self.lose_log(office, &mut chance).await?,
+            What::HubLogLost => self.lose_hub_log(&mut chance).await?,
+            What::Flip(office) => self.flip_office(office, &mut chance).await?,
+            What::HubFlip => self.flip_hub(&mut chance).await?,
+            of_disks => self.plan_for_disks(of_disks).await,
+        }
+        Ok(())
+    }
+
+    async fn happen_to_machines(&mut self, what: What, chance: &mut Chance) -> anyhow::Result<()> {
+        match what {
+            What::Twin(office) => {
+                let is_on = self.city.offices[office].app.is_some();
+                if is_on && !self.city.twins.contains_key(&office) {
+                    self.city.start_twin(office)?;
+                    self.count("D5 machines copied");
+                }
+            }
+            What::Destroyed(office) => self.replace(office, chance).await?,
+            What::Away(office) => {
+                let before = tokio::time::Instant::now();
+                self.city.pass_a_year(office, chance).await?;
+                self.longer += before.elapsed();
+                self.count("N11 offices away for more than a year");
+            }
+            What::BackUp if self.city.hub.app.is_some() && !self.hub_is_damaged => {
+                let held = AtHub::read(&self.city).await?.tokens;
+                self.backup = Some((self.city.back_up(), held.into_keys().collect()));
+            }
+            What::Restore => {
+                if self.backup.is_some() {
+                    self.restore(chance).await?;
+                    self.count("D4 hub restored");
+                }
+            }
+            What::Copy(office) => {
+                if self.city.offices[office].app.is_some() && !self.damaged.contains(&office) {
+                    let copy = self.city.copy_office(office)?;
+                    self.copies.insert(office, (copy, self.ledger.mark()));
+                }
+            }
+            What::RollBack(office, with_keys) => {
+                self.roll_back(office, with_keys, chance).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn roll_back(
+        &mut self,
+        office: usize,
+        with_keys: bool,
+        chance: &mut Chance,
+    ) -> anyhow::Result<()> {
+        let Some((copy, mark)) = self.copies.get(&office).cloned() else {
+            return Ok(());
+        };
+        if self.city.hub.app.is_some() {
+            self.ledger.look_at_hub(&self.city).await?;
+        }
+        self.city
+            .roll_back(office, &copy, with_keys, chance)
+            .await?;
+        self.damaged.remove(&office);
+        self.ledger.rolled_back(office, mark);
+        self.count(if with_keys {
+            "D3 offices rolled back with their keys"
+        } else {
+            "D3 offices whose database was rolled back"
+        });
+        Ok(())
+    }
+
+    /// Clocks that are set, run fast, or go on while their machine sleeps.
+    fn happen_to_clocks(&mut self, what: What) {
+        match what {
+            What::Clock(office, offset_ms) => {
+                self.city.offices[office].machine.set_offset(offset_ms);
+                self.count(if offset_ms == 0 {
+                    "D8 clocks set right"
+                } else {
+                    "D7 clocks set wrong"
+                });
+            }
+            What::HubClock(offset_ms) => {
+                self.city.hub.machine.set_offset(offset_ms);
+                if offset_ms != 0 {
+                    self.count("O3 hub clocks set wrong");
+                }
+            }
+            What::Drift(office, ppm) => {
+                self.city.offices[office].machine.set_drift(ppm);
+                self.count("D7 clocks that drift");
+            }
+            What::Sleep(office) if self.city.offices[office].app.is_some() => {
+                self.city.offices[office].machine.sleep();
+            }
+            What::Wake(office) if self.city.offices[office].machine.is_asleep() => {
+                self.city.offices[office].machine.wake();
+                self.count("P11 offices that slept");
+            }
+            What::HubSleep if self.city.hub.app.is_some() => self.city.hub.machine.sleep(),
+            What::HubWake if self.city.hub.machine.is_asleep() => {
+                self.city.hub.machine.wake();
+                self.count("P11 hubs that slept");
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether something can be done at the hub at all.
+    pub(super) fn hub_is_awake(&self) -> bool {
+        self.city.hub.app.is_some() && !self.city.hub.machine.is_asleep()
+    }
+
+    /// A disk will fail.
+    async fn plan_for_disks(&mut self, what: What) {
+        let folder = match what {
+            What::OfficeOff(office, _)
+            | What::OfficeError(office, _)
+            | What::OfficeFull(office, _)
+            | What::OfficeBroken(office, _)
+            | What::OfficeLies(office) => self.folder(office),
+            _ => self.hub_folder(),
+        };
+        let machine = disk::machine(&folder);
+        let writes = machine.borrow().writes;
+        match what {
+            What::OfficeOff(_, Some(write)) | What::HubOff(Some(write)) => {
+                machine.borrow_mut().cut_at = Some(writes + write);
+            }
+            What::OfficeError(_, write) | What::HubError(write) => {
+                machine.borrow_mut().fail_at = Some(writes + write);
+            }
+            What::OfficeFull(_, write) | What::HubFull(write) => {
+                machine.borrow_mut().full_from = Some(writes + write);
+            }
+            What::OfficeBroken(_, write) | What::HubBroken(write) => {
+                machine.borrow_mut().broken_from = Some(writes + write);
+            }
+            What::OfficeLies(office) if self.city.offices[office].app.is_some() => {
+                machine.borrow_mut().syncs_lie = true;
+                self.liars.entry(office).or_insert(self.ledger.mark());
+            }
+            What::HubLies if self.hub_is_awake() && self.backup.is_some() => {
+                machine.borrow_mut().syncs_lie = true;
+                self.hub_lies = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// The hub goes back to its last backup.
+    pub(super) async fn restore(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
+        let (backup, held) = self.backup.clone().context("a backup")?;
+        let before = AtHub::read(&self.city).await.ok();
+        self.city.restore_hub(&backup, chance).await?;
+        self.ledger.hub_restored(&held, before);
+        (self.hub_lies, self.hub_is_damaged) = (false, false);
+        Ok(())
+    }
+}
