@@ -148,8 +148,10 @@ fn here(args: &Seeds) -> anyhow::Result<bool> {
     print(&met);
     let all_held = why.is_empty();
     if args.ledger {
+        let part = if args.twice { "twice" } else { "seeds" };
         proof::append(&Entry {
-            part: if args.twice { "twice" } else { "seeds" }.to_owned(),
+            part: part.to_owned(),
+            identity: proof::identity(part)?,
             unit: format!("{}+{}", args.from, args.count),
             commit: proof::commit()?,
             seconds,

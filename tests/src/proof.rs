@@ -1,7 +1,7 @@
 //! The ledger of proof: what long runs did, saw and found, one line for each unit of work, so that they
 //! can be cut off and go on, and so that one report can be made of all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
@@ -10,17 +10,22 @@ use std::process::Command;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-/// Where the ledger lies, if not in `target/proof`.
+/// Where the ledger lies, if not in `tests/proof` (where git keeps it, so that a run of many hours can go
+/// on from another machine).
 const PLACE: &str = "LIANXIN_LEDGER";
+/// Characters of an identity.
+const IDENTITY_LENGTH: usize = 16;
 
 /// One unit of work that was done to its end.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// Which machinery: `seeds`, `twice`, `sweep`, `museum`, `real`, `foreign`, `fuzz`, `model`.
     pub part: String,
-    /// Its name within the part; a long run does not do again what stands here for the same commit.
+    /// Its name within the part; a long run does not do again what stands here for the same identity.
     pub unit: String,
-    /// The commit that was run; with `+` where the tree had been changed.
+    /// What was run (`identity`).
+    pub identity: String,
+    /// The commit at which it was run.
     pub commit: String,
     /// How long it took on one core (seconds).
     pub seconds: f64,
@@ -32,34 +37,98 @@ pub struct Entry {
     pub violations: Vec<String>,
 }
 
+/// What is shipped, and what it is built with.
+const SHIPPED: [&str; 7] = [
+    "proto",
+    "shared",
+    "node",
+    "hub",
+    "Cargo.lock",
+    "Cargo.toml",
+    ".cargo",
+];
+/// Words for people are no code.
+const NO_CODE: [&str; 2] = [":(exclude)*.md", ":(exclude)shared/docs"];
+
+/// Which folders the machinery of a part lies in, beside what is shipped.
+fn machinery(part: &str) -> &'static [&'static str] {
+    match part {
+        "seeds" | "twice" => &["tests/simulation"],
+        "sweep" => &["tests/simulation", "tests/src/sweep*"],
+        "museum" => &["tests/simulation", "tests/src/museum*", "tests/museum"],
+        "real" => &["tests/src/real*", "tests/src/harness*"],
+        "foreign" => &["tests/compatibility", "tests/src/foreign*"],
+        "fuzz" => &["tests/fuzz", "tests/src/fuzz*"],
+        "model" => &["tests/src/model*"],
+        _ => &["tests"],
+    }
+}
+
+/// What a part runs: a hash over the files of the programs that are shipped and of the part's own
+/// machinery, as they are in git, so that a change of a document does not make a long run void. With `+`
+/// where a file differs from the last commit.
+///
+/// # Errors
+/// Where git does not answer.
+pub fn identity(part: &str) -> anyhow::Result<String> {
+    let files = [&SHIPPED[..], machinery(part), &NO_CODE[..]].concat();
+    let listed = git(&["ls-files", "--stage", "--full-name", "--"], &files)?;
+    let changed = git(&["status", "--porcelain", "--"], &files)?;
+    let hash = blake3::hash(listed.as_bytes()).to_hex();
+    let changed = if changed.is_empty() { "" } else { "+" };
+    Ok(hash.chars().take(IDENTITY_LENGTH).collect::<String>() + changed)
+}
+
 /// The commit of the working folder.
 ///
 /// # Errors
 /// Where git does not answer.
 pub fn commit() -> anyhow::Result<String> {
-    let git = |arguments: &[&str]| -> anyhow::Result<String> {
-        let output = Command::new("git").args(arguments).output();
-        let output = output.context("git cannot be run")?;
-        anyhow::ensure!(output.status.success(), "this is not a git folder");
-        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-    };
-    // What is not code does not change what is run.
-    let changed = git(&[
-        "status",
-        "--porcelain",
-        "--",
-        "*.rs",
-        "*.toml",
-        "*.proto",
-        "*.sql",
-    ])?;
-    let changed = if changed.is_empty() { "" } else { "+" };
-    Ok(git(&["rev-parse", "HEAD"])? + changed)
+    Ok(git(&["rev-parse", "HEAD"], &[])?.trim().to_owned())
 }
 
-fn place() -> PathBuf {
-    let named = std::env::var_os(PLACE).map(PathBuf::from);
-    named.unwrap_or_else(|| PathBuf::from("target/proof/ledger.jsonl"))
+/// The top of the working folder.
+///
+/// # Errors
+/// Where git does not answer.
+pub fn root() -> anyhow::Result<PathBuf> {
+    let output = Command::new("git")
+        .args(["rev-parse", "--show-toplevel"])
+        .output()
+        .context("git cannot be run")?;
+    anyhow::ensure!(output.status.success(), "this is not a git folder");
+    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
+}
+
+fn git(arguments: &[&str], files: &[&str]) -> anyhow::Result<String> {
+    let output = Command::new("git")
+        .current_dir(root()?)
+        .args(arguments)
+        .args(files)
+        .output()
+        .context("git cannot be run")?;
+    anyhow::ensure!(output.status.success(), "git {arguments:?} failed");
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// The units of a part that were done already with what it runs now.
+///
+/// # Errors
+/// Where git does not answer or the ledger cannot be read.
+pub fn done(part: &str) -> anyhow::Result<BTreeSet<String>> {
+    let identity = identity(part)?;
+    let entries = read()?.into_iter();
+    Ok(entries
+        .filter(|entry| entry.part == part && entry.identity == identity)
+        .map(|entry| entry.unit)
+        .collect())
+}
+
+fn place() -> anyhow::Result<PathBuf> {
+    match std::env::var_os(PLACE) {
+        Some(named) => Ok(PathBuf::from(named)),
+        None => Ok(root()?.join("tests/proof/ledger.jsonl")),
+    }
 }
 
 /// Adds a line.
@@ -67,7 +136,7 @@ fn place() -> PathBuf {
 /// # Errors
 /// Where it cannot be written.
 pub fn append(entry: &Entry) -> anyhow::Result<()> {
-    let place = place();
+    let place = place()?;
     if let Some(folder) = place.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -83,7 +152,7 @@ pub fn append(entry: &Entry) -> anyhow::Result<()> {
 /// # Errors
 /// Where it cannot be read.
 pub fn read() -> anyhow::Result<Vec<Entry>> {
-    let Ok(file) = File::open(place()) else {
+    let Ok(file) = File::open(place()?) else {
         return Ok(Vec::new());
     };
     let mut entries = Vec::new();
@@ -91,4 +160,17 @@ pub fn read() -> anyhow::Result<Vec<Entry>> {
         entries.extend(serde_json::from_str::<Entry>(&line?));
     }
     Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_identity_is_of_code() -> anyhow::Result<()> {
+        let of_seeds = identity("seeds")?;
+        assert!(of_seeds.len() >= IDENTITY_LENGTH);
+        assert_ne!(of_seeds, identity("model")?);
+        Ok(())
+    }
 }
