@@ -55,7 +55,7 @@ impl Run {
             What::HubLogLost => self.lose_hub_log(&mut chance).await?,
             What::Flip(office) => self.flip_office(office, &mut chance).await?,
             What::HubFlip => self.flip_hub(&mut chance).await?,
-            of_disks => self.plan_for_disks(of_disks).await,
+            of_disks => self.plan_for_disks(of_disks),
         }
         Ok(())
     }
@@ -80,17 +80,15 @@ impl Run {
                 let held = AtHub::read(&self.city).await?.tokens;
                 self.backup = Some((self.city.back_up(), held.into_keys().collect()));
             }
-            What::Restore => {
-                if self.backup.is_some() {
-                    self.restore(chance).await?;
-                    self.count("D4 hub restored");
-                }
+            What::Restore if self.backup.is_some() => {
+                self.restore(chance).await?;
+                self.count("D4 hub restored");
             }
-            What::Copy(office) => {
-                if self.city.offices[office].app.is_some() && !self.damaged.contains(&office) {
-                    let copy = self.city.copy_office(office)?;
-                    self.copies.insert(office, (copy, self.ledger.mark()));
-                }
+            What::Copy(office)
+                if self.city.offices[office].app.is_some() && !self.damaged.contains(&office) =>
+            {
+                let copy = self.city.copy_office(office)?;
+                self.copies.insert(office, (copy, self.ledger.mark()));
             }
             What::RollBack(office, with_keys) => {
                 self.roll_back(office, with_keys, chance).await?;
@@ -168,7 +166,7 @@ impl Run {
     }
 
     /// A disk will fail.
-    async fn plan_for_disks(&mut self, what: What) {
+    fn plan_for_disks(&mut self, what: What) {
         let folder = match what {
             What::OfficeOff(office, _)
             | What::OfficeError(office, _)
