@@ -228,7 +228,7 @@ pub fn begin_here(folder: &Path) -> anyhow::Result<()> {
 /// A file that is not a hub's database, or damaged.
 pub fn begin_again(database: &Path, folder: &Path, former: Option<Own>) -> anyhow::Result<()> {
     let mut connection = store::open::writer(database, Side::Hub)?;
-    store::open::check(&connection)?;
+    store::open::check(&connection, Side::Hub)?;
     store::writer::write_on::<_, anyhow::Error>(&mut connection, |tx| {
         let before = app::own_of(tx)?;
         let noted = progress::noted(folder, &before)?.map(|noted| noted.epoch);

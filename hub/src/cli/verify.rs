@@ -6,6 +6,7 @@ use domain::digest::Digest;
 use domain::kinds::{member, tenure};
 use domain::machines::member_status;
 use serde_json::{Value, json};
+use store::open::Side;
 use store::{Filter, Tx};
 
 use crate::app::App;
@@ -15,7 +16,7 @@ use crate::error::HubError;
 const PORTION: usize = 5_000;
 
 pub(super) async fn verify(app: &App) -> anyhow::Result<Value> {
-    store::open::check(&store::open::reader(&app.database())?)?;
+    store::open::check(&store::open::reader(&app.database())?, Side::Hub)?;
     let (findings, counts) = app
         .store
         .read::<_, HubError>(|tx| {

@@ -16,7 +16,7 @@ const PORTION: (usize, usize) = (5_000, 8 * 1024 * 1024);
 
 /// Checks the file, the journal's chain, and the digests against the rows.
 pub(super) async fn verify(app: &App) -> anyhow::Result<Value> {
-    store::open::check(&store::open::reader(&app.database())?)?;
+    store::open::check(&store::open::reader(&app.database())?, Side::Node)?;
     let (own, feeds) = (app.own, ["city".to_owned(), app.office_feed()]);
     app.store
         .read::<_, anyhow::Error>(move |tx| {
@@ -76,7 +76,7 @@ pub(super) fn restore(folder: &Path, file: &Path) -> anyhow::Result<Value> {
     let current = crate::app::database_in(folder);
     let fresh = current.with_extension("restoring");
     std::fs::copy(file, &fresh).with_context(|| format!("cannot read {}", file.display()))?;
-    let checked = store::open::writer(&fresh, Side::Node).and_then(|c| store::open::check(&c));
+    let checked = store::open::writer(&fresh, Side::Node).and_then(|c| store::open::check(&c, Side::Node));
     if let Err(error) = checked {
         std::fs::remove_file(&fresh)?;
         return Err(anyhow::Error::from(error).context(format!(

@@ -1,5 +1,6 @@
 //! Opens a database: pragmas, migrations, tables of the declared kinds, restore guards.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -95,11 +96,40 @@ fn migrate(connection: &mut Connection, side: Side) -> Result<(), StoreError> {
     schema::make_tables(connection, side)
 }
 
-/// Checks the whole file; says what is wrong.
+/// Tables with their columns, and indexes with what they are made of. How a table was spelt is left out:
+/// a column that was declared later stands elsewhere in it.
+const SHAPE: &str = "
+    SELECT format('%s %s: %s %s %d %d', made.type, made.name, part.name, part.type, part.\"notnull\", part.pk)
+        FROM sqlite_schema AS made, pragma_table_xinfo(made.name) AS part
+        WHERE made.type IN ('table', 'view') AND made.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+    UNION ALL SELECT format('%s %s on %s: %s', type, name, tbl_name, sql)
+        FROM sqlite_schema WHERE type IN ('index', 'trigger') AND sql IS NOT NULL";
+
+/// Checks the whole file; says what is wrong. A name in the schema that a bit has changed is found too:
+/// SQLite takes any name for good.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] with the first finding.
-pub fn check(connection: &Connection) -> Result<(), StoreError> {
+pub fn check(connection: &Connection, side: Side) -> Result<(), StoreError> {
+    check_pages(connection)?;
+    let mut fresh = Connection::open_in_memory()?;
+    migrate(&mut fresh, side)?;
+    let (wanted, found) = (shape(&fresh)?, shape(connection)?);
+    match wanted.symmetric_difference(&found).next() {
+        None => Ok(()),
+        Some(part) if wanted.contains(part) => Err(StoreError::Corrupt(format!("no {part}"))),
+        Some(part) => Err(StoreError::Corrupt(format!("unknown {part}"))),
+    }
+}
+
+fn shape(connection: &Connection) -> Result<BTreeSet<String>, StoreError> {
+    let mut statement = connection.prepare(SHAPE)?;
+    let parts = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let words = |part: String| part.split_whitespace().collect::<Vec<_>>().join(" ");
+    Ok(parts.map(|part| part.map(words)).collect::<Result<_, _>>()?)
+}
+
+fn check_pages(connection: &Connection) -> Result<(), StoreError> {
     let finding: String =
         connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if finding == "ok" {
@@ -116,7 +146,7 @@ pub fn copy(connection: &Connection, to: &Path) -> Result<(), StoreError> {
     backup.run_to_completion(1_000, Duration::ZERO, None)?;
     drop(backup);
     target.pragma_update(None, "journal_mode", "DELETE")?;
-    check(&target)
+    check_pages(&target)
 }
 
 /// Moves a database with its log, or a folder, to a free name beside it: nothing is written over.

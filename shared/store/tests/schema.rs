@@ -143,3 +143,19 @@ fn every_declared_kind_reads_back_what_was_written() {
         );
     }
 }
+
+/// S16, D1: a bit that turns over in a name of the schema leaves every page whole.
+#[test]
+fn a_name_in_the_schema_that_has_changed_is_found() {
+    for side in [Side::Node, Side::Hub] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.sqlite");
+        let connection = store::open::writer(&path, side).unwrap();
+        store::open::check(&connection, side).unwrap();
+        connection
+            .execute_batch("ALTER TABLE certificate RENAME COLUMN node_signature TO node_rignature")
+            .unwrap();
+        let finding = store::open::check(&connection, side).unwrap_err().to_string();
+        assert!(finding.contains("node_"), "{finding}");
+    }
+}
