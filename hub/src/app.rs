@@ -10,7 +10,7 @@ use store::{StoreError, Tx};
 use transport::keys::HubIdentity;
 use transport::revoked::AppendOnlyRegister;
 
-use crate::progress;
+use crate::progress::{self, Keeper};
 
 const DATABASE: &str = "hub.sqlite";
 const KEYS: &str = "keys";
@@ -27,6 +27,8 @@ pub struct App {
     pub register: Arc<Mutex<AppendOnlyRegister>>,
     /// Whose journal the hub's own is.
     pub own: Own,
+    /// How far it has got, noted beside the database.
+    pub progress: Arc<Keeper>,
     /// Where it all lies.
     pub folder: PathBuf,
 }
@@ -102,6 +104,7 @@ impl App {
                 &folder.join(REGISTER),
             )?)),
             own,
+            progress: Arc::new(Keeper::new(folder)),
             folder: folder.to_path_buf(),
         })
     }

@@ -2,6 +2,7 @@
 //! hub has promised is not served as if nothing had happened.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use store::{StoreError, Tx};
@@ -36,8 +37,12 @@ fn told(progress: &HubProgress) -> String {
         epoch,
         own,
         received,
+        is_lost,
         ..
     } = progress;
+    if *is_lost {
+        return "more, as a node proves by this hub's signature".to_owned();
+    }
     format!("{received} changes of nodes and {own} of its own in epoch {epoch}")
 }
 
@@ -83,19 +88,91 @@ pub fn check(tx: Tx<'_>, own: &Own, folder: &Path) -> anyhow::Result<()> {
     }
 }
 
+/// The same, of a hub that runs.
+///
+/// # Errors
+/// As [`check`].
+pub async fn check_now(app: &App) -> anyhow::Result<()> {
+    let (own, folder) = (app.own, app.folder.clone());
+    let checked = app
+        .store
+        .read::<_, anyhow::Error>(move |tx| check(tx, &own, &folder));
+    checked.await
+}
+
+/// Keeps the note of a hub that runs.
+#[derive(Debug)]
+pub struct Keeper {
+    path: PathBuf,
+    /// What is in the file, as far as this program has written it.
+    noted: Mutex<HubProgress>,
+    lost: watch::Sender<bool>,
+}
+
+impl Keeper {
+    /// The keeper of a data folder.
+    pub fn new(folder: &Path) -> Self {
+        Self {
+            path: path(folder),
+            noted: Mutex::default(),
+            lost: watch::Sender::new(false),
+        }
+    }
+
+    /// Notes how far the hub has got; once it is known to have lost something, that stays noted.
+    fn save(&self, progress: HubProgress) {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_lost = noted.is_lost || progress.is_lost;
+        let progress = HubProgress {
+            is_lost,
+            ..progress
+        };
+        if *noted == progress {
+            return;
+        }
+        match progress.save(&self.path) {
+            Ok(()) => *noted = progress,
+            Err(error) => {
+                noted.is_lost = is_lost;
+                tracing::warn!(%error, "how far the hub has got cannot be noted");
+            }
+        }
+    }
+
+    /// A node has proven that the hub had more than it has: from now on it serves nobody, this program
+    /// ends, and no other serves this database until its operator says that it was put back.
+    pub fn lost(&self, own: &Own) {
+        tracing::error!(
+            "a node holds more than this hub has, signed by it: the folder was put back"
+        );
+        self.save(HubProgress {
+            node: own.node.bytes(),
+            epoch: own.epoch,
+            is_lost: true,
+            ..HubProgress::default()
+        });
+        self.lost.send_replace(true);
+    }
+
+    /// Whether that has been proven.
+    pub fn is_lost(&self) -> bool {
+        *self.lost.borrow()
+    }
+
+    /// Ends when it has been proven.
+    pub async fn proven_lost(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.lost.subscribe().wait_for(|is_lost| *is_lost).await;
+    }
+}
+
 /// Notes how far the hub has got whenever somebody has written, as long as the hub runs.
 pub async fn note(app: App, mut commits: watch::Receiver<u64>) {
-    let mut last = None;
     loop {
         let own = app.own;
         let read = app.store.read::<_, HubError>(move |tx| Ok(of(tx, &own)?));
-        if let Ok(progress) = read.await
-            && last != Some(progress)
-        {
-            match progress.save(&path(&app.folder)) {
-                Ok(()) => last = Some(progress),
-                Err(error) => tracing::warn!(%error, "how far the hub has got cannot be noted"),
-            }
+        if let Ok(progress) = read.await {
+            app.progress.save(progress);
         }
         tokio::time::sleep(REST).await;
         if commits.changed().await.is_err() {

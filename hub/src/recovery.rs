@@ -37,6 +37,8 @@ use crate::error::HubError;
 
 /// Rows of one node that are kept as evidence while the hub does not recover.
 const EVIDENCE_ROWS_MAX: u64 = 1_000;
+/// Feeds of which a node says in its greeting what it holds.
+const HELD_MAX: usize = 4;
 /// Since when the hub recovers; empty while it does not.
 const RECOVERING: &str = "recovering";
 /// The incarnations that restores have replaced, sixteen bytes each.
@@ -298,18 +300,9 @@ fn is_proven(
     let Some(incarnation) = former(tx, &proof.incarnation)? else {
         return Ok(false);
     };
-    let Ok(sum) = convert::thirty_two(&proof.sum, "sum") else {
+    let Some(signed) = signed(app, node, feed, proof, incarnation) else {
         return Ok(false);
     };
-    let signed = Digest::from_parts(&sum, proof.count);
-    let text = certificate_text(node.office, feed, proof.sequence, &signed, incarnation);
-    let key = app.identity.signing_key().verifying_key();
-    if key
-        .verify(Context::Digest, &text, &proof.hub_signature)
-        .is_err()
-    {
-        return Ok(false);
-    }
     let mut digest = tx.feed_digest(feed)?;
     for (key, state) in offers {
         if tx.is_in_feed(*key, feed)?
@@ -322,6 +315,48 @@ fn is_proven(
         }
     }
     Ok(digest == signed)
+}
+
+/// The digest that this hub signed; none where the signature is not its own.
+fn signed(
+    app: &App,
+    node: &Node,
+    feed: &str,
+    proof: &wire::Proof,
+    incarnation: Incarnation,
+) -> Option<Digest> {
+    let sum = convert::thirty_two(&proof.sum, "sum").ok()?;
+    let signed = Digest::from_parts(&sum, proof.count);
+    let text = certificate_text(node.office, feed, proof.sequence, &signed, incarnation);
+    let key = app.identity.signing_key().verifying_key();
+    key.verify(Context::Digest, &text, &proof.hub_signature)
+        .ok()
+        .map(|()| signed)
+}
+
+/// Whether a node holds more of a feed, signed by this hub in its present incarnation, than the hub
+/// has: then it was put back without being told, folder and all.
+///
+/// # Errors
+/// The store's own.
+pub fn is_rewound(
+    tx: Tx<'_>,
+    app: &App,
+    node: &Node,
+    held: &[wire::Held],
+) -> Result<bool, StoreError> {
+    let incarnation = app.own.incarnation;
+    for wire::Held { feed, proof } in held.iter().take(HELD_MAX) {
+        let Some(proof) = proof else { continue };
+        let is_ours = proof.incarnation == incarnation.bytes().as_slice();
+        if is_ours
+            && tx.feed_head(feed)? < proof.sequence
+            && signed(app, node, feed, proof, incarnation).is_some()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn former(tx: Tx<'_>, incarnation: &[u8]) -> Result<Option<Incarnation>, StoreError> {

@@ -215,6 +215,7 @@ impl Session {
                     incarnation: tx.setting("incarnation")?.unwrap_or_default().into(),
                     waiting: tx.pending_count()?,
                     leases: leases::said(tx, own, &marks)?,
+                    held: report::signed(tx)?,
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                     ..wire::HelloRequest::default()
                 })

@@ -40,6 +40,13 @@ pub enum CallRefused {
     /// The incarnation in the call is not the hub's: say Hello first.
     #[error("hello first")]
     HelloFirst,
+    /// The hub signed more than it has: its folder was put back. It serves nobody until its operator says so.
+    #[error(
+        "this hub was put back to an older state and waits for its operator (recovery begin); what is \
+         entered here is kept and sent later \
+         中心数据被还原到较旧状态,正等待管理员处理;本机录入照常保存,稍后自动上报"
+    )]
+    Behind,
     /// The caller may not do this.
     #[error("not allowed: {0}")]
     NotAllowed(&'static str),
@@ -77,7 +84,7 @@ impl From<CallRefused> for Status {
             CallRefused::Revoked | CallRefused::NotAllowed(_) => Code::PermissionDenied,
             CallRefused::UnknownNode => Code::NotFound,
             CallRefused::HelloFirst => Code::FailedPrecondition,
-            CallRefused::CannotStore(_) => Code::Unavailable,
+            CallRefused::CannotStore(_) | CallRefused::Behind => Code::Unavailable,
         };
         let mut status = Self::new(code, refused.to_string());
         if let CallRefused::Busy(after_ms) = refused {

@@ -1,5 +1,8 @@
 //! A hub that is put back from a backup: what it had signed to its nodes comes back from them.
 
+use std::path::Path;
+use std::time::Duration;
+
 use tests::harness::{City, STREET, wait_for};
 
 use crate::support::{Stage, computer, enter, expect_names, names_at, names_at_hub, text};
@@ -317,5 +320,46 @@ fn an_office_that_enrolled_after_the_backup_goes_on_at_the_restored_hub() -> any
         expect_names(&names_at_hub(city)?, &["先来", "后到", "更后"]);
         expect_names(&names_at(city, 0)?, &["先来", "后到", "更后"]);
     }
+    Ok(())
+}
+
+/// S9, P16: an old file put into the place of the hub's database is seen before anything is decided on
+/// it, and becomes a restored one when a person says so.
+#[test]
+fn an_old_file_in_the_place_of_the_hubs_database_is_not_served_as_if_nothing_had_happened()
+-> anyhow::Result<()> {
+    let mut stage = Stage::with_offices(1)?;
+    let city = &mut stage.city;
+    let first = enter(city, 0, "子一")?;
+    city.prove_equality()?;
+    city.kill_hub()?;
+    let database = Path::new(&city.hub_data).join("hub.sqlite");
+    let old = city.folder.join("old.sqlite");
+    // What a careless copy takes: the database with its log.
+    city.hub(&["backup", &old.to_string_lossy()])?.done()?;
+    city.start_hub()?;
+    enter(city, 0, "子二")?;
+    city.settle_down(0)?;
+    city.hub(&["set", &format!("person/{first}"), "phone=13900000008"])?
+        .done()?;
+    city.prove_equality()?;
+    // It is noted within a second.
+    std::thread::sleep(Duration::from_secs(2));
+    city.kill_hub()?;
+    for ending in ["sqlite-wal", "sqlite-shm"] {
+        let _ = std::fs::remove_file(database.with_extension(ending));
+    }
+    std::fs::copy(&old, &database)?;
+    let refused = city.hub(&["list", "person"])?;
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("recovery begin"), "{}", refused.err);
+    assert!(city.start_hub().is_err(), "it is served");
+    city.hub(&["recovery", "begin"])?.done()?;
+    city.start_hub()?;
+    city.prove_equality()?;
+    expect_names(&names_at_hub(city)?, &["子一", "子二"]);
+    expect_names(&names_at(city, 0)?, &["子一", "子二"]);
+    let person = city.hub(&["get", &first])?.done()?.json();
+    assert_eq!(person["phone"], "13900000008", "{person}");
     Ok(())
 }

@@ -57,6 +57,9 @@ pub struct Hub {
     tasks: Vec<AbortHandle>,
 }
 
+/// Where a hub notes how far it has got.
+const PROGRESS: &str = "hub-progress.txt";
+
 /// An office's machine.
 #[derive(Debug)]
 pub struct Office {
@@ -75,6 +78,8 @@ pub struct Office {
 #[derive(Debug, Clone)]
 pub struct Backup {
     image: Image,
+    /// How far it had got, as it noted beside the database.
+    progress: Option<Vec<u8>>,
 }
 
 /// What a copy of an office's folder holds.
@@ -371,7 +376,35 @@ impl City {
     pub fn back_up(&self) -> Backup {
         Backup {
             image: disk::image(&self.hub.folder.to_string_lossy()),
+            progress: std::fs::read(self.hub.folder.join(PROGRESS)).ok(),
         }
+    }
+
+    /// Puts the hub's disk back as it was, what it noted beside the database with it: nobody is told.
+    ///
+    /// # Errors
+    /// Where it does not start.
+    pub async fn put_hub_back(
+        &mut self,
+        backup: &Backup,
+        chance: &mut Chance,
+    ) -> anyhow::Result<()> {
+        self.cut_hub(chance);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        disk::put_image(&self.hub.folder.to_string_lossy(), &backup.image);
+        let note = self.hub.folder.join(PROGRESS);
+        match &backup.progress {
+            Some(progress) => std::fs::write(&note, progress)?,
+            None => drop(std::fs::remove_file(&note)),
+        }
+        self.hub.machine.wake();
+        self.start_hub()
+    }
+
+    /// Whether a node has proven that the hub was put back.
+    pub fn hub_is_lost(&self) -> bool {
+        let app = self.hub.app.as_ref();
+        app.is_some_and(|app| app.progress.is_lost())
     }
 
     /// Puts a backup in the place of the hub's database.

@@ -48,6 +48,8 @@ pub struct Faults {
     pub again: u64,
     /// Answers that are cut between two frames.
     pub cut: u64,
+    /// Batches in which one bit turns over on the way, as in bad memory: no line does that under TLS.
+    pub turned: u64,
 }
 
 /// How often each fault was met.
@@ -63,6 +65,12 @@ pub struct Met {
     pub unanswered: u64,
     /// As [`Faults::again`].
     pub again: u64,
+    /// Of these, calls of a session before the line's last.
+    pub late: u64,
+    /// Calls with a certificate that had ended.
+    pub expired: u64,
+    /// As [`Faults::turned`], where the hub refused it.
+    pub turned: u64,
     /// As [`Faults::cut`].
     pub cut: u64,
     /// Calls that the hub's end cut short.
@@ -118,6 +126,8 @@ struct Wire {
     cuts: watch::Sender<u64>,
     /// Whether calls arrive and no answer comes back.
     is_one_way: bool,
+    /// Greetings that arrived over this line.
+    greetings: u64,
     /// When calls were tried in vain, in the last ten minutes.
     in_vain: VecDeque<Instant>,
 }
@@ -133,6 +143,8 @@ struct Fate {
     is_lost: bool,
     is_unanswered: bool,
     again_after_ms: Option<u64>,
+    /// Which bit of a batch turns over (of so many bits as it has).
+    turned: Option<u64>,
     cut_after: Option<u64>,
     is_one_way: bool,
 }
@@ -146,6 +158,7 @@ impl Net {
             chance: Chance::new(seed, "line", number as u64),
             cuts: watch::Sender::new(0),
             is_one_way: false,
+            greetings: 0,
             in_vain: VecDeque::new(),
         };
         Arc::new(Self(Mutex::new(State {
@@ -246,10 +259,19 @@ impl Net {
             again_after_ms: chance
                 .happens(faults.again)
                 .then(|| chance.log_uniform(1, 3_600_000)),
+            turned: chance
+                .happens(faults.turned)
+                .then(|| chance.below(u64::MAX)),
             cut_after: chance.happens(faults.cut).then(|| chance.below(4)),
             is_one_way: wire.is_one_way,
         };
         Some((fate, wire.cuts.subscribe()))
+    }
+
+    /// Sessions that began over a line.
+    fn greetings(&self, line: usize) -> u64 {
+        let state = self.state();
+        state.lines.get(line).map_or(0, |wire| wire.greetings)
     }
 
     fn is_up(&self, line: usize) -> bool {
@@ -277,10 +299,15 @@ impl Net {
         }
         if let Some(after_ms) = fate.again_after_ms {
             let (net, parts, bytes) = (Arc::clone(&self), parts.clone(), bytes.clone());
+            let session = self.greetings(line);
             tokio::spawn(async move {
                 sleep_ms(after_ms).await;
+                let is_late = net.greetings(line) > session;
                 if let Ok(answer) = net.at_hub(peer, parts, bytes).await {
-                    net.note(|met| met.again += 1);
+                    net.note(|met| {
+                        met.again += 1;
+                        met.late += u64::from(is_late);
+                    });
                     // Nobody waits for it.
                     drop(answer.into_body().collect().await);
                 }
@@ -291,8 +318,21 @@ impl Net {
             self.note_in_vain(line);
             return silence().await;
         };
+        if parts.uri.path().ends_with("/Hello")
+            && let Some(wire) = self.state().lines.get_mut(line)
+        {
+            wire.greetings += 1;
+        }
+        let is_batch = parts.uri.path().ends_with("/Push");
+        let turned = fate.turned.filter(|_| is_batch && !bytes.is_empty());
+        let bytes = turned.map_or_else(|| bytes.clone(), |bit| with_bit_turned(&bytes, bit));
         let answer = self.at_hub(peer, parts, bytes).await?;
-        self.note(|met| met.calls += 1);
+        let code = Status::from_header_map(answer.headers()).map(|status| status.code());
+        self.note(|met| {
+            met.calls += 1;
+            met.expired += u64::from(code == Some(Code::Unauthenticated));
+            met.turned += u64::from(turned.is_some() && code.is_some_and(|code| code != Code::Ok));
+        });
         if fate.is_one_way {
             self.note(|met| met.one_way += 1);
             self.note_in_vain(line);
@@ -396,6 +436,21 @@ async fn sleep_ms(ms: u64) {
     if ms > 0 {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
+}
+
+/// A message in which one bit has turned over; the frame of gRPC around it stays.
+fn with_bit_turned(message: &Bytes, bit: u64) -> Bytes {
+    const FRAME: usize = 5;
+    let mut bytes = message.to_vec();
+    let bits = bytes.len().saturating_sub(FRAME) as u64 * 8;
+    if bits > 0 {
+        let bit = bit % bits;
+        let place = FRAME + usize::try_from(bit / 8).unwrap_or(0);
+        if let Some(byte) = bytes.get_mut(place) {
+            *byte ^= 1 << (bit % 8);
+        }
+    }
+    bytes.into()
 }
 
 fn unreachable() -> Status {

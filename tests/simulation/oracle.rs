@@ -82,6 +82,11 @@ impl Ledger {
         }
     }
 
+    /// Whether the hub was ever put back.
+    pub const fn hub_was_restored(&self) -> bool {
+        self.hub_was_restored
+    }
+
     /// The hub went back to a backup that held these words; `before` is what it had, if it was on.
     pub fn hub_restored(&mut self, held: &[String], before: Option<AtHub>) {
         self.hub_was_restored = true;

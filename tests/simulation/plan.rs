@@ -58,6 +58,7 @@ enum Fault {
     HubLies,
     LogLost,
     HubLogLost,
+    HubPutBack,
     Flip,
     HubFlip,
     Destroyed,
@@ -82,6 +83,7 @@ const STRONGEST: &[(Fault, u64)] = &[
     (Fault::HubLies, 12),
     (Fault::LogLost, 20),
     (Fault::HubLogLost, 12),
+    (Fault::HubPutBack, 12),
     (Fault::Flip, 15),
     (Fault::HubFlip, 10),
     (Fault::Destroyed, 12),
@@ -105,12 +107,12 @@ impl Plan {
         let mut chance = Chance::new(seed, "plan", 0);
         let most = if chance.happens(25) { 30 } else { 6 };
         let offices = usize::try_from(chance.log_uniform(2, most)).unwrap_or(2);
-        let count = chance.log_uniform(20, 200);
+        let count = chance.log_uniform(20, 160);
         // Most are short: what goes wrong does so in a few hours, and idle days cost most.
         let longest = if chance.happens(10) {
             4 * DAY
         } else {
-            3 * HOUR
+            100 * MINUTE
         };
         let length_ms = chance.log_uniform(10 * MINUTE, longest);
         // Each seed tries some of the faults, at a strength of its own.
@@ -125,6 +127,7 @@ impl Plan {
             unanswered: strength(200, 500),
             again: strength(200, 500),
             cut: strength(200, 500),
+            turned: strength(100, 250),
         };
         let mix: Vec<_> = STRONGEST
             .iter()
@@ -261,6 +264,7 @@ impl Fault {
             ],
             Self::LogLost => vec![(0, What::LogLost(office))],
             Self::HubLogLost => vec![(0, What::BackUp), (later, What::HubLogLost)],
+            Self::HubPutBack => vec![(0, What::BackUp), (later, What::HubPutBack)],
             Self::Flip => vec![(0, What::Flip(office))],
             Self::HubFlip => vec![(0, What::BackUp), (later, What::HubFlip)],
             Self::Destroyed => vec![(0, What::Destroyed(office))],

@@ -1,9 +1,10 @@
 //! Runs one seed: faults, then healing until all is quiet, then a cold start of everything and the audit.
 
-use std::cell::RefCell;
+mod counts;
 mod damage;
 mod faults;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Once;
@@ -90,6 +91,15 @@ impl Outcome {
             ("N3 calls lost", net.lost),
             ("N4 calls over a one-way line", net.one_way),
             ("N5 calls that came again late", net.again),
+            ("N6 calls of an earlier session that came late", net.late),
+            (
+                "N15 calls refused as the certificate had ended",
+                net.expired,
+            ),
+            (
+                "P17 batches in which a bit turned over, refused",
+                net.turned,
+            ),
             ("M2 calls sent again when quiet", net.replayed),
             ("P2 calls ended by the hub's end", net.broken),
             ("P1 P2 power cuts in a write", disks.cuts),
@@ -187,6 +197,8 @@ async fn run(plan: &Plan, root: &Path, tells: bool) -> anyhow::Result<Outcome> {
         let at = begin + Duration::from_millis(event.at_ms) + run.longer;
         tokio::time::sleep_until(at).await;
         run.look_at_power(plan.seed).await?;
+        let mut chance = Chance::new(plan.seed, "proof", event.number);
+        run.look_at_proof(&mut chance).await?;
         run.tell(event.at_ms, event.number, &event.what.to_string(), "");
         let happens = run.happen(plan.seed, event);
         happens
@@ -202,7 +214,7 @@ async fn run(plan: &Plan, root: &Path, tells: bool) -> anyhow::Result<Outcome> {
     run.cold_start(plan.seed).await?;
     run.audit().await.context("after a cold start")?;
     run.outcome.net = run.city.net.met();
-    run.count_disks();
+    run.count_all().await?;
     let met = format!("{:?} {:?}", run.outcome.net, run.outcome.disks);
     run.trace.update(met.as_bytes());
     run.outcome.trace = run.trace.finalize().to_hex().to_string();
@@ -346,7 +358,8 @@ impl Run {
         // Late copies of calls arrive within the hour.
         tokio::time::sleep(Duration::from_secs(3_700)).await;
         let mut why = String::new();
-        for _ in 0..SESSIONS_MAX {
+        for round in 1..=SESSIONS_MAX {
+            self.look_at_proof(&mut chance).await?;
             let mut is_quiet = true;
             for office in 0..self.city.size {
                 if let Err(error) = self.city.sync(office).await {
@@ -364,6 +377,8 @@ impl Run {
                 }
             }
             if is_quiet {
+                let what = format!("quiet after rounds: {round}");
+                *self.outcome.events.entry(what).or_insert(0) += 1;
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_mins(1)).await;
@@ -383,23 +398,5 @@ impl Run {
             self.start_office(office, &mut chance).await?;
         }
         Ok(())
-    }
-
-    fn count_disks(&mut self) {
-        let mut folders: Vec<_> = (0..self.city.offices.len())
-            .map(|office| self.folder(office))
-            .collect();
-        folders.push(self.hub_folder());
-        for folder in folders {
-            let met = disk::machine(&folder).borrow().met;
-            let sum = &mut self.outcome.disks;
-            sum.cuts += met.cuts;
-            sum.errors += met.errors;
-            sum.full += met.full;
-            sum.broken += met.broken;
-            sum.lies += met.lies;
-            sum.lost += met.lost;
-            sum.garbled += met.garbled;
-        }
     }
 }

@@ -7,8 +7,10 @@
 //! - [`harness`]: the shipped programs as processes, and lines that can be cut.
 //! - [`model`]: all histories of small models, and their cases against the shipped code.
 //! - [`museum`]: planted bugs, each of which must be caught.
+//! - [`nightly`]: everything that tries to break it, in order, for hours.
 //! - [`proof`]: the ledger of what long runs did and found.
 //! - [`real`]: the shipped programs under real faults.
+//! - [`report`]: the page that tells what was proven.
 //! - [`simulation`]: a whole city in one thread, from one seed.
 //! - [`story`]: what `cargo demo` tells.
 //! - [`sweep`]: a crash at every access to a disk.
@@ -20,8 +22,10 @@ pub mod generate;
 pub mod harness;
 pub mod model;
 pub mod museum;
+pub mod nightly;
 pub mod proof;
 pub mod real;
+pub mod report;
 #[path = "../simulation/mod.rs"]
 pub mod simulation;
 pub mod story;

@@ -42,7 +42,7 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
     let web = listener.local_addr()?;
     let page = crate::web::serve(app.clone(), listener, until(stopped.clone()));
     let (ready, is_ready) = oneshot::channel();
-    let noting = app.clone();
+    let (noting, stopping) = (app.clone(), app.clone());
     let nodes = rpc::serve(
         Shared::new(app, commits),
         rpc,
@@ -65,6 +65,7 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
     tokio::select! {
         ended = both => ended,
         () = announce => Ok(()),
+        () = stopping.progress.proven_lost() => progress::check_now(&stopping).await,
     }
 }
 

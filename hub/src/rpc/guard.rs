@@ -24,6 +24,9 @@ impl Shared {
 
     /// The calling node, unless its certificate has ended, a newer one is in use, or it was revoked.
     pub(super) async fn caller<T>(&self, request: &Request<T>) -> Result<Node, Status> {
+        if self.app.progress.is_lost() {
+            return Err(CallRefused::Behind.into());
+        }
         let peer = Self::peer(request)?;
         let node = self.node_of(peer).await?;
         match peer.validity(system::now_ms().cast_signed()) {

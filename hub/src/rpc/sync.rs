@@ -19,6 +19,7 @@ use super::{Shared, pull};
 use crate::authority::{self, Pushed};
 use crate::error::HubError;
 use crate::greet::{self, Greeting};
+use crate::recovery;
 use crate::{leases, release};
 
 /// The sync service.
@@ -91,11 +92,16 @@ impl Sync for SyncService {
         let (feeds, waiting) = (feeds_of(&node), hello.waiting);
         let said = convert::decode_leases(hello.leases).map_err(CallRefused::from)?;
         let (office, app) = (node.office, self.shared.app.clone());
+        let held = hello.held;
         let (standing, journal, office_name, leases) = self
             .shared
             .app
             .store
             .write::<_, HubError>(move |tx| {
+                if recovery::is_rewound(tx, &app, &node, &held)? {
+                    app.progress.lost(&app.own);
+                    return Err(CallRefused::Behind.into());
+                }
                 tx.note_greeting_of(node.id, now_ms, waiting, offset_ms)?;
                 let (standing, journal) = greet::greet(tx, &node, &greeting, now_ms)?;
                 let is_settled = standing == Standing::Agreed;

@@ -76,7 +76,8 @@ pub(super) fn restore(folder: &Path, file: &Path) -> anyhow::Result<Value> {
     let current = crate::app::database_in(folder);
     let fresh = current.with_extension("restoring");
     std::fs::copy(file, &fresh).with_context(|| format!("cannot read {}", file.display()))?;
-    let checked = store::open::writer(&fresh, Side::Node).and_then(|c| store::open::check(&c, Side::Node));
+    let checked =
+        store::open::writer(&fresh, Side::Node).and_then(|c| store::open::check(&c, Side::Node));
     if let Err(error) = checked {
         std::fs::remove_file(&fresh)?;
         return Err(anyhow::Error::from(error).context(format!(

@@ -5,8 +5,8 @@ use domain::record::{Record, RecordKey};
 use prost::bytes::Bytes;
 use proto::convert::{self, FeedRow};
 use proto::wire::sync as wire;
-use store::Tx;
 use store::node::Certificate;
+use store::{StoreError, Tx};
 
 use super::Session;
 
@@ -95,6 +95,15 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// What the hub signed last of each feed.
+pub(super) fn signed(tx: Tx<'_>) -> Result<Vec<wire::Held>, StoreError> {
+    let held = |kept: Certificate| wire::Held {
+        feed: kept.feed.clone(),
+        proof: Some(proof_of(kept)),
+    };
+    Ok(tx.certificates()?.into_iter().map(held).collect())
 }
 
 fn proof_of(kept: Certificate) -> wire::Proof {

@@ -353,6 +353,18 @@ pub struct HelloRequest {
     /// How many changes wait at the node, for the desk.
     #[prost(uint64, tag = "11")]
     pub waiting: u64,
+    /// What the hub signed last of each feed that the node reads, at most 4: a hub that signed more than
+    /// it has was put back, and stops.
+    #[prost(message, repeated, tag = "12")]
+    pub held: ::prost::alloc::vec::Vec<Held>,
+}
+/// A feed as the node holds it, with the hub's signature.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Held {
+    #[prost(string, tag = "1")]
+    pub feed: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub proof: ::core::option::Option<Proof>,
 }
 /// A block of an issuer's letter numbers: \[first, end) of a year, of which next is the first unused.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

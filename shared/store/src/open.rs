@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -42,6 +43,10 @@ pub fn writer(path: &Path, side: Side) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path)?;
     configure(&connection)?;
     migrate(&mut connection, side)?;
+    // What it has already is not made again: that takes longer than all the rest.
+    if shape(&connection)? != *declared_shape(side)? {
+        schema::make_tables(&mut connection, side)?;
+    }
     Ok(connection)
 }
 
@@ -92,8 +97,7 @@ fn migrate(connection: &mut Connection, side: Side) -> Result<(), StoreError> {
         .map_err(|error| match error {
             rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
             other => StoreError::Broken(other.to_string()),
-        })?;
-    schema::make_tables(connection, side)
+        })
 }
 
 /// Tables with their columns, and indexes with what they are made of. How a table was spelt is left out:
@@ -112,9 +116,7 @@ const SHAPE: &str = "
 /// [`StoreError::Corrupt`] with the first finding.
 pub fn check(connection: &Connection, side: Side) -> Result<(), StoreError> {
     check_pages(connection)?;
-    let mut fresh = Connection::open_in_memory()?;
-    migrate(&mut fresh, side)?;
-    let (wanted, found) = (shape(&fresh)?, shape(connection)?);
+    let (wanted, found) = (declared_shape(side)?, shape(connection)?);
     match wanted.symmetric_difference(&found).next() {
         None => Ok(()),
         Some(part) if wanted.contains(part) => Err(StoreError::Corrupt(format!("no {part}"))),
@@ -122,11 +124,31 @@ pub fn check(connection: &Connection, side: Side) -> Result<(), StoreError> {
     }
 }
 
+/// The shape of a database that is made now; it is asked for often and made once.
+fn declared_shape(side: Side) -> Result<&'static BTreeSet<String>, StoreError> {
+    static NODE_SHAPE: OnceLock<BTreeSet<String>> = OnceLock::new();
+    static HUB_SHAPE: OnceLock<BTreeSet<String>> = OnceLock::new();
+    let made = match side {
+        Side::Node => &NODE_SHAPE,
+        Side::Hub => &HUB_SHAPE,
+    };
+    if let Some(shape) = made.get() {
+        return Ok(shape);
+    }
+    let mut fresh = Connection::open_in_memory()?;
+    migrate(&mut fresh, side)?;
+    schema::make_tables(&mut fresh, side)?;
+    let fresh = shape(&fresh)?;
+    Ok(made.get_or_init(|| fresh))
+}
+
 fn shape(connection: &Connection) -> Result<BTreeSet<String>, StoreError> {
     let mut statement = connection.prepare(SHAPE)?;
     let parts = statement.query_map([], |row| row.get::<_, String>(0))?;
     let words = |part: String| part.split_whitespace().collect::<Vec<_>>().join(" ");
-    Ok(parts.map(|part| part.map(words)).collect::<Result<_, _>>()?)
+    Ok(parts
+        .map(|part| part.map(words))
+        .collect::<Result<_, _>>()?)
 }
 
 fn check_pages(connection: &Connection) -> Result<(), StoreError> {

@@ -155,7 +155,9 @@ fn a_name_in_the_schema_that_has_changed_is_found() {
         connection
             .execute_batch("ALTER TABLE certificate RENAME COLUMN node_signature TO node_rignature")
             .unwrap();
-        let finding = store::open::check(&connection, side).unwrap_err().to_string();
+        let finding = store::open::check(&connection, side)
+            .unwrap_err()
+            .to_string();
         assert!(finding.contains("node_"), "{finding}");
     }
 }

@@ -6,7 +6,7 @@
 //! not served until a person says that it was put back (`sync.md` 4, restore table).
 //!
 //! ```text
-//! lianxin-progress 1 <node: 32 hex> <epoch> <own> <received>
+//! lianxin-progress 1 <node: 32 hex> <epoch> <own> <received> [lost]
 //! ```
 
 use std::path::Path;
@@ -19,6 +19,7 @@ use crate::file;
 
 const FORMAT: &str = "lianxin-progress";
 const VERSION: &str = "1";
+const LOST: &str = " lost";
 
 /// How far one hub has got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct HubProgress {
     pub own: u64,
     /// How many changes of nodes it has, all journals together.
     pub received: u64,
+    /// Whether a node has proven that the hub had more than its database has.
+    pub is_lost: bool,
 }
 
 impl HubProgress {
@@ -47,19 +50,25 @@ impl HubProgress {
     pub fn save(&self, path: &Path) -> Result<(), TransportError> {
         let node = HEXLOWER.encode(&self.node);
         let (epoch, own, received) = (self.epoch, self.own, self.received);
-        let text = format!("{FORMAT} {VERSION} {node} {epoch} {own} {received}\n");
+        let lost = if self.is_lost { LOST } else { "" };
+        let text = format!("{FORMAT} {VERSION} {node} {epoch} {own} {received}{lost}\n");
         file::write_atomic(path, &text)
     }
 
     /// Whether a database that has got to `there` has lost something that the hub had.
     pub fn is_ahead_of(&self, there: &Self) -> bool {
         let is_same_epoch = self.epoch == there.epoch;
-        let has_more = self.own > there.own || self.received > there.received;
+        let has_more = self.is_lost || self.own > there.own || self.received > there.received;
         self.node == there.node && (self.epoch > there.epoch || (is_same_epoch && has_more))
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let words: Vec<&str> = text.trim_end().split(' ').collect();
+        let text = text.trim_end();
+        let (text, is_lost) = match text.strip_suffix(LOST) {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
+        let words: Vec<&str> = text.split(' ').collect();
         let [FORMAT, VERSION, node, epoch, own, received] = words[..] else {
             return None;
         };
@@ -68,6 +77,7 @@ impl HubProgress {
             epoch: epoch.parse().ok()?,
             own: own.parse().ok()?,
             received: received.parse().ok()?,
+            is_lost,
         })
     }
 }
@@ -82,6 +92,7 @@ mod tests {
         epoch: 3,
         own: 20,
         received: 100,
+        is_lost: false,
     };
 
     #[test]
@@ -116,6 +127,16 @@ mod tests {
             };
             assert_eq!(THERE.is_ahead_of(&there), is_behind, "{change:?}");
         }
+        // A node has proven it.
+        let lost = HubProgress {
+            is_lost: true,
+            ..THERE
+        };
+        assert!(lost.is_ahead_of(&THERE));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("progress");
+        lost.save(&path).unwrap();
+        assert_eq!(HubProgress::load(&path).unwrap(), Some(lost));
         // Another hub's.
         let other = HubProgress {
             node: [8; 16],

@@ -42,6 +42,8 @@ pub enum What {
     LogLost(usize),
     /// The hub's.
     HubLogLost,
+    /// The hub's whole folder goes back to its last backup, and nobody is told.
+    HubPutBack,
     /// An office is switched off and one bit of its database turns over.
     Flip(usize),
     /// The hub's.
@@ -116,6 +118,10 @@ impl fmt::Display for What {
             Self::OfficeLies(office) => write!(f, "the disk of office {office} begins to lie"),
             Self::HubLies => write!(f, "the hub's disk begins to lie"),
             Self::HubLogLost => write!(f, "the hub loses its write-ahead log"),
+            Self::HubPutBack => write!(
+                f,
+                "the hub's folder is put back to the backup, and nobody is told"
+            ),
             Self::Flip(office) => write!(f, "a bit turns over on the disk of office {office}"),
             Self::HubFlip => write!(f, "a bit turns over on the hub's disk"),
             Self::Sleep(office) => write!(f, "the machine of office {office} sleeps"),

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use anyhow::ensure;
+use lianxin_hub::progress::Behind;
+
 use super::Run;
 use crate::simulation::chance::Chance;
 use crate::simulation::oracle::AtHub;
@@ -110,6 +113,37 @@ impl Run {
         self.start_hub(chance).await
     }
 
+    /// The hub's folder goes back to the last backup, and nobody is told.
+    pub(super) async fn put_hub_back(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
+        let Some((backup, held)) = self.backup.clone() else {
+            return Ok(());
+        };
+        if self.city.hub.app.is_none() || self.hub_lies || self.hub_is_damaged {
+            return Ok(());
+        }
+        let before = AtHub::read(&self.city).await.ok();
+        self.city.put_hub_back(&backup, chance).await?;
+        self.ledger.hub_restored(&held, before);
+        self.count("D4 hubs put back and not told");
+        Ok(())
+    }
+
+    /// A hub that a node has proven to be behind ends; its operator says that it was put back.
+    pub(super) async fn look_at_proof(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
+        if !self.city.hub_is_lost() {
+            return Ok(());
+        }
+        self.count("D4 hubs that a node proved to be behind");
+        self.cut_hub(chance).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let started = self.city.start_hub();
+        ensure!(
+            started.is_err_and(|error| error.is::<Behind>()),
+            "invariant S9: a hub that was proven to be behind serves again"
+        );
+        self.city.begin_recovery(chance).await
+    }
+
     /// Somebody verifies what may be damaged, and puts another in the place of what is.
     pub(super) async fn find_damage(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
         if self.hub_is_damaged {
@@ -180,11 +214,18 @@ impl Run {
     pub(super) async fn start_hub(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
         self.cut_hub(chance).await;
         self.count("hub started");
+        let is_behind = |error: &anyhow::Error| error.is::<Behind>();
         let started = self.city.start_hub();
         if !self.hub_lies && !self.hub_is_damaged {
-            return started;
+            // It was switched off after a node had proven that it is behind.
+            return match started {
+                Err(error) if is_behind(&error) && self.ledger.hub_was_restored() => {
+                    self.count("D4 hubs that a node proved to be behind");
+                    self.city.begin_recovery(chance).await
+                }
+                started => started,
+            };
         }
-        let is_behind = |error: &anyhow::Error| error.is::<lianxin_hub::progress::Behind>();
         let is_whole = match started {
             // It says so, and its operator decides what it goes on from.
             Err(error) if is_behind(&error) => {

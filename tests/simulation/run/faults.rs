@@ -53,6 +53,7 @@ impl Run {
             | What::HubWake => self.happen_to_clocks(event.what),
             What::LogLost(office) => self.lose_log(office, &mut chance).await?,
             What::HubLogLost => self.lose_hub_log(&mut chance).await?,
+            What::HubPutBack => self.put_hub_back(&mut chance).await?,
             What::Flip(office) => self.flip_office(office, &mut chance).await?,
             What::HubFlip => self.flip_hub(&mut chance).await?,
             of_disks => self.plan_for_disks(of_disks),

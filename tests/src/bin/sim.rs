@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tests::simulation::{disk, many, shrink};
-use tests::{foreign, fuzz, model, museum, real, sweep};
+use tests::{foreign, fuzz, model, museum, nightly, real, report, sweep};
 
 /// Simulates cities: a hub and its offices, with faults.
 #[derive(Debug, Parser)]
@@ -23,6 +23,8 @@ struct Args {
     shrink: bool,
     #[command(flatten)]
     many: many::Seeds,
+    #[command(flatten)]
+    long: nightly::Long,
     #[command(subcommand)]
     part: Option<Part>,
 }
@@ -42,6 +44,8 @@ enum Part {
     Fuzz(fuzz::Args),
     /// All histories of small models.
     Model(model::Args),
+    /// The page of what was proven.
+    Report(report::Args),
 }
 
 impl Part {
@@ -53,6 +57,7 @@ impl Part {
             Self::Foreign(args) => foreign::run(args),
             Self::Fuzz(args) => fuzz::run(args),
             Self::Model(args) => model::run(args),
+            Self::Report(args) => report::run(args),
         }
     }
 }
@@ -66,6 +71,7 @@ fn main() -> ExitCode {
                 (Some(part), _) => part.run(),
                 (None, Some(seed)) if args.shrink => shrink::shrink(seed),
                 (None, Some(seed)) => many::tell(seed, &args.events, args.good_lines),
+                (None, None) if args.long.nightly => nightly::run(&args.long),
                 (None, None) => many::seeds(&args.many),
             });
     match done {

@@ -104,13 +104,17 @@ impl Tx<'_> {
         feeds
             .iter()
             .map(|feed| {
-                let state = self.read_feed(feed)?;
                 Ok(Head {
                     feed: feed.clone(),
-                    sequence: state.next_sequence - 1,
+                    sequence: self.feed_head(feed)?,
                 })
             })
             .collect()
+    }
+
+    /// The last place taken in a feed; 0 in one without entries.
+    pub fn feed_head(&self, feed: &str) -> Result<u64, StoreError> {
+        Ok(self.read_feed(feed)?.next_sequence - 1)
     }
 
     /// Whether anything but its own node's plainly applied changes has moved a feed after a place.
