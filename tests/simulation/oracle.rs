@@ -380,8 +380,29 @@ async fn places_of(
         .await
 }
 
-/// What waits at an office, in words.
-async fn waiting(city: &City, number: usize) -> anyhow::Result<String> {
+/// What waits at an office, in words. Left out is what waits for a record that the hub has no more: both
+/// were put back, and of its change nobody has anything. The hub keeps the office's row as evidence.
+async fn waiting(city: &City, number: usize) -> anyhow::Result<Vec<String>> {
+    let hub = city.hub.app.as_ref().context("the hub is on")?;
+    let was_restored = hub
+        .store
+        .read::<_, anyhow::Error>(|tx| Ok(lianxin_hub::recovery::was_restored(tx)?));
+    let was_restored = was_restored.await?;
+    let entries = pending(city, number).await?;
+    let mut words = Vec::new();
+    for (key, shown) in entries {
+        let known = hub
+            .store
+            .read::<_, anyhow::Error>(move |tx| Ok(tx.record(key)?));
+        if !was_restored || known.await?.is_some() {
+            words.push(shown);
+        }
+    }
+    Ok(words)
+}
+
+/// The changes that wait at an office: of which records, and in words.
+async fn pending(city: &City, number: usize) -> anyhow::Result<Vec<(RecordKey, String)>> {
     let app = city.offices[number].app.as_ref().context("on")?;
     let (own, keys) = (app.own, app.keys()?);
     let epoch = keys
@@ -394,12 +415,13 @@ async fn waiting(city: &City, number: usize) -> anyhow::Result<String> {
             for entry in tx.pending_through(epoch, u64::MAX >> 1)? {
                 let change = lianxin_node::fold::read(own, &entry)?;
                 let (verb, fields) = (change.header.verb, change.body.fields.len());
-                words.push(format!(
+                let shown = format!(
                     "{}/{} {verb:?} {} ({fields} fields)",
                     entry.epoch, entry.sequence, entry.key.id
-                ));
+                );
+                words.push((entry.key, shown));
             }
-            Ok(words.join(", "))
+            Ok(words)
         })
         .await
 }
@@ -411,7 +433,10 @@ async fn waiting(city: &City, number: usize) -> anyhow::Result<String> {
 pub async fn is_quiet(city: &City, number: usize) -> anyhow::Result<Result<(), String>> {
     let status = city.at_office(number, &["status"]).await?;
     if status["waiting"] != 0 {
-        return Ok(Err(format!("these wait: {}", waiting(city, number).await?)));
+        let waiting = waiting(city, number).await?;
+        if !waiting.is_empty() {
+            return Ok(Err(format!("these wait: {}", waiting.join(", "))));
+        }
     }
     let certificates = status["certificates"].as_array().cloned();
     let certificates = certificates.unwrap_or_default();

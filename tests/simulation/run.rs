@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Once;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 
 use crate::simulation::chance::Chance;
 use crate::simulation::city::{Backup, City, Copy};
@@ -383,8 +383,12 @@ impl Run {
             }
             tokio::time::sleep(Duration::from_mins(1)).await;
         }
-        ensure!(false, "invariant L1: not together after healing: {why}");
-        Ok(())
+        // What a person would look at next.
+        for line in [&["quarantine"][..], &["recovery", "status"]] {
+            let answer = self.city.at_hub(line).await;
+            self.tell(0, 0, &line.join(" "), &format!("{answer:?}"));
+        }
+        bail!("invariant L1: not together after healing: {why}")
     }
 
     async fn audit(&mut self) -> anyhow::Result<()> {

@@ -285,7 +285,7 @@ impl Sync for SyncService {
                     enrolment: peer.enrolment,
                     request_der: &signing_request,
                 },
-                &peer,
+                peer.not_before_unix_s.max(node.certified_from),
                 system::now_ms().cast_signed(),
             )
             .map_err(|error| Status::invalid_argument(error.to_string()))?;

@@ -146,18 +146,7 @@ impl Run {
 
     /// Somebody verifies what may be damaged, and puts another in the place of what is.
     pub(super) async fn find_damage(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
-        if self.hub_is_damaged {
-            let found = self.city.at_hub(&["verify"]).await.is_err();
-            self.count(if found {
-                "D2 damaged hubs found"
-            } else {
-                "D2 bits at the hub without effect"
-            });
-            if found {
-                self.restore(chance).await?;
-            }
-            self.hub_is_damaged = false;
-        }
+        self.find_hub_damage(chance).await?;
         for office in std::mem::take(&mut self.damaged) {
             let found = self.city.at_office(office, &["verify"]).await.is_err();
             self.count(if found {
@@ -172,6 +161,22 @@ impl Run {
         Ok(())
     }
 
+    pub(super) async fn find_hub_damage(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
+        if self.hub_is_damaged && self.city.hub.app.is_some() {
+            let found = self.city.at_hub(&["verify"]).await.is_err();
+            self.count(if found {
+                "D2 damaged hubs found"
+            } else {
+                "D2 bits at the hub without effect"
+            });
+            if found {
+                self.restore(chance).await?;
+            }
+            self.hub_is_damaged = false;
+        }
+        Ok(())
+    }
+
     /// An office gets a new machine; what the old one had not sent is lost with it.
     pub(super) async fn replace(
         &mut self,
@@ -180,9 +185,13 @@ impl Run {
     ) -> anyhow::Result<()> {
         self.city.hub.machine.wake();
         self.city.offices[office].machine.wake();
+        // A code that has ended for a wrong clock makes people set it right.
+        self.city.hub.machine.set_offset(0);
+        self.city.offices[office].machine.set_offset(0);
         if self.city.hub.app.is_none() || disk::machine(&self.hub_folder()).borrow().is_off {
             self.start_hub(chance).await?;
         }
+        self.find_hub_damage(chance).await?;
         self.city.net.set_up(office, true);
         self.city.net.set_faults(office, net::Faults::default());
         self.ledger.look_at_hub(&self.city).await?;

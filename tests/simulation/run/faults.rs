@@ -108,6 +108,7 @@ impl Run {
         let Some((copy, mark)) = self.copies.get(&office).cloned() else {
             return Ok(());
         };
+        self.find_hub_damage(chance).await?;
         if self.city.hub.app.is_some() {
             self.ledger.look_at_hub(&self.city).await?;
         }

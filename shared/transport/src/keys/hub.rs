@@ -20,7 +20,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::issue::{self, Authority, Made};
-use crate::certificate::{self, IssuedLeaf, LeafRequest, Life, PeerIdentity};
+use crate::certificate::{self, IssuedLeaf, LeafRequest, Life};
 use crate::error::TransportError;
 use crate::file;
 use crate::sign::{SigningKey, VerifyingKey};
@@ -197,17 +197,18 @@ impl HubIdentity {
         self.issuing.office(request, now_unix_ms)
     }
 
-    /// Issues the successor of an office's certificate: it begins later than the one that it follows,
-    /// so that of two certificates of a node it is always known which is the newer.
+    /// Issues the successor of an office's certificate: it begins later than every one that the node has
+    /// used (`used_from_s`, seconds since 1970), so that of two certificates of a node it is always known
+    /// which is the newer. The hub's clock may have been set back since.
     ///
     /// Errors: as [`Self::issue`].
     pub fn renew(
         &self,
         request: &LeafRequest<'_>,
-        former: &PeerIdentity,
+        used_from_s: i64,
         now_unix_ms: i64,
     ) -> Result<IssuedLeaf, TransportError> {
-        let after = (former.not_before_unix_s + issue::BACKDATED_S + 1) * 1000;
+        let after = (used_from_s + issue::BACKDATED_S + 1) * 1000;
         self.issuing.office(request, now_unix_ms.max(after))
     }
 
