@@ -29,7 +29,8 @@ BY_HOLDER = {MEMBER: (12, 13, 14, 15, 16, 17, 18, 19, 20, 21)}
 BY_STEPS = {PERSON: (27,), MEMBER: (2, 3, 8, 9, 11, *range(23, 33), 34)}
 RANKS = {b"id_card": 0, b"file": 1, b"spoken": 2}
 # The longest texts, in characters.
-LENGTHS = {(PERSON, 1): 50, (PERSON, 26): 1000, (MEMBER, 13): 100, (MEMBER, 22): 1000, (TEAM, 1): 100}
+LENGTHS = {(PERSON, 1): 50, (PERSON, 19): 200, (PERSON, 20): 18, (PERSON, 26): 1000, (TEAM, 1): 100, (TEAM, 5): 50}
+LENGTHS |= {(MEMBER, 13): 100, (MEMBER, 22): 1000}
 # A transfer: from state and event, by whom, to state.
 ARROWS = {
     ("DRAFT", "submit", "owner"): "BRANCH_REVIEW",

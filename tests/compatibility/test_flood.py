@@ -26,7 +26,7 @@ UNKNOWN_KIND = 60_001
 # The hub gives a handshake fifteen seconds, a silent connection two pings of twenty, and a call a minute.
 HANDSHAKE_S, SILENT_S, CALL_S = 15, 40, 120
 # What a call may take beyond twice the usual: two cores are shared with whatever else runs here.
-JITTER_S = 0.15
+JITTER_S = 0.5
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def at_most_twice(usual: list, now: list, what: str) -> float:
     place = -1 - len(usual) // 100
     before, after = usual[place], now[place]
     assert after <= 2 * before + JITTER_S, f"{what}: {after:.3f} s and not {before:.3f} s"
-    assert statistics.median(now) <= 2 * statistics.median(usual) + JITTER_S / 2, what
+    assert statistics.median(now) <= 2 * statistics.median(usual) + JITTER_S / 5, what
     return after / before
 
 
