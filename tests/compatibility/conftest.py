@@ -155,6 +155,11 @@ def pytest_addoption(parser):
     parser.addoption("--times", type=int, default=3, help="how often each fault is tried (long runs: 100)")
 
 
+def pytest_runtest_logreport(report):
+    if report.when == "call" and report.passed and not hasattr(report, "wasxfail"):
+        MET["tests of the foreign client that held"] += 1
+
+
 def pytest_sessionfinish():
     """The counts go where LIANXIN_MET says, as JSON."""
     place = os.environ.get("LIANXIN_MET")

@@ -4,6 +4,7 @@ Each test tries its fault `--times` times, counts what it saw, and then asks whe
 and whether its database is whole.
 """
 
+import datetime
 import gzip
 import random
 import re
@@ -15,6 +16,9 @@ import unicodedata
 import grpc
 import pytest
 import zstandard
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import NameOID
 
 import lianxin_client as lx
 import peers
@@ -214,7 +218,8 @@ def test_a_change_that_names_another_author_is_refused_to_be_one(enter, times, m
     east.push()
     for round_ in range(times):
         stolen = east.version(1)
-        hash_ = east.journal[0].hash()
+        # What it says to replace counts once for its sender: the next ones are others.
+        hash_ = east.journal[0].hash() if round_ == 0 else secrets.token_bytes(32)
         more = {"replaces": stolen, "replaces_body_hash": hash_, "actor": "东湖社区 王小明"}
         edit(west, person, [(1, "李四", stolen)], **more)
         more["replaces_body_hash"] = secrets.token_bytes(32)
@@ -613,6 +618,19 @@ def test_messages_that_nest_repeat_and_sprawl_cost_little(enter, shared, times, 
     assert slowest < 0.5, f"{slowest:.2f} s for one message"
 
 
+def named(client: Client, text: str) -> bytes:
+    """A certificate that the client made itself, in which this is everybody's name."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:60])])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(7)
+    builder = builder.public_key(client.tls_key.public_key())
+    builder = builder.not_valid_before(now - datetime.timedelta(days=1))
+    builder = builder.not_valid_after(now + datetime.timedelta(days=1))
+    names = x509.SubjectAlternativeName([x509.DNSName("x"), x509.OtherName(x509.ObjectIdentifier("1.2.3"), b"\x0c\x01\x1b")])
+    made = builder.add_extension(names, critical=True).sign(client.tls_key, hashes.SHA256())
+    return made.public_bytes(serialization.Encoding.PEM)
+
+
 def test_no_control_byte_of_a_client_reaches_the_log(shared, enter, times, met):
     client = enter()
     evil = "\x1b[2J\x1b]0;x\x07\r\n2026-01-01T00:00:00Z ERROR injected\x00\x9b31m\u202e"
@@ -632,10 +650,17 @@ def test_no_control_byte_of_a_client_reaches_the_log(shared, enter, times, met):
         client.person(evil)
         client.append(client.header(PERSON, CLASS_SHARED, lx.CREATE, lx.new_record(), actor=evil), b"\xff")
         client.push()
+        # A certificate of nobody, with such a name: this the hub logs.
+        client.close()
+        pair = (lx.pem_of_key(client.tls_key), named(client, evil))
+        with client.open_channel(*pair) as channel:
+            refused(lambda: client.wire.sync_grpc.SyncStub(channel).Hello(hello, timeout=20), Code.UNAVAILABLE)
+        client.connect()
         more = [("user-agent", "a\tb"), ("x-evil", "\x80\x9b31m")]
         peers.call(shared.address, "/" + "%1b%0ainjected", peers.message(b""), more)
         met("M20 control bytes given to the hub", 7)
     log = (shared.folder / "hub.log").read_bytes()
+    assert log.count(b"certificate refused") >= times, "what is logged is what was looked at"
     assert b"injected" not in log
     assert not re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", log), "a raw control byte stands in the log"
     met("M20 bytes of the hub's log looked at", len(log))

@@ -492,7 +492,7 @@ def make_hub(tmp_path, wire):
 @pytest.mark.parametrize("role", CALLERS)
 def test_every_call_answers_a_caller_as_the_table_says(role, make_hub, times, met):
     hub = make_hub(LONG_DAYS if role == "longgone" else 0)
-    for _ in range(max(1, times // 10)):
+    for _ in range(max(1, times // 7)):
         check(role, hub, make_hub, met)
     hub.run("verify")
     assert "panicked" not in hub.log()

@@ -177,9 +177,12 @@ fn programs(root: &Path) -> anyhow::Result<PathBuf> {
         return Ok(std::path::absolute(folder)?);
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // With this package, so that the same features are chosen as everywhere else.
     let built = Command::new(cargo)
         .current_dir(root)
-        .args(["build", "--quiet", "-p", "lianxin-hub", "-p", "lianxin-node"])
+        .args(["build", "--quiet", "-p", "tests"])
+        .args(["-p", "lianxin-hub", "--bin", "lianxin-hub"])
+        .args(["-p", "lianxin-node", "--bin", "lianxin-node"])
         .status()
         .context("cargo cannot be run")?;
     anyhow::ensure!(built.success(), "the programs cannot be built");

@@ -331,7 +331,10 @@ async fn a_client_that_names_no_protocol_is_not_served() {
     let ended = tokio::time::timeout(WAIT, unnamed.read(&mut [0; 1])).await;
     assert!(!matches!(ended.unwrap(), Ok(bytes) if bytes > 0));
     let client = ClientTls::enrolled(&hub.node(NOW_MS), clock(NOW_MS)).unwrap();
-    assert!(hub.exchange(&client).await.is_some(), "only the one that names it");
+    assert!(
+        hub.exchange(&client).await.is_some(),
+        "only the one that names it"
+    );
 }
 
 #[tokio::test]

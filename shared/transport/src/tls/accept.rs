@@ -92,8 +92,7 @@ impl Running {
         {
             oldest.abort();
         }
-        self.tasks
-            .push_back(tokio::spawn(handshake).abort_handle());
+        self.tasks.push_back(tokio::spawn(handshake).abort_handle());
     }
 }
 
