@@ -139,9 +139,10 @@ class Hub:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def handles(self) -> int:
-        """File handles that the process holds."""
-        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+    def connections(self) -> int:
+        """Sockets that the process holds. (SQLite keeps handles of its file for the next reader.)"""
+        held = Path(f"/proc/{self.process.pid}/fd").iterdir()
+        return sum(os.path.islink(one) and os.readlink(one).startswith("socket:") for one in held)
 
     def log(self) -> str:
         return (self.folder / "hub.log").read_text()

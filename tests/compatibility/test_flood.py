@@ -156,7 +156,7 @@ def test_slow_peers_hold_nobody_up_and_are_let_go_of(stage, flooded, honest, tim
     count = 1_000 if times >= 100 and stage is only_tcp else 300 if times >= 100 or stage is only_tcp else 40
     rounds = 100 if times >= 100 else 20
     usual = honest.measured(rounds)
-    handles = flooded.handles()
+    held = flooded.connections()
     lines = [stage(flooded, honest.client) for _ in range(count)]
     begun = time.monotonic()
     try:
@@ -174,10 +174,10 @@ def test_slow_peers_hold_nobody_up_and_are_let_go_of(stage, flooded, honest, tim
         for line in lines:
             line.close()
     for _ in range(100):
-        if flooded.handles() <= handles + 5:
+        if flooded.connections() <= held + 5:
             break
         time.sleep(0.1)
-    assert flooded.handles() <= handles + 5, "file handles are kept"
+    assert flooded.connections() <= held + 5, "their sockets are kept"
 
 
 def test_a_body_that_drips_is_ended_by_its_deadline(flooded, honest, times, met):
