@@ -296,6 +296,25 @@ class Histories(RuleBasedStateMachine):
             self.push(who, 99)
             self.take_a_step(who, self.cases[::-1].index(case), event, 1)
 
+    @rule(who=WHO, pick=PICK, until=st.integers(3, 8), ending=st.sampled_from(["accept", "accept", "refuse", "recall"]))
+    def move_a_member(self, who, pick, until, ending):
+        """A whole transfer of a member that the office holds, as far as it goes."""
+        self.push(who, 99)
+        office = self.machines[who].client.office
+        held = [
+            record
+            for kind, record in self.records
+            if kind == MEMBER and (MEMBER, record) in self.model.state.feeds.get(office, ())
+        ]
+        if not held:
+            return
+        members = [record for kind, record in self.records if kind == MEMBER]
+        chosen = members[::-1].index(held[-1 - pick % len(held)])
+        self.begin_a_transfer(who, chosen, 1)
+        self.carry_a_transfer_on(0, until, ending)
+        self.pull(who)
+        self.pull(2 if who < 2 else 0)
+
     # - settling -
 
     @precondition(lambda self: any(key[0] == ITEM for key in self.model.state.records))
