@@ -33,6 +33,9 @@ const HANDSHAKES_MAX: usize = 256;
 const STREAMS_MAX: u32 = 64;
 /// After so long without an answer to a ping, a connection is dropped.
 const KEEPALIVE: Duration = Duration::from_secs(20);
+/// How long a call may take to be heard and answered; of a stream, to be heard. Who sends a byte now and
+/// then would hold its place for ever. A batch is sized for two seconds of the line.
+const CALL_TIMEOUT: Duration = Duration::from_mins(2);
 /// A page's greatest size on the wire.
 const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A call's greatest size: a compressed batch, or a portion of a report, and its envelope.
@@ -131,6 +134,7 @@ pub async fn serve(
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<SyncServer<sync::SyncService>>().await;
     tonic::transport::Server::builder()
+        .timeout(CALL_TIMEOUT)
         .max_concurrent_streams(STREAMS_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))

@@ -1,5 +1,6 @@
 //! `serve`: nodes, page, and the news of commits, until SIGTERM.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,8 @@ const COMMIT_POLL: Duration = Duration::from_millis(100);
 pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        // A file keeps no colours: whoever reads it is shown no escape.
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     let _lock = ServeLock::acquire(&app.folder)?;
     let mut app = app;

@@ -1,5 +1,6 @@
 //! `join`, `serve` and `sync`.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ const WAIT_MAX: Duration = Duration::from_mins(1);
 pub(super) async fn serve(app: App, address: SocketAddr) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        // A file keeps no colours: whoever reads it is shown no escape.
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     let _lock = ServeLock::acquire(&app.folder)?;
     let listener = tokio::net::TcpListener::bind(address).await?;

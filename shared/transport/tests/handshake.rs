@@ -300,6 +300,44 @@ async fn silent_connections_hold_nobody_up_for_longer_than_the_timeout() {
 }
 
 #[tokio::test]
+async fn more_silent_connections_than_handshakes_hold_nobody_up_at_all() {
+    let mut hub = Hub::start_with(NOW_MS, Duration::from_mins(1), 4);
+    let mut silent = Vec::new();
+    for _ in 0..40 {
+        silent.push(TcpStream::connect(&hub.address).await.unwrap());
+    }
+    let client = ClientTls::enrolled(&hub.node(NOW_MS), clock(NOW_MS)).unwrap();
+    let exchange = tokio::time::timeout(Duration::from_secs(5), hub.exchange(&client));
+    assert!(exchange.await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_client_that_names_no_protocol_is_not_served() {
+    let mut hub = Hub::start();
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(certificates_of(hub.identity.root_pem()).unwrap().remove(0))
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let socket = TcpStream::connect(&hub.address).await.unwrap();
+    let name = ServerName::try_from("hub.lianxin.internal").unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let mut unnamed = connector.connect(name, socket).await.unwrap();
+    let ended = tokio::time::timeout(WAIT, unnamed.read(&mut [0; 1])).await;
+    assert!(!matches!(ended.unwrap(), Ok(bytes) if bytes > 0));
+    let client = ClientTls::enrolled(&hub.node(NOW_MS), clock(NOW_MS)).unwrap();
+    assert!(
+        hub.exchange(&client).await.is_some(),
+        "only the one that names it"
+    );
+}
+
+#[tokio::test]
 async fn a_slow_handshake_blocks_no_other() {
     let mut hub = Hub::start();
     let _silent = TcpStream::connect(&hub.address).await.unwrap();

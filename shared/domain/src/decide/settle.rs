@@ -78,8 +78,10 @@ fn repeat_or_refuse(
     choice: &str,
     value: Option<&[u8]>,
 ) -> Result<Verdict, Stop> {
+    // A value that was emptied is kept as none.
+    let settled = item.value(conflict::SETTLED_VALUE).unwrap_or_default();
     let is_same =
-        item.text(conflict::CHOICE) == Some(choice) && item.value(conflict::SETTLED_VALUE) == value;
+        item.text(conflict::CHOICE) == Some(choice) && settled == value.unwrap_or_default();
     if !is_same {
         return Err(Stop::Refused("settled_already"));
     }

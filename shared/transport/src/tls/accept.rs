@@ -1,5 +1,6 @@
 //! Accepting connections: every handshake in its own task, a bounded number at once.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -10,7 +11,8 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
@@ -40,9 +42,10 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Accepts connections until the returned stream is dropped.
 ///
-/// Each handshake has its own task and `handshake_timeout`; at most `handshakes_max` run at once,
-/// and further connections wait in the kernel's backlog. A failed handshake is logged and not
-/// yielded; the stream itself yields no errors and does not end.
+/// Each handshake has its own task and `handshake_timeout`; at most `handshakes_max` run at once.
+/// Where all are taken, the one that has taken longest makes room: an honest one needs milliseconds,
+/// so that it is one of a silent peer, and hundreds of those hold nobody up. A failed handshake is
+/// logged and not yielded; the stream itself yields no errors and does not end.
 ///
 /// Must be called within a tokio runtime.
 pub fn serve_tls(
@@ -52,14 +55,12 @@ pub fn serve_tls(
     handshakes_max: usize,
 ) -> TlsIncoming {
     let (sender, ready) = mpsc::channel(READY_MAX);
-    let running = Arc::new(Semaphore::new(
-        handshakes_max.clamp(1, Semaphore::MAX_PERMITS),
-    ));
     let acceptor = TlsAcceptor::from(config);
     tokio::spawn(async move {
+        let running = Running::new(handshakes_max);
         tokio::select! {
             () = sender.closed() => {}
-            () = accept_all(&listener, &acceptor, &sender, &running, handshake_timeout) => {}
+            () = accept_all(&listener, &acceptor, &sender, running, handshake_timeout) => {}
         }
     });
     TlsIncoming { ready }
@@ -67,19 +68,46 @@ pub fn serve_tls(
 
 type Ready = mpsc::Sender<io::Result<TlsConnection>>;
 
+/// The handshakes under way, the oldest first.
+struct Running {
+    max: usize,
+    tasks: VecDeque<AbortHandle>,
+}
+
+impl Running {
+    fn new(max: usize) -> Self {
+        Self {
+            max: max.max(1),
+            tasks: VecDeque::new(),
+        }
+    }
+
+    /// Begins one; the oldest is given up where there is no room.
+    fn begin(&mut self, handshake: impl Future<Output = ()> + Send + 'static) {
+        if self.tasks.len() >= self.max {
+            self.tasks.retain(|task| !task.is_finished());
+        }
+        if self.tasks.len() >= self.max
+            && let Some(oldest) = self.tasks.pop_front()
+        {
+            oldest.abort();
+        }
+        self.tasks.push_back(tokio::spawn(handshake).abort_handle());
+    }
+}
+
 async fn accept_all(
     listener: &TcpListener,
     acceptor: &TlsAcceptor,
     sender: &Ready,
-    running: &Arc<Semaphore>,
+    mut running: Running,
     timeout: Duration,
 ) {
-    // The semaphore is never closed.
-    while let Ok(permit) = running.clone().acquire_owned().await {
+    loop {
         match listener.accept().await {
             Ok((socket, address)) => {
                 let handshake = handshake(acceptor.clone(), socket, address, timeout);
-                tokio::spawn(deliver(handshake, sender.clone(), permit));
+                running.begin(deliver(handshake, sender.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -89,11 +117,7 @@ async fn accept_all(
     }
 }
 
-async fn deliver(
-    handshake: impl Future<Output = Option<TlsConnection>>,
-    sender: Ready,
-    permit: OwnedSemaphorePermit,
-) {
+async fn deliver(handshake: impl Future<Output = Option<TlsConnection>>, sender: Ready) {
     let connection = tokio::select! {
         () = sender.closed() => None,
         done = handshake => done,
@@ -102,7 +126,6 @@ async fn deliver(
         // An error means that the server is going down; the connection closes with it.
         let _ = sender.send(Ok(connection)).await;
     }
-    drop(permit);
 }
 
 async fn handshake(
@@ -115,6 +138,11 @@ async fn handshake(
         tracing::debug!(%address, %error, "cannot set socket options");
     }
     match tokio::time::timeout(timeout, acceptor.accept(socket)).await {
+        // rustls lets a client through that names no protocol at all.
+        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() != Some(super::ALPN) => {
+            tracing::debug!(%address, "no protocol was named");
+            None
+        }
         Ok(Ok(stream)) => {
             let peer = super::peer_identity(stream.get_ref().1);
             Some(TlsConnection {
