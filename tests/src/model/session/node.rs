@@ -14,8 +14,8 @@ use domain::replay::{replay, stands_on};
 use domain::session::Head;
 use domain::session::office::{self, Applied, Heir, Next, Parting, Sent};
 
-use crate::change::{Entry, NODE, OFFICE, write};
-use crate::hub::{Answer, Hello, Hub, Page, Request};
+use super::change::{Entry, NODE, OFFICE, write};
+use super::hub::{Answer, Hello, Hub, Page, Request};
 
 /// Places in one question: few, so that the search takes more than one.
 const PLACES_MAX: usize = 2;

@@ -5,14 +5,14 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use domain::decide::Verdict;
-use domain::kinds::{conflict, letter, member, transfer};
+use domain::kinds::member;
 use domain::machines::member_status;
 use domain::machines::transfer::{MACHINE, event, state};
-use domain::record::Record;
 use stateright::{Model, Property};
 
-use crate::hub::Hub;
-use crate::steps::{self, Act, Case, MEMBER, Sent, Who};
+use super::hub::Hub;
+use super::properties;
+use super::steps::{self, Act, Case, MEMBER, Sent, Who};
 
 /// Changes of one office under way at most: a queue longer than two tells nothing new.
 const QUEUE_MAX: usize = 2;
@@ -24,9 +24,6 @@ const OTHER_VARIANTS: [&str; 3] = [
     "the receiver is outside",
 ];
 
-/// Changes under way at most, of all offices: enough for any two to cross.
-const UNDER_WAY_MAX: usize = 2;
-
 /// Events that have no bearing on a second case.
 const OF_ONE_CASE: [&str; 3] = [
     event::REPORT_LOST,
@@ -35,7 +32,7 @@ const OF_ONE_CASE: [&str; 3] = [
 ];
 
 /// What is explored.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Transfers {
     /// The cases that may be started.
     pub cases: &'static [Case],
@@ -43,12 +40,16 @@ pub struct Transfers {
     /// receipts; a dispute is ruled on; the member is edited late; anybody sends what leads
     /// nowhere. Else only what has a bearing on a second case.
     pub is_whole: bool,
+    /// Changes under way at most, of all offices: two are enough for any two to cross.
+    pub under_way: usize,
+    /// Whether WEST may be given up, or go up in SOUTH.
+    pub may_go: bool,
 }
 
 impl Transfers {
     fn may(&self, act: Act) -> bool {
         match act {
-            Act::Register | Act::Death => true,
+            Act::Register | Act::Death | Act::GiveUp | Act::Succeed => true,
             Act::Step(_, event) => self.is_whole || !OF_ONE_CASE.contains(&event),
             Act::Edit | Act::Uphold => self.is_whole,
             // Where the member may move on, the ruling may come too late.
@@ -86,12 +87,12 @@ pub struct State {
     written: [u64; 5],
     has_edited: bool,
     /// What the change taken last has shown.
-    shown: Option<Shown>,
+    pub shown: Option<Shown>,
 }
 
 /// What a change shows that is seen only when it is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Shown {
+pub enum Shown {
     /// A second case was refused because one is open.
     SecondCaseRefused,
     /// Something that waited was applied.
@@ -149,7 +150,7 @@ impl State {
 
     /// Whether an office would offer this to its clerk: it leads on from what it sees, or from what
     /// may become of that by its own changes under way.
-    fn is_plausible(&self, who: Who, act: Act) -> bool {
+    pub fn is_plausible(&self, who: Who, act: Act) -> bool {
         let queue = &self.queues[who as usize];
         if queue.iter().any(|sent| sent.act == act) {
             return false;
@@ -162,6 +163,10 @@ impl State {
                 let status = record.text(member::STATUS).unwrap_or_default();
                 !member_status::ENDED.contains(&status)
             }),
+            Act::GiveUp | Act::Succeed => {
+                let goes = |sent: &Sent| matches!(sent.act, Act::GiveUp | Act::Succeed);
+                self.hub.west() == "active" && !queue.iter().any(goes)
+            }
             // One ruling at a time: two under way might be about one dispute or about two.
             Act::Uphold | Act::Overrule => {
                 let is_ruling = |sent: &Sent| matches!(sent.act, Act::Uphold | Act::Overrule);
@@ -174,18 +179,23 @@ impl State {
                 });
                 let mut seen = self.hub.state(case).into_iter().collect::<Vec<_>>();
                 for event in own {
-                    let led = leads(who, case, &seen, event);
+                    let led = leads(&self.hub, who, case, &seen, event);
                     seen = if led.is_empty() { seen } else { led };
                 }
-                !leads(who, case, &seen, event).is_empty()
+                !leads(&self.hub, who, case, &seen, event).is_empty()
             }
         }
     }
 }
 
+/// Whether it is written only where it leads on.
+const fn is_once(act: Act) -> bool {
+    matches!(act, Act::Edit | Act::GiveUp | Act::Succeed)
+}
+
 /// Where an event of somebody may lead from one of these states; none of them is a beginning.
-fn leads(who: Who, case: Case, seen: &[&str], name: &str) -> Vec<&'static str> {
-    let mut roles = who.roles(case);
+fn leads(hub: &Hub, who: Who, case: Case, seen: &[&str], name: &str) -> Vec<&'static str> {
+    let mut roles = who.roles(hub, case);
     if name == event::CREATE {
         // The desk starts a case in the origin's place.
         roles = vec![domain::machine::Actor::Owner];
@@ -249,12 +259,12 @@ impl Model for Transfers {
         let under_way = state.under_way();
         for who in Who::ALL {
             let queued = state.queues[who as usize].len();
-            let acts = steps::acts(who, self.cases).into_iter();
+            let acts = steps::acts(who, self.cases, self.may_go).into_iter();
             for act in acts.filter(|act| self.may(*act)) {
-                let may_write = under_way < UNDER_WAY_MAX && queued < QUEUE_MAX;
+                let may_write = under_way < self.under_way && queued < QUEUE_MAX;
                 if may_write && state.is_plausible(who, act) {
                     actions.push(Action::Write(who, act));
-                } else if self.is_whole && under_way == 0 && act != Act::Edit {
+                } else if self.is_whole && under_way == 0 && !is_once(act) {
                     actions.push(Action::Straight(who, act));
                 }
             }
@@ -303,98 +313,8 @@ impl Model for Transfers {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let mut properties = always();
-        properties.extend(sometimes(self));
+        let mut properties = properties::always();
+        properties.extend(properties::sometimes(self));
         properties
     }
-}
-
-macro_rules! always {
-    ($($check:ident),+ $(,)?) => {
-        vec![$(Property::always(stringify!($check), |_, state: &State| state.hub.checks.$check)),+]
-    };
-}
-
-fn always() -> Vec<Property<Transfers>> {
-    always![
-        one_tenure_is_open_and_it_is_the_holders,
-        tenures_follow_one_another,
-        the_holders_feed_alone_has_the_member,
-        one_case_is_open_and_the_member_names_it,
-        an_open_case_is_the_holders,
-        the_receiver_holds_whom_it_accepted,
-        a_repeat_changes_nothing,
-        nothing_vanishes,
-        a_refusal_says_why,
-    ]
-}
-
-fn sometimes(model: &Transfers) -> Vec<Property<Transfers>> {
-    let mut properties = vec![
-        Property::sometimes("a change waits and is applied", |_, s: &State| {
-            s.shown == Some(Shown::WaitedFor)
-        }),
-        Property::sometimes("a recall crosses: a dispute opens", |_, s: &State| {
-            let recalled = (Who::East, Act::Step(Case::First, event::RECALL));
-            s.hub.applied.contains(&recalled)
-                && s.hub.state(Case::First) == Some(state::ACCEPTED)
-                && s.hub.disputes().next().is_some()
-        }),
-        Property::sometimes("a refusal returns", |_, s: &State| {
-            let member = s.hub.record(MEMBER);
-            let holder = member.and_then(|member| member.reference(member::HOLDER));
-            let mut letters = s.hub.of_kind(letter::KIND_NUMBER);
-            s.hub.state(Case::First) == Some(state::REFUSED_IN)
-                && holder == Some(Who::East.office())
-                && letters.any(|letter| letter.text(letter::STATE) == Some("VOID"))
-        }),
-        Property::sometimes("an acceptance is revoked", |_, s: &State| {
-            s.hub.state(Case::First) == Some(state::REVOKED)
-        }),
-    ];
-    if model.is_whole {
-        properties.extend(sometimes_in_one_case());
-    }
-    if model.cases.contains(&Case::Rival) {
-        let second = |_: &Transfers, s: &State| s.shown == Some(Shown::SecondCaseRefused);
-        properties.push(Property::sometimes("a second case is refused", second));
-    }
-    if model.cases.contains(&Case::Onward) {
-        let late = |_: &Transfers, s: &State| s.shown == Some(Shown::RulingTooLate);
-        properties.push(Property::sometimes("a ruling comes too late", late));
-        let is_on = |_: &Transfers, s: &State| s.hub.state(Case::Onward) == Some(state::ACCEPTED);
-        properties.push(Property::sometimes("the member moves on", is_on));
-    }
-    properties
-}
-
-fn sometimes_in_one_case() -> [Property<Transfers>; 5] {
-    [
-        Property::sometimes("a dispute takes an acceptance back", |_, s: &State| {
-            let mut cases = s.hub.of_kind(transfer::KIND_NUMBER);
-            let is_over = |case: &Record| {
-                case.value(transfer::DISPUTES).is_some()
-                    && case.text(transfer::STATE) == Some(state::REVOKED)
-            };
-            s.hub.state(Case::First) == Some(state::REVOKED) && cases.any(is_over)
-        }),
-        Property::sometimes("a case is closed", |_, s: &State| {
-            s.hub.state(Case::First) == Some(state::CLOSED)
-        }),
-        Property::sometimes("a late edit is kept for the holder", |_, s: &State| {
-            let mut items = s.hub.of_kind(conflict::KIND_NUMBER);
-            items.any(|item| item.office == Who::West.office())
-        }),
-        Property::sometimes("a death ends a case", |_, s: &State| {
-            s.hub.state(Case::First) == Some(state::CLOSED_BY_STATUS)
-        }),
-        Property::sometimes(
-            "a check in time revives an expired letter",
-            |_, s: &State| {
-                let expired = (Who::Hub, Act::Step(Case::First, event::EXPIRE));
-                s.hub.applied.contains(&expired)
-                    && s.hub.state(Case::First) == Some(state::RECEIVE_CHECK)
-            },
-        ),
-    ]
 }

@@ -13,9 +13,9 @@ use domain::machines::transfer::state;
 use domain::record::{Record, RecordKey};
 use domain::world::{Fact, Membership, Need, Outcome, Waiting, World, Writes};
 
-use crate::checks::{self, Checks};
-use crate::mark;
-use crate::steps::{self, Act, Case, HUB, PERSON, Sent, Who, now_on};
+use super::checks::{self, Checks};
+use super::mark;
+use super::steps::{self, Act, Case, HUB, PERSON, Sent, Who, now_on};
 
 /// A change that the hub has taken, and what it said.
 #[derive(Debug, Clone)]
@@ -104,6 +104,26 @@ impl Hub {
     /// The state of a case; none where it was not started.
     pub fn state(&self, case: Case) -> Option<&str> {
         self.record(case.key())?.text(transfer::STATE)
+    }
+
+    /// To which organisation a case goes, today.
+    pub fn receiver(&self, case: Case) -> Option<OfficeId> {
+        let named = self
+            .record(case.key())
+            .map(|case| case.reference(transfer::TO_ORG));
+        named.unwrap_or_else(|| Some(case.to().organisation()))
+    }
+
+    /// The state of WEST.
+    pub fn west(&self) -> &str {
+        let key = RecordKey {
+            kind: organisation::KIND_NUMBER,
+            id: Who::West.organisation(),
+        };
+        let west = self
+            .record(key)
+            .and_then(|west| west.text(organisation::STATE));
+        west.unwrap_or_default()
     }
 
     /// The open disputes.

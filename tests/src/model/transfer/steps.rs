@@ -12,12 +12,12 @@ use domain::clock::Timestamp;
 use domain::decide::{HUB_RECORDER, change_bytes};
 use domain::id::{ChangeId, DESK, NodeId, OfficeId, RecordId, derived_id};
 use domain::kind::Class;
-use domain::kinds::{member, step, transfer};
+use domain::kinds::{member, organisation, step, transfer};
 use domain::machine::Actor;
 use domain::machines::transfer::event;
 use domain::record::{Record, RecordKey};
 
-use crate::hub::Hub;
+use super::hub::Hub;
 
 /// The hub's own journal.
 pub const HUB: NodeId = NodeId::new([0xee; 16]);
@@ -90,13 +90,13 @@ impl Who {
         }
     }
 
-    /// In which roles it acts on a case.
-    pub fn roles(self, case: Case) -> Vec<Actor> {
+    /// In which roles it acts on a case; a successor stands for the receiver that is gone.
+    pub fn roles(self, hub: &Hub, case: Case) -> Vec<Actor> {
         match self {
             Self::Street => vec![Actor::Authority],
             Self::Hub => vec![Actor::Hub],
             office if office == case.from() => vec![Actor::Owner],
-            office if office == case.to() => vec![Actor::Receiver],
+            office if Some(office.organisation()) == hub.receiver(case) => vec![Actor::Receiver],
             _ => Vec::new(),
         }
     }
@@ -111,10 +111,12 @@ pub enum Case {
     Rival,
     /// From WEST on to SOUTH, started by WEST.
     Onward,
+    /// From WEST back to EAST, started by WEST.
+    Back,
 }
 
 impl Case {
-    pub const ALL: [Self; 3] = [Self::First, Self::Rival, Self::Onward];
+    pub const ALL: [Self; 4] = [Self::First, Self::Rival, Self::Onward, Self::Back];
 
     pub const fn id(self) -> RecordId {
         RecordId::new([70 + self as u8; 16])
@@ -130,7 +132,7 @@ impl Case {
     pub const fn from(self) -> Who {
         match self {
             Self::First | Self::Rival => Who::East,
-            Self::Onward => Who::West,
+            Self::Onward | Self::Back => Who::West,
         }
     }
 
@@ -138,6 +140,7 @@ impl Case {
         match self {
             Self::First => Who::West,
             Self::Rival | Self::Onward => Who::South,
+            Self::Back => Who::East,
         }
     }
 }
@@ -155,6 +158,10 @@ pub enum Act {
     Uphold,
     /// A dispute is ruled on: the acceptance is taken back.
     Overrule,
+    /// WEST is given up; nobody stands for it.
+    GiveUp,
+    /// WEST goes up in SOUTH, which stands for it from now on.
+    Succeed,
     /// A step of a case.
     Step(Case, &'static str),
 }
@@ -176,14 +183,19 @@ const OF_RECEIVER: [&str; 5] = [
 ];
 const OF_STREET: [&str; 3] = [event::APPROVE, event::RECALL, event::REVOKE];
 
-/// Everything that somebody may write about these cases.
-pub fn acts(who: Who, cases: &[Case]) -> Vec<Act> {
+const OF_STREET_IF_GOING: [Act; 2] = [Act::GiveUp, Act::Succeed];
+
+/// Everything that somebody may write about these cases; `may_go` where WEST may be given up.
+pub fn acts(who: Who, cases: &[Case], may_go: bool) -> Vec<Act> {
     let mut acts = match who {
         Who::East => vec![Act::Register, Act::Edit, Act::Death],
         Who::West => vec![Act::Death],
         Who::Street => vec![Act::Death, Act::Uphold, Act::Overrule],
         Who::South | Who::Hub => Vec::new(),
     };
+    if may_go && who == Who::Street {
+        acts.extend(OF_STREET_IF_GOING);
+    }
     for case in cases {
         let starter = if *case == Case::Rival {
             Who::Street
@@ -195,9 +207,10 @@ pub fn acts(who: Who, cases: &[Case]) -> Vec<Act> {
         }
         let events: &[&'static str] = match who {
             Who::Street => &OF_STREET,
+            Who::Hub if may_go => &[event::EXPIRE, event::REPOINT],
             Who::Hub => &[event::EXPIRE],
             office if office == case.from() => &OF_ORIGIN,
-            office if office == case.to() => &OF_RECEIVER,
+            office if office == case.to() || may_go => &OF_RECEIVER,
             // Somebody whom the case is no business of.
             _ => &[event::ACCEPT],
         };
@@ -253,6 +266,20 @@ pub fn write(hub: &Hub, who: Who, act: Act, day: u8, sequence: u64) -> Option<Se
     let change = match act {
         Act::Register => registration(id, day),
         Act::Edit => edit(hub, id, day),
+        Act::GiveUp => going(
+            hub,
+            id,
+            day,
+            &[(organisation::STATE, b"dissolved".to_vec())],
+        ),
+        Act::Succeed => {
+            let south = Who::South.organisation().bytes().to_vec();
+            let fields = [
+                (organisation::STATE, b"merged".to_vec()),
+                (organisation::SUCCESSOR, south),
+            ];
+            going(hub, id, day, &fields)
+        }
         Act::Death => {
             let event = [(step::REASON, b"reason".to_vec())];
             a_step(id, who, MEMBER, "record_death", day, &event)
@@ -282,14 +309,28 @@ pub fn write(hub: &Hub, who: Who, act: Act, day: u8, sequence: u64) -> Option<Se
     })
 }
 
-fn decision() -> Vec<(u16, Vec<u8>)> {
+/// The desk sets these fields of WEST, as it sees it.
+fn going(hub: &Hub, id: ChangeId, day: u8, fields: &[(u16, Vec<u8>)]) -> Change {
+    let key = RecordKey {
+        kind: organisation::KIND_NUMBER,
+        id: Who::West.organisation(),
+    };
+    let how = (Class::Reference, Verb::Set);
+    let mut going = change(id, key, how, day, fields.to_vec());
+    for field in &mut going.body.fields {
+        field.base = hub.record(key).and_then(|west| west.version(field.number));
+    }
+    going
+}
+
+pub fn decision() -> Vec<(u16, Vec<u8>)> {
     vec![
         (step::DECISION_NUMBER, b"1".to_vec()),
         (step::DECISION_DATE, b"2026-11-18".to_vec()),
     ]
 }
 
-fn arguments(case: Case, who: Who, name: &str) -> Vec<(u16, Vec<u8>)> {
+pub fn arguments(case: Case, who: Who, name: &str) -> Vec<(u16, Vec<u8>)> {
     let to = case.to().organisation().bytes().to_vec();
     match name {
         event::CREATE => vec![

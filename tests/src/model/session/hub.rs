@@ -17,7 +17,7 @@ use domain::session::hub::{
 use domain::session::{Head, Standing};
 use domain::world::{Fact, Membership, Mover, Need, Outcome, World, Writes};
 
-use crate::change::{Entry, HUB, NODE, OFFICE, person, write};
+use super::change::{Entry, HUB, NODE, OFFICE, person, write};
 
 /// The hub's time: everything happens at once.
 const NOW: u64 = 2_000;
@@ -435,6 +435,11 @@ impl Hub {
                 journal.history = journal.history.max(proof.decided);
             }
         }
+        self.end_recovery();
+    }
+
+    /// A person ends the recovery: from now on everything is decided, and who reports late proves nothing.
+    pub fn end_recovery(&mut self) {
         self.is_recovering = false;
         let epochs: Vec<u32> = self.journals.keys().copied().collect();
         for epoch in epochs {

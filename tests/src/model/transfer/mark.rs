@@ -9,8 +9,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use domain::kinds::{conflict, letter, member, person, set_aside, step, stub, tenure, transfer};
 use domain::record::Record;
 
-use crate::hub::Hub;
-use crate::steps::MEMBER;
+use super::hub::Hub;
+use super::steps::MEMBER;
 
 /// Fields that no decision reads, by kind.
 const SHOWN_ONLY: [(u16, &[u16]); 6] = [

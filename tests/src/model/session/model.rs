@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use stateright::{Model, Property};
 
-use crate::change::person;
-use crate::hub::{Hub, Request};
-use crate::node::{Machine, Store};
+use super::change::person;
+use super::hub::{Answer, Hub, Request};
+use super::node::{Machine, Store};
 
 /// Rounds of whole sessions on a quiet line after which everything is settled.
 const ROUNDS_MAX: usize = 6;
@@ -33,12 +33,28 @@ pub struct Sessions {
     pub copies: u8,
     /// Restores of the hub from a backup.
     pub restores: u8,
+    /// Recoveries that a person ends.
+    pub ends: u8,
     /// Edits at the desk.
     pub desk: u8,
     /// Whether a session is one step: for long histories, where what happens within one is left to
     /// the others.
     pub is_coarse: bool,
 }
+
+/// Nothing may happen.
+pub const NOTHING: Sessions = Sessions {
+    writes: 0,
+    greetings: 0,
+    cuts: 0,
+    late: 0,
+    rollbacks: 0,
+    copies: 0,
+    restores: 0,
+    ends: 0,
+    desk: 0,
+    is_coarse: false,
+};
 
 /// What happens next; a number names the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +87,8 @@ pub enum Action {
     Backup,
     /// The backup is put back.
     Restore,
+    /// A person ends the hub's recovery.
+    End,
     /// The desk edits the common record.
     Desk,
 }
@@ -88,6 +106,8 @@ pub struct World {
     left: Sessions,
     /// A change was nowhere any more although no store was rolled back.
     has_lost: bool,
+    /// Whether a message that came late was answered, or refused.
+    came_late: Option<bool>,
 }
 
 impl World {
@@ -102,6 +122,7 @@ impl World {
             edits: 0,
             left,
             has_lost: false,
+            came_late: None,
         };
         // The common record is there, and everybody has it.
         world.edit(0, Some(1));
@@ -231,7 +252,13 @@ impl World {
         format!("{:?}", self.late).hash(&mut hasher);
         self.kept.hash(&mut hasher);
         self.backup.hash(&mut hasher);
-        (self.edits, self.has_lost, format!("{:?}", self.left)).hash(&mut hasher);
+        (
+            self.edits,
+            self.has_lost,
+            self.came_late,
+            format!("{:?}", self.left),
+        )
+            .hash(&mut hasher);
         hasher.finish()
     }
 }
@@ -307,6 +334,7 @@ impl Model for Sessions {
             (left.copies > 0 && is_idle, Action::Copy),
             (left.restores > 0 && world.backup.is_none(), Action::Backup),
             (left.restores > 0 && world.backup.is_some(), Action::Restore),
+            (left.ends > 0 && world.hub.is_recovering, Action::End),
             (left.desk > 0 && !world.hub.is_recovering, Action::Desk),
         ];
         actions.extend(
@@ -348,7 +376,8 @@ impl Model for Sessions {
             }
             Action::Late => {
                 let request = world.late.remove(0);
-                world.hub.answer(&request);
+                let answer = world.hub.answer(&request);
+                world.came_late = Some(!matches!(answer, Answer::Refused));
             }
             Action::Keep => world.kept = Some(Arc::clone(&world.machines[0].store)),
             Action::RollBack => {
@@ -365,6 +394,10 @@ impl Model for Sessions {
                 let backup = world.backup.take()?;
                 world.hub.restore(&backup);
             }
+            Action::End => {
+                world.left.ends -= 1;
+                world.hub.end_recovery();
+            }
             Action::Desk => {
                 world.left.desk -= 1;
                 world.edits += 1;
@@ -378,7 +411,7 @@ impl Model for Sessions {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
+        let mut properties = vec![
             Property::always("no change vanishes", |_, world: &World| !world.has_lost),
             Property::always("no change has two effects", |_, world: &World| {
                 !world.has_two_effects()
@@ -402,16 +435,63 @@ impl Model for Sessions {
                 "a quiet line leads to equal stores and loses nothing",
                 |_, world: &World| world.heals().is_ok(),
             ),
-            Property::sometimes("a later epoch", |model: &Self, world: &World| {
-                let may_part = model.rollbacks + model.copies > 0;
-                !may_part || world.machines[0].epoch() > 1
-            }),
-            Property::sometimes("a copy is stopped", |model: &Self, world: &World| {
-                model.copies == 0 || !model.is_coarse || world.sees(|machine| machine.is_copy)
-            }),
             Property::sometimes("everything is spent and settled", |_, world: &World| {
                 world.left.writes == 0 && world.machines.iter().all(|m| world.is_equal(m))
             }),
-        ]
+        ];
+        properties.extend(self.histories());
+        properties
+    }
+}
+
+impl Sessions {
+    /// What must be reached, so that it is known to have been tried.
+    fn histories(&self) -> Vec<Property<Self>> {
+        let mut reached: Vec<Property<Self>> = Vec::new();
+        if self.rollbacks + self.copies > 0 {
+            reached.push(Property::sometimes("a later epoch", |_, world: &World| {
+                world.machines[0].epoch() > 1
+            }));
+        }
+        if self.copies > 0 && self.is_coarse {
+            reached.push(Property::sometimes(
+                "a copy is stopped",
+                |_, world: &World| world.sees(|machine| machine.is_copy),
+            ));
+        }
+        if self.late > 0 {
+            reached.push(Property::sometimes(
+                "a message came late",
+                |_, world: &World| world.came_late == Some(true),
+            ));
+        }
+        if self.late > 0 && self.restores > 0 {
+            reached.push(Property::sometimes(
+                "a call of a former incarnation is refused",
+                |_, world: &World| world.came_late == Some(false),
+            ));
+        }
+        if self.restores > 0 {
+            reached.push(Property::sometimes(
+                "the hub recovers",
+                |_, world: &World| world.hub.is_recovering,
+            ));
+        }
+        if self.restores > 0 && self.rollbacks > 0 {
+            reached.push(Property::sometimes(
+                "a store and the hub were put back",
+                |model: &Self, world: &World| {
+                    let left = world.left;
+                    left.rollbacks < model.rollbacks && left.restores < model.restores
+                },
+            ));
+        }
+        if self.ends > 0 {
+            reached.push(Property::sometimes(
+                "a person has ended a recovery",
+                |model: &Self, world: &World| world.left.ends < model.ends,
+            ));
+        }
+        reached
     }
 }

@@ -9,8 +9,8 @@ use domain::machines::transfer::{MACHINE, MOVED, state};
 use domain::record::{Record, RecordKey};
 use domain::world::Outcome;
 
-use crate::hub::{Hub, Taken};
-use crate::steps::{Case, MEMBER};
+use super::hub::{Hub, Taken};
+use super::steps::{Case, MEMBER, Who};
 
 /// Which invariants hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,6 +28,7 @@ pub struct Checks {
     pub a_repeat_changes_nothing: bool,
     pub nothing_vanishes: bool,
     pub a_refusal_says_why: bool,
+    pub nobody_is_held_by_what_was_given_up: bool,
 }
 
 impl Default for Checks {
@@ -42,6 +43,7 @@ impl Default for Checks {
             a_repeat_changes_nothing: true,
             nothing_vanishes: true,
             a_refusal_says_why: true,
+            nobody_is_held_by_what_was_given_up: true,
         }
     }
 }
@@ -61,6 +63,8 @@ pub fn of(hub: &Hub) -> Checks {
         checks.the_holders_feed_alone_has_the_member = is_in_one_feed(hub, record);
         checks.one_case_is_open_and_the_member_names_it = is_case_named(hub, record);
         checks.an_open_case_is_the_holders = is_origin_holder(hub, record);
+        let is_wests = record.reference(member::HOLDER) == Some(Who::West.organisation());
+        checks.nobody_is_held_by_what_was_given_up = hub.west() == "active" || !is_wests;
         checks.the_receiver_holds_whom_it_accepted = Case::ALL
             .iter()
             .all(|case| is_received(hub, *case, &tenures));
@@ -165,7 +169,7 @@ fn is_received(hub: &Hub, case: Case, tenures: &[&Record]) -> bool {
         let [tenure] = accepted.as_slice() else {
             return false;
         };
-        let is_receivers = tenure.reference(tenure::HOLDER) == Some(case.to().organisation());
+        let is_receivers = tenure.reference(tenure::HOLDER) == hub.receiver(case);
         return is_receivers && revoked.is_empty() && (is_open(tenure) || ended_well(tenure));
     }
     if current == state::REVOKED {
