@@ -193,6 +193,18 @@ pub(super) fn seeds() -> anyhow::Result<Vec<Vec<u8>>> {
     late.body
         .extend_from_slice(b"\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01");
     all.push(late);
+    // A name of 101 characters, and more fields than any kind has.
+    let mut long = sample::changes(1).remove(0);
+    long.header.extend_from_slice(&[0x32, 101]);
+    long.header.extend_from_slice(&[b'a'; 101]);
+    let mut many = sample::changes(1).remove(0);
+    many.body = (1..=300_u16)
+        .flat_map(|number| {
+            let [low, high] = [number & 0x7f | 0x80, number >> 7].map(|part| part.to_le_bytes()[0]);
+            [0x0a, 3, 0x08, low, high]
+        })
+        .collect();
+    all.extend([long, many]);
     let mut seeds = Vec::new();
     for raw in all {
         let length = u16::try_from(raw.header.len())?;

@@ -9,7 +9,7 @@ use super::steps::{Act, Case, MEMBER, Who};
 use crate::generate::Chance;
 
 /// The most moves of one history.
-const MOVES_MAX: usize = 28;
+const MOVES_MAX: usize = 40;
 /// In a hundred moves, so many that lead on as far as their writer knows.
 const LEADING: u64 = 82;
 
@@ -74,7 +74,7 @@ fn draw(state: &State, chance: &mut Chance) -> Option<Action> {
         other => *other,
     };
     let is_leading = |action: &&Action| match action {
-        Action::Write(_, act) => !matches!(act, Act::Death) && !turns_back(*act),
+        Action::Write(_, act) => leads_on(state, *act),
         Action::Take(_) => true,
         Action::Straight(..) | Action::DaysPass => false,
     };
@@ -85,9 +85,20 @@ fn draw(state: &State, chance: &mut Chance) -> Option<Action> {
     (!actions.is_empty()).then(|| at_once(chance.pick(&actions)))
 }
 
-/// Steps that lead a case back; drawn as rarely as what leads nowhere.
-fn turns_back(act: Act) -> bool {
-    matches!(act, Act::Step(_, name) if [event::WITHDRAW, event::RECALL, event::REPORT_LOST].contains(&name))
+/// Whether it brings a case on: not back, not to an end, and no case for whom another office holds or for
+/// whom one is open.
+fn leads_on(state: &State, act: Act) -> bool {
+    const BACK: [&str; 3] = [event::WITHDRAW, event::RECALL, event::REPORT_LOST];
+    match act {
+        Act::Step(case, event::CREATE) => state.hub.record(MEMBER).is_some_and(|held| {
+            let holder = held.reference(member::HOLDER);
+            let is_free = held.value(member::OPEN_CASE).is_none();
+            is_free && holder == Some(case.from().organisation())
+        }),
+        Act::Step(_, name) => !BACK.contains(&name),
+        Act::Death => false,
+        _ => true,
+    }
 }
 
 /// Whether an office of the shipped programs can come to do it.
@@ -105,7 +116,9 @@ fn can_be_carried_out(state: &State, action: Action) -> bool {
         Action::Write(_, Act::Edit) => {
             let held = state.hub.record(MEMBER);
             let holder = held.and_then(|held| held.reference(member::HOLDER));
-            held.is_none() || holder == Some(Who::East.organisation())
+            let mut queue = state.queues[Who::East as usize].iter();
+            let is_registered = held.is_some() || queue.any(|sent| sent.act == Act::Register);
+            is_registered && holder.is_none_or(|holder| holder == Who::East.organisation())
         }
         Action::Write(..) | Action::Straight(..) | Action::DaysPass => true,
     }
@@ -131,7 +144,15 @@ fn carried_out(state: &State, action: Action) -> Option<State> {
         }
         Action::Write(..) | Action::Straight(..) => {}
     }
-    MODEL.within_boundary(&after).then_some(after)
+    // A batch is decided whole before what has waited is looked at again; the model takes one change at a
+    // time. Both are orders that `sync.md` 3, rule 6, allows.
+    let hub = &after.hub;
+    let is_alone = hub.waiting.is_empty() || after.queues.iter().all(|of| of.len() < 2);
+    // So is any order of offices among what has waited.
+    let mut waiting = hub.waiting.iter().map(|of| hub.taken[&of.change].sent.who);
+    let first = waiting.next();
+    let is_one_order = is_alone && waiting.all(|who| Some(who) == first);
+    (MODEL.within_boundary(&after) && is_one_order).then_some(after)
 }
 
 #[cfg(test)]
