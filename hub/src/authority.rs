@@ -1,11 +1,13 @@
 //! The one authority: takes a batch, stores it verbatim, and decides every change once, in one
 //! transaction.
 
+mod arrived;
 mod claims;
 mod own;
 mod stored;
 mod waiting;
 
+pub use arrived::read_push;
 pub use stored::changes_about;
 use waiting::Guard;
 

@@ -1,11 +1,13 @@
 //! Between wire messages and values of [`domain`]: the messages are taken apart in full, and each
 //! fault has its own name.
 
+mod below;
 mod change;
 mod lease;
 mod pack;
 mod row;
 
+pub use below::{decode_below, decode_key, encode_below, encode_digest, encode_key};
 pub use change::{batch_signature_text, decided_signature_text, decode_change, encode_change};
 pub use change::{change_ref, read_change_ref};
 pub use change::{decode_erased, encode_erased, erased_signature_text};

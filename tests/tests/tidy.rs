@@ -129,6 +129,7 @@ const LAYERS: [Layer; 11] = [
     Layer {
         name: "tests",
         may: &[
+            "console",
             "domain",
             "exchange",
             "proto",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::digest::{Below, Digest, certificate_text, describe, is_below};
+use domain::digest::{Digest, certificate_text, describe, is_below};
 use domain::id::{NodeId, RecordId};
 use domain::kinds::organisation;
 use domain::limits;
@@ -121,7 +121,7 @@ fn page(
     let digest = page.digest.map(|digest| {
         let (office, at) = (node.office, page.to_sequence);
         let text = certificate_text(office, feed, at, &digest, app.own.incarnation);
-        wire_digest(&digest, &key.sign(Context::Digest, &text))
+        convert::encode_digest(&digest, &key.sign(Context::Digest, &text))
     });
     Ok(wire::Page {
         feed: feed.to_owned(),
@@ -150,14 +150,6 @@ fn feed_row(entry: Entry) -> FeedRow {
         Entry::Left(key, 1) => FeedRow::Left(key, LeaveReason::Transferred),
         Entry::Left(key, 4) => FeedRow::Left(key, LeaveReason::Purged),
         Entry::Left(key, _) => FeedRow::Left(key, LeaveReason::Withdrawn),
-    }
-}
-
-fn wire_digest(digest: &Digest, signature: &[u8]) -> wire::FeedDigest {
-    wire::FeedDigest {
-        sum: Bytes::copy_from_slice(&digest.sum()),
-        count: digest.count(),
-        signature: Bytes::copy_from_slice(signature),
     }
 }
 
@@ -215,11 +207,12 @@ pub(super) async fn reconcile(
                     .filter(|(key, _)| is_below(*key, prefix))
                     .copied()
                     .collect();
-                below.push(wire_below(prefix, &describe(prefix.len(), &inside)));
+                let said = describe(prefix.len(), &inside);
+                below.push(convert::encode_below(prefix, &said));
             }
             let mut wanted = Vec::new();
             for name in asked.wanted.iter().take(limits::PAGE_ROWS_MAX) {
-                let key = read_key(name)?;
+                let key = convert::decode_key(name, "wanted")?;
                 if tx.is_in_feed(key, &asked.feed)?
                     && let Some(record) = tx.record(key)?
                 {
@@ -253,7 +246,7 @@ async fn take_report(
     }
     let mut gone = Vec::new();
     for name in &asked.gone {
-        gone.push(read_key(name)?);
+        gone.push(convert::decode_key(name, "gone")?);
     }
     let (own, node, asked) = (app.clone(), node.clone(), asked.clone());
     app.store
@@ -307,43 +300,6 @@ fn take_certificate(
         system::now_ms(),
     )?;
     Ok(())
-}
-
-fn wire_below(prefix: &Bytes, below: &Below) -> wire::Below {
-    let mut answer = wire::Below {
-        prefix: prefix.clone(),
-        rows: Vec::new(),
-        children: Vec::new(),
-    };
-    match below {
-        Below::Rows(rows) => {
-            answer.rows = rows
-                .iter()
-                .map(|(key, hash)| wire::RowKeyHash {
-                    kind: u32::from(key.kind),
-                    record: Bytes::copy_from_slice(&key.id.bytes()),
-                    hash: Bytes::copy_from_slice(hash),
-                })
-                .collect();
-        }
-        Below::Children(children) => {
-            answer.children = children
-                .iter()
-                .map(|child| wire_digest(child, &[]))
-                .collect();
-        }
-    }
-    answer
-}
-
-fn read_key(name: &[u8]) -> Result<RecordKey, convert::Invalid> {
-    let broken = convert::Invalid::Length("wanted");
-    let (kind, id) = name.split_at_checked(2).ok_or(broken)?;
-    let kind = u16::from_be_bytes(kind.try_into().map_err(|_| broken)?);
-    Ok(RecordKey {
-        kind,
-        id: RecordId::from_slice(id).map_err(|_| broken)?,
-    })
 }
 
 /// The code of an office, for its certificate.

@@ -1,7 +1,9 @@
 //! Down: pages of the feeds, and the proof that node and hub hold the same.
 
-use domain::digest::{Digest, certificate_text, is_below};
-use domain::id::{Incarnation, NodeId, RecordId};
+use std::collections::BTreeSet;
+
+use domain::digest::{self, Digest, certificate_text, is_below};
+use domain::id::{Incarnation, NodeId};
 use domain::record::RecordKey;
 use domain::session::office as rules;
 use prost::bytes::Bytes;
@@ -286,6 +288,7 @@ impl Session {
         let mut differing = Vec::new();
         while !prefixes.is_empty() {
             let asked: Vec<_> = prefixes.drain(..prefixes.len().min(256)).collect();
+            let mut unanswered: BTreeSet<_> = asked.iter().cloned().collect();
             let request = wire::ReconcileRequest {
                 incarnation: self.incarnation.clone(),
                 feed: feed.to_owned(),
@@ -293,14 +296,24 @@ impl Session {
                 ..wire::ReconcileRequest::default()
             };
             for below in self.client.reconcile(request).await?.into_inner().below {
+                let (prefix, theirs) = convert::decode_below(below)?;
+                // Else the descent would have no end that depends on what is held here.
+                anyhow::ensure!(
+                    unanswered.remove(&prefix),
+                    "the hub answered about a prefix that was not asked for"
+                );
                 let inside: Vec<_> = own_rows
                     .iter()
-                    .filter(|(key, _)| is_below(*key, &below.prefix))
+                    .filter(|(key, _)| is_below(*key, &prefix))
                     .copied()
                     .collect();
-                compare_below(&below, &inside, &mut prefixes, &mut differing)?;
+                let found = digest::differing(&prefix, &theirs, &inside);
+                prefixes.extend(found.prefixes);
+                differing.extend(found.records);
             }
         }
+        differing.sort_unstable();
+        differing.dedup();
         Ok(differing)
     }
 
@@ -312,11 +325,7 @@ impl Session {
     ) -> anyhow::Result<Vec<RecordKey>> {
         let mut only_here = Vec::new();
         for portion in differing.chunks(256) {
-            let wanted = portion.iter().map(|key| {
-                let mut name = key.kind.to_be_bytes().to_vec();
-                name.extend_from_slice(&key.id.bytes());
-                Bytes::from(name)
-            });
+            let wanted = portion.iter().map(|key| convert::encode_key(*key));
             let request = wire::ReconcileRequest {
                 incarnation: self.incarnation.clone(),
                 feed: feed.to_owned(),
@@ -364,54 +373,4 @@ impl Session {
         );
         self.offer_portion(feed, offered, Vec::new()).await
     }
-}
-
-/// Which rows or prefixes differ below one prefix.
-fn compare_below(
-    below: &wire::Below,
-    inside: &[(RecordKey, [u8; 32])],
-    prefixes: &mut Vec<Vec<u8>>,
-    differing: &mut Vec<RecordKey>,
-) -> anyhow::Result<()> {
-    if below.children.is_empty() {
-        let mut theirs = Vec::new();
-        for row in &below.rows {
-            let id = RecordId::new(convert::sixteen(&row.record, "record")?);
-            let key = RecordKey {
-                kind: u16::try_from(row.kind)?,
-                id,
-            };
-            theirs.push((key, convert::thirty_two(&row.hash, "hash")?));
-        }
-        let only_one =
-            |row: &&(RecordKey, [u8; 32]), others: &[(RecordKey, [u8; 32])]| !others.contains(row);
-        differing.extend(
-            theirs
-                .iter()
-                .filter(|row| only_one(row, inside))
-                .map(|row| row.0),
-        );
-        differing.extend(
-            inside
-                .iter()
-                .filter(|row| only_one(row, &theirs))
-                .map(|row| row.0),
-        );
-        differing.sort_unstable();
-        differing.dedup();
-        return Ok(());
-    }
-    for (nibble, child) in (0u8..16).zip(&below.children) {
-        let mut prefix = below.prefix.to_vec();
-        prefix.push(nibble);
-        let mut own = Digest::default();
-        for (_, hash) in inside.iter().filter(|(key, _)| is_below(*key, &prefix)) {
-            own.add(hash);
-        }
-        let theirs = Digest::from_parts(&convert::thirty_two(&child.sum, "sum")?, child.count);
-        if own != theirs {
-            prefixes.push(prefix);
-        }
-    }
-    Ok(())
 }

@@ -131,9 +131,7 @@ pub(super) fn held(
         if let Some(record) = confirmed(tx, feed, *key)? {
             offered.push(convert::encode_row(&FeedRow::State(record)));
         } else {
-            let mut name = key.kind.to_be_bytes().to_vec();
-            name.extend_from_slice(&key.id.bytes());
-            gone.push(Bytes::from(name));
+            gone.push(convert::encode_key(*key));
         }
     }
     Ok((offered, gone))

@@ -7,6 +7,7 @@ use domain::change::RawChange;
 use domain::limits;
 use prost::Message as _;
 use prost::bytes::Bytes;
+use prost::encoding::WireType;
 
 use super::row::{FeedRow, decode_row, encode_row};
 use super::{Invalid, thirty_two};
@@ -14,6 +15,10 @@ use crate::wire::sync as wire;
 
 /// The level that is worth its time: higher ones cost more than they save here.
 const ZSTD_LEVEL: i32 = 1;
+/// `RowSet.rows`.
+const ROWS: u32 = 1;
+/// Top-level fields of one row: its fields, a version for each and for its life, and the rest of it.
+const ROW_FIELDS_MAX: usize = 2 * limits::RECORD_FIELDS_MAX + 16;
 
 /// Packs changes as they are; returns the compressed bytes and their size unpacked.
 pub fn encode_batch(changes: &[RawChange]) -> Result<(Vec<u8>, u32), Invalid> {
@@ -113,8 +118,36 @@ pub fn encode_rows(rows: &[FeedRow]) -> Result<(Vec<u8>, u32), Invalid> {
 /// As [`decode_batch`].
 pub fn decode_rows(bytes: &[u8], raw: u32) -> Result<Vec<FeedRow>, Invalid> {
     let bytes = unpack(bytes, raw, 2 * limits::BATCH_RAW_BYTES_MAX)?;
-    let set = wire::RowSet::decode(bytes.as_slice()).map_err(|_| Invalid::Malformed("rows"))?;
-    set.rows.into_iter().map(decode_row).collect()
+    count_fields(&bytes, limits::PAGE_ROWS_MAX, "rows in a page")?;
+    // One by one, so that a page of empty fields is never held as rows of the wire.
+    let mut rows = Vec::new();
+    let mut rest = bytes.as_slice();
+    while !rest.is_empty() {
+        if let Some(row) = next_row(&mut rest)? {
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// The next entry of a `RowSet`; none for a field that this program does not know.
+fn next_row(rest: &mut &[u8]) -> Result<Option<FeedRow>, Invalid> {
+    let malformed = |_| Invalid::Malformed("rows");
+    let (tag, wire_type) = prost::encoding::decode_key(rest).map_err(malformed)?;
+    if (tag, wire_type) != (ROWS, WireType::LengthDelimited) {
+        let context = prost::encoding::DecodeContext::default();
+        prost::encoding::skip_field(wire_type, tag, rest, context).map_err(malformed)?;
+        return Ok(None);
+    }
+    let length = prost::encoding::decode_varint(rest).map_err(malformed)?;
+    let length = usize::try_from(length).map_err(|_| Invalid::Malformed("rows"))?;
+    let (row, after) = rest
+        .split_at_checked(length)
+        .ok_or(Invalid::Malformed("rows"))?;
+    *rest = after;
+    count_fields(row, ROW_FIELDS_MAX, "fields of a row")?;
+    let row = wire::Row::decode(row).map_err(malformed)?;
+    decode_row(row).map(Some)
 }
 
 fn pack(raw: &[u8]) -> Result<(Vec<u8>, u32), Invalid> {

@@ -5,12 +5,17 @@
 //! one addition per row. Rows are spread over prefixes of BLAKE3(kind ‖ id): a `UUIDv7`'s own prefix
 //! would put a whole import into one leaf.
 
+use std::collections::BTreeSet;
+
 use crate::change::Hash;
 use crate::id::RecordId;
 use crate::record::{Life, Record, RecordKey};
 
 /// The hash of one row.
 pub type RowHash = Hash;
+
+/// Nibbles of a place: no prefix is longer.
+pub const NIBBLES: usize = 64;
 
 /// How many rows a prefix may have before it is described by its sixteen children rather than by
 /// its rows.
@@ -135,7 +140,7 @@ pub enum Below {
 /// Describes what stands below a prefix (nibbles of [`place`]), from the rows whose place begins
 /// with it.
 pub fn describe(prefix_nibbles: usize, rows: &[(RecordKey, RowHash)]) -> Below {
-    if rows.len() as u64 <= LEAF_ROWS_MAX || prefix_nibbles >= 64 {
+    if rows.len() as u64 <= LEAF_ROWS_MAX || prefix_nibbles >= NIBBLES {
         return Below::Rows(rows.to_vec());
     }
     let mut children = vec![Digest::default(); 16];
@@ -146,6 +151,42 @@ pub fn describe(prefix_nibbles: usize, rows: &[(RecordKey, RowHash)]) -> Below {
         }
     }
     Below::Children(children)
+}
+
+/// What one side holds otherwise than the other below a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Differing {
+    /// Longer prefixes below which something differs.
+    pub prefixes: Vec<Vec<u8>>,
+    /// Records that only one side has, or has in this state; each once, by key.
+    pub records: Vec<RecordKey>,
+}
+
+/// Compares what the other side says of a prefix with the own rows whose place begins with it.
+pub fn differing(prefix: &[u8], theirs: &Below, inside: &[(RecordKey, RowHash)]) -> Differing {
+    let mut found = Differing::default();
+    match theirs {
+        Below::Rows(rows) => {
+            let theirs: BTreeSet<_> = rows.iter().collect();
+            let own: BTreeSet<_> = inside.iter().collect();
+            let only_one = theirs.symmetric_difference(&own);
+            let keys: BTreeSet<_> = only_one.map(|(key, _)| *key).collect();
+            found.records.extend(keys);
+        }
+        Below::Children(children) => {
+            for (nibble, child) in (0u8..16).zip(children) {
+                let longer = [prefix, &[nibble]].concat();
+                let mut own = Digest::default();
+                for (_, hash) in inside.iter().filter(|(key, _)| is_below(*key, &longer)) {
+                    own.add(hash);
+                }
+                if own != *child {
+                    found.prefixes.push(longer);
+                }
+            }
+        }
+    }
+    found
 }
 
 /// The nibble of a place at a depth; beyond the last one, zero.
@@ -221,19 +262,40 @@ mod tests {
         }
     }
 
+    fn rows(count: u8) -> Vec<(RecordKey, RowHash)> {
+        let row = |n: u8| {
+            let id = RecordId::new([n; 16]);
+            (RecordKey { kind: 3, id }, [n; 32])
+        };
+        (0..count).map(row).collect()
+    }
+
+    #[test]
+    fn a_descent_finds_what_differs_and_nothing_else() {
+        let theirs = rows(200);
+        let mut own = theirs.clone();
+        own.remove(7);
+        own[90].1 = [255; 32];
+        let expected = [theirs[7].0, own[90].0];
+        let mut prefixes = vec![Vec::new()];
+        let mut found = Vec::new();
+        while let Some(prefix) = prefixes.pop() {
+            let below = |rows: &[(RecordKey, RowHash)]| -> Vec<_> {
+                let inside = rows.iter().filter(|(key, _)| is_below(*key, &prefix));
+                inside.copied().collect()
+            };
+            let said = describe(prefix.len(), &below(&theirs));
+            let more = differing(&prefix, &said, &below(&own));
+            prefixes.extend(more.prefixes);
+            found.extend(more.records);
+        }
+        found.sort_unstable();
+        assert_eq!(found, expected);
+    }
+
     #[test]
     fn children_of_a_prefix_add_up_to_it() {
-        let rows: Vec<_> = (0..200u8)
-            .map(|n| {
-                (
-                    RecordKey {
-                        kind: 3,
-                        id: RecordId::new([n; 16]),
-                    },
-                    [n; 32],
-                )
-            })
-            .collect();
+        let rows = rows(200);
         let Below::Children(children) = describe(0, &rows) else {
             unreachable!("two hundred rows are more than a leaf holds");
         };

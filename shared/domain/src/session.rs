@@ -16,7 +16,7 @@
 //!      └─cloned──▶ stopped: pushes, and reads nothing
 //! ```
 //!
-//! Invariants, checked by the model in `tests/session_model.rs`:
+//! Invariants, checked by the model in `tests/src/model/session.rs` of the crate `tests`:
 //! S1 no acknowledged change vanishes; S2 no change has two effects; S3 the hub's journal and the
 //! node's are the same up to where both have it, or a fork was found; S4 a pending change goes only
 //! when the hub has decided it; S5 what a copied machine wrote is kept; S6 no lost, late or repeated

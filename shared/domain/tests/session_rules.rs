@@ -1,5 +1,5 @@
 //! The session's decisions one by one, at the edges where a rule could be one place off or could
-//! forget one of its conditions. The model in `session_model.rs` checks what they lead to together.
+//! forget one of its conditions. The model in `tests/src/model/session.rs` checks what they lead to together.
 
 use std::collections::BTreeMap;
 

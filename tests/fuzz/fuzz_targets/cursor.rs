@@ -1,0 +1,3 @@
+//! `cursor`: see `tests::fuzz`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|input: &[u8]| tests::fuzz::check("cursor", input));

@@ -1,0 +1,3 @@
+//! `greeting`: see `tests::fuzz`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|input: &[u8]| tests::fuzz::check("greeting", input));
