@@ -225,8 +225,10 @@ pub fn run() -> ExitCode {
 }
 
 fn fail(error: &anyhow::Error, is_json: bool) {
+    // The line wraps what went wrong on it.
     let of_transport = error
-        .downcast_ref::<transport::TransportError>()
+        .chain()
+        .find_map(|cause| cause.downcast_ref())
         .map(transport::TransportError::text_zh);
     let of_store = error
         .downcast_ref::<store::StoreError>()

@@ -171,7 +171,7 @@ fn in_its_folder(
     let held = (case.run)(&context, &mut seen);
     let mut met = seen.counts();
     let violation = match held {
-        Ok(()) => return Ok((met, Vec::new())),
+        Ok(()) => return Ok(with_unseen(case, met, times)),
         Err(error) => format!("{}: {error:#}", case.name),
     };
     if let Some(what) = violation.split(case::CANNOT).nth(1) {
@@ -181,6 +181,21 @@ fn in_its_folder(
     folder.disable_cleanup(true);
     eprintln!("{violation}\n  its folder: {}", folder.path().display());
     Ok((met, vec![violation]))
+}
+
+/// What was seen, and a violation for each effect that was not seen often enough.
+fn with_unseen(
+    case: &Case,
+    met: BTreeMap<String, u64>,
+    times: u64,
+) -> (BTreeMap<String, u64>, Vec<String>) {
+    let count = |what: &str| met.get(what).copied().unwrap_or(0);
+    let unseen = case.sees.iter().filter(|what| count(what) < times);
+    let violations = unseen
+        .map(|what| format!("{}: {what}: only {} of {times}", case.name, count(what)))
+        .inspect(|violation| eprintln!("{violation}"))
+        .collect();
+    (met, violations)
 }
 
 fn told(met: &BTreeMap<String, u64>) -> String {

@@ -16,30 +16,46 @@ pub(super) const CASES: &[Case] = &[
     Case {
         ids: "P1",
         name: "node-killed-at-a-write",
+        sees: &["P1 killed in a save", "P1 killed in a session"],
         needs: STRACE,
         run: node_killed_at_a_write,
     },
     Case {
         ids: "P2",
         name: "hub-killed-at-a-write",
+        sees: &["P2 hub killed while it took a batch"],
         needs: STRACE,
         run: hub_killed_at_a_write,
     },
     Case {
         ids: "P5 P7",
         name: "node-disk-errors",
+        sees: &[
+            "P5 node writes without room",
+            "P5 node writes without room, once",
+            "P7 node syncs that failed",
+        ],
         needs: STRACE,
         run: node_disk_errors,
     },
     Case {
         ids: "P5 P7",
         name: "hub-disk-errors",
+        sees: &[
+            "P5 hub writes without room",
+            "P7 hub syncs that failed",
+            "P7 hub syncs that failed, once",
+        ],
         needs: STRACE,
         run: hub_disk_errors,
     },
     Case {
         ids: "P9",
         name: "slow-disks",
+        sees: &[
+            "P9 saves on a slow disk",
+            "P9 sessions with a hub on a slow disk",
+        ],
         needs: STRACE,
         run: slow_disks,
     },
@@ -112,7 +128,7 @@ fn node_killed_at_a_write(context: &Context, seen: &mut Seen) -> anyhow::Result<
     while seen.times("P1 killed in a save") < context.times
         || seen.times("P1 killed in a session") < context.times
     {
-        for call in ["pwrite64", "fdatasync", "ftruncate"] {
+        for call in ["pwrite64", "fsync", "ftruncate"] {
             for place in 1..CALLS_MAX {
                 let killing = desk.failing(&format!("{call}:signal=KILL:when={place}"));
                 let data = desk.data.clone();
@@ -153,13 +169,16 @@ fn send_to_hub_under(desk: &mut Desk, fault: &str) -> anyhow::Result<(bool, Opti
 fn hub_killed_at_a_write(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
     let mut desk = Desk::found(context)?;
     desk.stage.city.kill_hub()?;
-    for round in 0..context.times * ROUNDS {
-        let call = if round % 2 == 0 {
-            "pwrite64"
+    for round in 0..context.times * ROUNDS * 2 {
+        if seen.times("P2 hub killed while it took a batch") >= context.times {
+            break;
+        }
+        // The writer's thread counts for itself: some calls are its start's, the others a batch's.
+        let (call, place) = if round % 2 == 0 {
+            ("pwrite64", round / 2 * 5 % 80 + 1)
         } else {
-            "fdatasync"
+            ("fsync", round / 2 % 8 + 1)
         };
-        let place = round / 2 % 24 + 1;
         let fault = format!("{call}:signal=KILL:when={place}");
         let (was_ready, reply) = send_to_hub_under(&mut desk, &fault)?;
         let was_killed = was_ready && !desk.stage.city.hub_runs()?;
@@ -201,7 +220,7 @@ fn node_disk_errors(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
             "",
             "P5 node writes without room, once",
         ),
-        ("fdatasync:error=EIO:when=", "", "P7 node syncs that failed"),
+        ("fsync:error=EIO:when=", "", "P7 node syncs that failed"),
     ];
     for (fault, for_ever, what) in faults {
         for round in 0..context.times * ROUNDS {
@@ -248,9 +267,9 @@ fn hub_disk_errors(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
             "+",
             "P5 hub writes without room",
         ),
-        ("fdatasync:error=EIO:when=", "+", "P7 hub syncs that failed"),
+        ("fsync:error=EIO:when=", "+", "P7 hub syncs that failed"),
         (
-            "fdatasync:error=EIO:when=",
+            "fsync:error=EIO:when=",
             "",
             "P7 hub syncs that failed, once",
         ),
@@ -260,7 +279,11 @@ fn hub_disk_errors(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
             if seen.times(what) >= context.times {
                 break;
             }
-            let place = round % 16 + 1;
+            let place = if fault.starts_with("fsync") {
+                round % 8 + 1
+            } else {
+                round * 7 % 90 + 1
+            };
             let (was_ready, reply) =
                 send_to_hub_under(&mut desk, &format!("{fault}{place}{for_ever}"))?;
             if was_ready {
@@ -300,7 +323,7 @@ fn slow_disks(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
     for round in 0..context.times {
         // Five seconds once, then less, so that it is met often.
         let micros = if round == 0 { 5_000_000 } else { 700_000 };
-        let slow = desk.failing(&format!("fdatasync:delay_exit={micros}"));
+        let slow = desk.failing(&format!("fsync:delay_exit={micros}"));
         let began = Instant::now();
         desk.stage.enter_by(&slow, &data)?.done()?;
         let took = u64::try_from(began.elapsed().as_millis())?;
@@ -311,7 +334,7 @@ fn slow_disks(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
     }
     desk.stage.city.kill_hub()?;
     for (micros, times) in [(700_000, context.times), (5_000_000, context.times.min(2))] {
-        let slow = desk.failing(&format!("fdatasync:delay_exit={micros}"));
+        let slow = desk.failing(&format!("fsync:delay_exit={micros}"));
         desk.stage.city.start_hub_by(&slow, 0)?;
         for _ in 0..times {
             desk.stage.enter(0)?;

@@ -29,6 +29,8 @@ pub(super) struct Case {
     pub(super) ids: &'static str,
     /// Its name.
     pub(super) name: &'static str,
+    /// Effects that must be seen as often as the fault was wanted: a case that sees nothing proves nothing.
+    pub(super) sees: &'static [&'static str],
     /// What it needs.
     pub(super) needs: &'static [Need],
     /// Runs it.

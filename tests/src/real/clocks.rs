@@ -13,18 +13,24 @@ pub(super) const CASES: &[Case] = &[
     Case {
         ids: "D7",
         name: "node-clock-ten-years-off",
+        sees: &[],
         needs: FAKE,
         run: node_clock_ten_years_off,
     },
     Case {
         ids: "O3",
         name: "hub-clock-wrong",
+        sees: &["O3 sessions after the hub's clock was set right"],
         needs: FAKE,
         run: hub_clock_wrong,
     },
     Case {
         ids: "N15 O6",
         name: "certificates-expire",
+        sees: &[
+            "N15 certificates that ended in a session and were renewed",
+            "O6 years that a machine's certificates lasted",
+        ],
         needs: FAKE,
         run: certificates_expire,
     },

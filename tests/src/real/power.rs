@@ -15,6 +15,7 @@ use crate::harness::Programs;
 pub(super) const CASES: &[Case] = &[Case {
     ids: "P3",
     name: "power-cuts",
+    sees: &["P3 power cuts of node and hub on ext4"],
     needs: &[
         Need::Tool("mkfs.xfs", "xfsprogs"),
         Need::Tool("mkfs.ext4", "e2fsprogs"),
