@@ -203,7 +203,8 @@ fn hub_killed_at_a_write(context: &Context, seen: &mut Seen) -> anyhow::Result<(
 
 /// Whether a reply tells a person, in both languages, that the disk is at fault.
 fn names_the_disk(reply: &Reply) -> bool {
-    reply.err.contains("磁盘") && reply.err.contains("disk")
+    let in_english = ["the disk", "cannot write", "cannot open"];
+    reply.err.contains("磁盘") && in_english.iter().any(|words| reply.err.contains(words))
 }
 
 /// P5, P7: writes that find no room and syncs that fail, in a save and in a session.

@@ -178,6 +178,8 @@ fn certificates_expire(context: &Context, seen: &mut Seen) -> anyhow::Result<()>
         }
     }
     crowd.stop();
+    let intermediate = format!("{}/keys/intermediate.pem", stage.city.hub_data);
+    let first = std::fs::read(&intermediate)?;
     for year in YEARS {
         // Half a year at a time: an office that is away longer than a certificate and the grace after it
         // lives must join again.
@@ -193,5 +195,7 @@ fn certificates_expire(context: &Context, seen: &mut Seen) -> anyhow::Result<()>
             context.times,
         );
     }
+    let is_replaced = std::fs::read(&intermediate)? != first;
+    ensure!(is_replaced, "O6: the intermediate certificate has ended");
     Ok(())
 }

@@ -130,6 +130,7 @@ impl Crowd {
                 Ok((stage.city.machine(&machine.data, &sync)?.code == 0).then_some(()))
             })?;
         }
+        stage.audit()?;
         let at_hub = stage.names_at_hub()?;
         for machine in &self.machines {
             let (data, sync) = (&machine.data, ["sync", "--wait"]);
@@ -141,7 +142,7 @@ impl Crowd {
             ensure!(stage.waiting(data)? == 0, "L1: something waits in {data}");
             stage.city.machine(data, &["verify"])?.done()?;
         }
-        stage.audit()
+        Ok(())
     }
 }
 

@@ -61,6 +61,8 @@ pub(super) const CASES: &[Case] = &[
 
 /// Megabytes of a disk that holds a store and little more.
 const MEGABYTES: u32 = 12;
+/// A server that ought to refuse has refused within this (seconds).
+const REFUSES_WITHIN: u32 = 30;
 /// Saves in which a full disk must show.
 const ATTEMPTS: u64 = 300;
 
@@ -140,10 +142,8 @@ fn read_only_folders(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
     let (data, hub) = (stage.data(0)?, stage.city.hub_data.clone());
     let read_only = |folder: &str| {
         let mount = format!("mount --bind {folder} {folder}");
-        wrap::after(
-            &context.programs,
-            &format!("{mount}; mount -o remount,bind,ro {folder}"),
-        )
+        let remount = format!("{mount}; mount -o remount,bind,ro {folder}");
+        wrap::within(&wrap::after(&context.programs, &remount), REFUSES_WITHIN)
     };
     for _ in 0..context.times {
         stage.enter(0)?;
@@ -273,7 +273,10 @@ fn on_file_system(context: &Context, data: &str, kind: &str) -> anyhow::Result<P
     let file = context.folder.join("mounts.txt");
     std::fs::write(&file, table + &share)?;
     let over = format!("mount --bind {} /proc/$$/mountinfo", file.display());
-    Ok(wrap::after(&context.programs, &over))
+    Ok(wrap::within(
+        &wrap::after(&context.programs, &over),
+        REFUSES_WITHIN,
+    ))
 }
 
 /// O7: a data folder on a network share is named, at node and hub: locks and logs do not hold there.

@@ -87,9 +87,10 @@ impl Net {
     fn drop(&self, like: &str) -> anyhow::Result<()> {
         let port = self.port;
         self.run(&format!(
-            "nft 'table ip f {{ counter dropped {{ }} chain c {{ type filter hook input priority 0; \
-             tcp dport {port} {like} counter name dropped drop; \
-             tcp sport {port} {like} counter name dropped drop; }} }}'"
+            "nft 'table ip f {{\ncounter dropped {{ }}\nchain c {{\n\
+             type filter hook input priority 0;\n\
+             tcp dport {port} {like} counter name dropped drop\n\
+             tcp sport {port} {like} counter name dropped drop\n}}\n}}'"
         ))?;
         Ok(())
     }
@@ -255,8 +256,9 @@ fn line_of_40_kbit(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
         .net
         .run("tc qdisc add dev lo root tbf rate 40kbit burst 3000 latency 400ms")?;
     let cut = format!(
-        "nft 'table ip r {{ chain c {{ type filter hook output priority 0; \
-         tcp dport {port} reject with tcp reset; tcp sport {port} reject with tcp reset; }} }}'"
+        "nft 'table ip r {{\nchain c {{\ntype filter hook output priority 0;\n\
+         tcp dport {port} reject with tcp reset\n\
+         tcp sport {port} reject with tcp reset\n}}\n}}'"
     );
     let mut sessions = 0;
     while seen.times("N9 cuts of a line of 40 kbit/s") < context.times {

@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::case::{CANNOT, Case, Context, Need, Seen, quiet};
 use super::crowd::Crowd;
@@ -397,7 +397,9 @@ fn two_servers(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
 
 /// Somebody else writes in a database for so long.
 fn hold(database: &str, time: Duration) -> anyhow::Result<std::thread::JoinHandle<bool>> {
-    let mut connection = Connection::open(database)?;
+    // The system's own file system: a simulation's may be the default here.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let mut connection = Connection::open_with_flags_and_vfs(database, flags, "unix")?;
     let (sender, begun) = std::sync::mpsc::channel();
     let holder = std::thread::spawn(move || {
         let held = connection.transaction_with_behavior(TransactionBehavior::Immediate);

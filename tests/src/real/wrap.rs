@@ -39,6 +39,11 @@ pub(super) fn after(programs: &Programs, commands: &str) -> Programs {
     programs.wrapped(&["unshare", "-m", "sh", "-c", &script])
 }
 
+/// Ended after so many seconds: for a server that ought to refuse to serve.
+pub(super) fn within(programs: &Programs, seconds: u32) -> Programs {
+    programs.wrapped(&["timeout", &seconds.to_string()])
+}
+
 /// With limits of the system (`--nofile=64`).
 pub(super) fn limited(programs: &Programs, limit: &str) -> Programs {
     programs.wrapped(&["prlimit", limit])
