@@ -21,6 +21,13 @@ pub(super) const CASES: &[Case] = &[
         run: node_killed_at_a_write,
     },
     Case {
+        ids: "P13",
+        name: "killed-again-and-again",
+        sees: &["P13 killed three times before it was looked at"],
+        needs: STRACE,
+        run: killed_again_and_again,
+    },
+    Case {
         ids: "P2",
         name: "hub-killed-at-a-write",
         sees: &["P2 hub killed while it took a batch"],
@@ -151,6 +158,33 @@ fn node_killed_at_a_write(context: &Context, seen: &mut Seen) -> anyhow::Result<
         desk.stage.audit()?;
     }
     Ok(())
+}
+
+/// P13: killed in a save, in what follows it, and in what follows that, before anybody looks.
+fn killed_again_and_again(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
+    let mut desk = Desk::found(context)?;
+    for round in 0..context.times * ROUNDS {
+        if seen.times("P13 killed three times before it was looked at") >= context.times {
+            break;
+        }
+        let mut killed = 0;
+        for depth in 0..3 {
+            let place = (round * 7 + depth * 5) % 24 + 1;
+            let killing = desk.failing(&format!("pwrite64:signal=KILL:when={place}"));
+            let data = desk.data.clone();
+            let code = if depth == 1 {
+                desk.sync(&killing)?.code
+            } else {
+                desk.stage.enter_by(&killing, &data)?.code
+            };
+            killed += u32::from(code < 0);
+        }
+        if killed == 3 {
+            seen.saw("P13 killed three times before it was looked at");
+        }
+        desk.check_node(seen)?;
+    }
+    desk.stage.audit()
 }
 
 /// Serves the hub under a fault while the office sends; whether the hub was there to be spoken to.
