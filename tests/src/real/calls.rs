@@ -237,7 +237,7 @@ fn hub_killed_at_a_write(context: &Context, seen: &mut Seen) -> anyhow::Result<(
 
 /// Whether a reply tells a person, in both languages, that the disk is at fault.
 fn names_the_disk(reply: &Reply) -> bool {
-    let in_english = ["the disk", "cannot write", "cannot open"];
+    let in_english = ["the disk", "cannot "];
     reply.err.contains("磁盘") && in_english.iter().any(|words| reply.err.contains(words))
 }
 
@@ -317,7 +317,8 @@ fn hub_disk_errors(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
             let place = if fault.starts_with("fsync") {
                 round % 8 + 1
             } else {
-                round * 7 % 90 + 1
+                // Behind what the writer writes in the hub's start.
+                round * 7 % 90 + 30
             };
             let (was_ready, reply) =
                 send_to_hub_under(&mut desk, &format!("{fault}{place}{for_ever}"))?;

@@ -26,6 +26,8 @@ pub enum Way {
     CutAfterBytes(u64),
     /// After so many whole records of TLS both ends are closed.
     CutAfterRecords(u64),
+    /// When the record of TLS with this number comes, both ends are closed instead.
+    CutBeforeRecord(u64),
     /// What is read in larger pieces vanishes, and all that follows it on this connection.
     LosesLarge(usize),
     /// One bit of the byte at this place is turned over.
@@ -180,6 +182,11 @@ struct Records {
 }
 
 impl Records {
+    /// Whether so many records have passed, and nothing of the next.
+    const fn is_after(&self, number: u64) -> bool {
+        self.whole == number && self.rest == 0 && self.header.is_empty()
+    }
+
     /// Takes bytes; the place behind the record with this number, where it ends among them.
     fn end_of(&mut self, bytes: &[u8], number: u64) -> Option<usize> {
         for (place, byte) in bytes.iter().enumerate() {
@@ -232,14 +239,23 @@ impl Course {
         self.passed += piece.len() as u64;
         self.pieces += 1;
         let way = self.way();
+        let is_due =
+            matches!(way, Way::CutBeforeRecord(number) if self.records.is_after(number - 1));
         let at_record = match way {
             Way::CutAfterRecords(number) => self.records.end_of(piece, number),
+            Way::CutBeforeRecord(number) => self.records.end_of(piece, number - 1),
             _ => self.records.end_of(piece, 0),
         };
         match way {
             Way::CutAfterBytes(at) if at < self.passed => {
                 Fate::CutAt(usize::try_from(at.saturating_sub(before)).unwrap_or(0))
             }
+            Way::CutBeforeRecord(_) if is_due => Fate::CutAt(0),
+            // Where the record before ends with what was read, the cut waits for the next bytes.
+            Way::CutBeforeRecord(_) => match at_record {
+                Some(at) if at < piece.len() => Fate::CutAt(at),
+                _ => Fate::Arrives,
+            },
             Way::CutAfterRecords(_) => at_record.map_or(Fate::Arrives, Fate::CutAt),
             Way::LosesLarge(most) if self.is_stuck || piece.len() > most => {
                 self.is_stuck = true;
@@ -285,7 +301,7 @@ fn carry(from: TcpStream, to: TcpStream, wire: &Arc<Wire>, way_of: fn(&Plan) -> 
     let (sender, arriving) = mpsc::sync_channel(64);
     let (held, from_end) = (Arc::clone(wire), from.try_clone());
     std::thread::spawn(move || read_all(from, course, &sender));
-    std::thread::spawn(move || deliver_all(to, &arriving, &held, way_of, from_end.ok()));
+    std::thread::spawn(move || deliver_all(to, &arriving, &held, way_of, from_end.ok().as_ref()));
 }
 
 /// A piece on its way: when it is due, and whether the line is cut behind it.
@@ -324,7 +340,7 @@ fn deliver_all(
     arriving: &mpsc::Receiver<Piece>,
     wire: &Wire,
     way_of: fn(&Plan) -> Way,
-    from: Option<TcpStream>,
+    from: Option<&TcpStream>,
 ) {
     let wait_while_held = || {
         let mut is_counted = false;
@@ -347,7 +363,7 @@ fn deliver_all(
         }
         if is_cut {
             wire.done.cuts.fetch_add(1, Ordering::SeqCst);
-            if let Some(from) = &from {
+            if let Some(from) = from {
                 drop(from.shutdown(Shutdown::Both));
             }
         }
@@ -409,6 +425,9 @@ mod tests {
         proxy.does(up(Way::CutAfterRecords(1)));
         assert!(answers(&proxy, &sent).len() <= 7);
         assert_eq!(proxy.done().cuts.load(Ordering::SeqCst), 2);
+        proxy.does(up(Way::CutBeforeRecord(2)));
+        assert!(answers(&proxy, &sent).len() <= 7);
+        assert_eq!(proxy.done().cuts.load(Ordering::SeqCst), 3);
         proxy.does(up(Way::Flips(1)));
         assert_eq!(answers(&proxy, &sent)[..3], [22, 3 ^ 0x10, 1]);
         proxy.does(up(Way::Held));
