@@ -437,6 +437,8 @@ mod tests {
             ..Plan::default()
         });
         assert!(answers(&proxy, &sent).starts_with(b"HTTP"));
+        // It is counted when the portal has heard nothing more for a moment.
+        std::thread::sleep(Duration::from_secs(1));
         let told = proxy.done().told_to_portal.load(Ordering::SeqCst);
         assert_eq!(told, 6, "the second record was told");
         proxy.heals();
