@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::ensure;
 use domain::id::{NodeId, OfficeId};
 use store::open::Side;
 use store::writer::Store;
@@ -10,6 +11,7 @@ use store::{StoreError, Tx};
 use transport::keys::NodeKeys;
 
 use crate::line::{Dial, OverTls};
+use crate::rewrite;
 
 const DATABASE: &str = "node.sqlite";
 const KEYS: &str = "node-keys.toml";
@@ -167,7 +169,34 @@ impl App {
     }
 }
 
+/// Refuses a database that another machine has written, or this one before it joined anew: its journal
+/// would go on under an identity that is not its own, and another office's records would be shown here.
+///
+/// # Errors
+/// Where it is one; the store's own.
+pub fn check_identity(tx: Tx<'_>, keys: &NodeKeys) -> anyhow::Result<()> {
+    let kept = tx.setting(rewrite::IDENTITY)?.unwrap_or_default();
+    // In the moment of joining the database has the new identity before the key file has.
+    let (Ok(written), Some(identity), None) =
+        (NodeId::from_slice(&kept), &keys.identity, &keys.enrolment)
+    else {
+        return Ok(());
+    };
+    ensure!(
+        written.bytes() == identity.node,
+        "this database was written by another machine, or before this one joined anew: put this machine's \
+         own backup back, or join with a new code in an empty folder \
+         此数据库属于另一台电脑(或本机重新入网之前):请恢复本机自己的备份,或在空文件夹中重新入网"
+    );
+    Ok(())
+}
+
 /// Where the database of a folder lies.
 pub fn database_in(folder: &Path) -> PathBuf {
     folder.join(DATABASE)
+}
+
+/// Where the key file of a folder lies.
+pub fn keys_in(folder: &Path) -> PathBuf {
+    folder.join(KEYS)
 }

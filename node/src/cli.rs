@@ -225,8 +225,10 @@ pub fn run() -> ExitCode {
 }
 
 fn fail(error: &anyhow::Error, is_json: bool) {
+    // The line wraps what went wrong on it.
     let of_transport = error
-        .downcast_ref::<transport::TransportError>()
+        .chain()
+        .find_map(|cause| cause.downcast_ref())
         .map(transport::TransportError::text_zh);
     let of_store = error
         .downcast_ref::<store::StoreError>()
@@ -248,6 +250,10 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let mut app = App::open(&cli.data)?;
+        let keys = app.keys()?;
+        app.store
+            .read::<_, anyhow::Error>(move |tx| crate::app::check_identity(tx, &keys))
+            .await?;
         let config = Config::load(&cli.data)?;
         app.hub_addresses = if cli.hub.is_empty() {
             config.hub

@@ -19,7 +19,7 @@ use crate::app::Own;
 use crate::{fold, journal};
 
 /// The setting with the identity under which the journal is written.
-const IDENTITY: &str = "identity";
+pub const IDENTITY: &str = "identity";
 /// Entries held at once.
 const PORTION: usize = 500;
 /// Where epochs of a former identity are put while they are rewritten.

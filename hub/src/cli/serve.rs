@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
+use transport::TransportError;
 use transport::lock::ServeLock;
 
 use super::enrolment;
@@ -138,8 +139,19 @@ async fn release_what_is_due(app: App, mut commits: watch::Receiver<u64>) {
 
 fn refresh_certificate(app: &mut App) -> anyhow::Result<()> {
     let hosts = app.identity.hosts().to_vec();
+    let now = system::now_ms().cast_signed();
     if let Some(identity) = Arc::get_mut(&mut app.identity) {
-        identity.refresh_server(&hosts, system::now_ms().cast_signed())?;
+        if identity.intermediate_needs_renewal(now) {
+            match identity.renew_intermediate(now) {
+                Ok(()) => tracing::info!("the intermediate certificate was renewed"),
+                // There are years left: a person fetches the root key and starts the hub anew.
+                Err(error @ TransportError::RootKeyOffline { .. }) => {
+                    tracing::warn!(%error, "the intermediate certificate must be renewed: {}", error.text_zh());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        identity.refresh_server(&hosts, now)?;
     }
     Ok(())
 }

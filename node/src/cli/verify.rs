@@ -7,6 +7,7 @@ use domain::change::{chain_next, chain_start};
 use domain::digest::Digest;
 use serde_json::{Value, json};
 use store::open::Side;
+use transport::keys::NodeKeys;
 use transport::lock::ServeLock;
 
 use crate::app::App;
@@ -84,6 +85,14 @@ pub(super) fn restore(folder: &Path, file: &Path) -> anyhow::Result<Value> {
             "{} is not a backup of a node 不是本机备份",
             file.display()
         )));
+    }
+    let keys = NodeKeys::load(&crate::app::keys_in(folder))?;
+    let connection = store::open::writer(&fresh, Side::Node)?;
+    let is_own = crate::app::check_identity(store::Tx::on(&connection), &keys);
+    drop(connection);
+    if let Err(error) = is_own {
+        std::fs::remove_file(&fresh)?;
+        return Err(error);
     }
     let aside = store::open::put_aside(&current)?;
     std::fs::rename(&fresh, &current)?;

@@ -205,6 +205,18 @@ pub enum TransportError {
         /// The other process, as it wrote it down; none if that cannot be read.
         pid: Option<u32>,
     },
+    /// The data folder lies on a network share, where locks and logs do not hold.
+    #[error(
+        "{} lies on a network share ({kind}): a database is not safe there; move the folder to a disk of this \
+         computer",
+        path.display()
+    )]
+    OnNetworkShare {
+        /// The data folder.
+        path: PathBuf,
+        /// The file system.
+        kind: String,
+    },
 }
 
 impl TransportError {

@@ -21,6 +21,7 @@ pub mod lock;
 pub mod mark;
 pub mod progress;
 pub mod revoked;
+mod share;
 pub mod sign;
 pub mod tls;
 

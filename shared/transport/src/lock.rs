@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
 use crate::error::TransportError;
-use crate::file;
+use crate::{file, share};
 
 const LOCK_FILE: &str = "serving.lock";
 const PID_FILE: &str = "serving.pid";
@@ -22,9 +22,16 @@ pub struct ServeLock {
 impl ServeLock {
     /// Takes the folder, or says who has it. Does not wait.
     ///
-    /// Errors: [`TransportError::AlreadyServing`] with the other process, [`TransportError::File`]
-    /// if the folder cannot be written.
+    /// Errors: [`TransportError::AlreadyServing`] with the other process,
+    /// [`TransportError::OnNetworkShare`] where a lock proves nothing, [`TransportError::File`] if the
+    /// folder cannot be written.
     pub fn acquire(folder: &Path) -> Result<Self, TransportError> {
+        if let Some(kind) = share::kind_of(folder) {
+            return Err(TransportError::OnNetworkShare {
+                path: folder.to_owned(),
+                kind,
+            });
+        }
         let path = folder.join(LOCK_FILE);
         let opened = OpenOptions::new()
             .create(true)

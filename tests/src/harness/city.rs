@@ -71,6 +71,8 @@ pub struct City {
     pub offices: Vec<Office>,
     hub: Option<Program>,
     rpc: std::net::SocketAddr,
+    /// Whether offices are told the hub's own address and not that of their line.
+    is_direct: bool,
 }
 
 impl City {
@@ -79,7 +81,24 @@ impl City {
     /// # Errors
     /// Whatever does not come up.
     pub fn found(folder: &Path, offices: usize) -> anyhow::Result<Self> {
-        let programs = Programs::build()?;
+        Self::found_over(false, Programs::build()?, folder, offices)
+    }
+
+    /// The same by programs that something else starts, in a network of their own for instance; offices
+    /// are told the hub's own address.
+    ///
+    /// # Errors
+    /// Whatever does not come up.
+    pub fn found_by(programs: Programs, folder: &Path, offices: usize) -> anyhow::Result<Self> {
+        Self::found_over(true, programs, folder, offices)
+    }
+
+    fn found_over(
+        is_direct: bool,
+        programs: Programs,
+        folder: &Path,
+        offices: usize,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let hub_data = folder.join("hub").to_string_lossy().into_owned();
         programs
@@ -104,6 +123,7 @@ impl City {
             offices: Vec::new(),
             hub: None,
             rpc: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
+            is_direct,
         };
         city.start_hub()?;
         for (code, name) in OFFICES.into_iter().take(offices) {
@@ -147,10 +167,12 @@ impl City {
     /// # Errors
     /// Where hub or node refuses.
     pub fn join(&self, office: usize) -> anyhow::Result<()> {
-        let (code, address) = (
-            self.office(office)?.code,
-            self.office(office)?.line.address(),
-        );
+        let code = self.office(office)?.code;
+        let address = if self.is_direct {
+            self.rpc
+        } else {
+            self.office(office)?.line.address()
+        };
         let reply = self
             .hub(&["code", code, "--address", &address.to_string()])?
             .done()?
@@ -173,6 +195,15 @@ impl City {
     /// # Errors
     /// Where it does not come up.
     pub fn start_hub_at(&mut self, offset_s: i64) -> anyhow::Result<()> {
+        let programs = self.programs.clone();
+        self.start_hub_by(&programs, offset_s)
+    }
+
+    /// The same by programs that something else starts.
+    ///
+    /// # Errors
+    /// Where it does not come up.
+    pub fn start_hub_by(&mut self, programs: &Programs, offset_s: i64) -> anyhow::Result<()> {
         let rpc = self.rpc.to_string();
         let serve = [
             "serve",
@@ -184,9 +215,7 @@ impl City {
             "127.0.0.1:0",
         ];
         let log = self.folder.join("hub.log");
-        let hub = self
-            .programs
-            .serve_at(offset_s, "lianxin-hub", &serve, &log)?;
+        let hub = programs.serve_at(offset_s, "lianxin-hub", &serve, &log)?;
         self.rpc = hub.address("rpc")?;
         self.hub = Some(hub);
         Ok(())
@@ -198,6 +227,30 @@ impl City {
     /// Where it had ended by itself.
     pub fn kill_hub(&mut self) -> anyhow::Result<()> {
         self.hub.take().context("the hub is up")?.kill()
+    }
+
+    /// Where the hub listens for nodes.
+    pub const fn rpc(&self) -> std::net::SocketAddr {
+        self.rpc
+    }
+
+    /// Whether the hub runs: it may have been ended from outside.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn hub_runs(&mut self) -> anyhow::Result<bool> {
+        let ended = self.hub.as_mut().map(Program::has_ended).transpose()?;
+        Ok(ended == Some(false))
+    }
+
+    /// Whether an office's program runs.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn office_runs(&mut self, office: usize) -> anyhow::Result<bool> {
+        let place = self.offices.get_mut(office).context("no such office")?;
+        let ended = place.serving.as_mut().map(Program::has_ended).transpose()?;
+        Ok(ended == Some(false))
     }
 
     /// Starts an office's program.
@@ -213,14 +266,25 @@ impl City {
     /// # Errors
     /// Where it does not come up.
     pub fn start_office_at(&mut self, offset_s: i64, office: usize) -> anyhow::Result<()> {
+        let programs = self.programs.clone();
+        self.start_office_by(&programs, offset_s, office)
+    }
+
+    /// The same by programs that something else starts.
+    ///
+    /// # Errors
+    /// Where it does not come up.
+    pub fn start_office_by(
+        &mut self,
+        programs: &Programs,
+        offset_s: i64,
+        office: usize,
+    ) -> anyhow::Result<()> {
         let code = self.office(office)?.code;
         let log = self.folder.join(format!("{code}.log"));
         let place = self.offices.get_mut(office).context("no such office")?;
         let serve = ["serve", "--data", &place.data, "--web", "127.0.0.1:0"];
-        place.serving = Some(
-            self.programs
-                .serve_at(offset_s, "lianxin-node", &serve, &log)?,
-        );
+        place.serving = Some(programs.serve_at(offset_s, "lianxin-node", &serve, &log)?);
         Ok(())
     }
 
@@ -401,7 +465,11 @@ impl City {
     }
 }
 
-fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+/// Copies a folder with everything in it.
+///
+/// # Errors
+/// Where it cannot be read or written.
+pub fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;

@@ -10,7 +10,13 @@ use anyhow::Context as _;
 #[derive(Debug, Clone)]
 pub struct Programs {
     folder: PathBuf,
+    /// A command before the program's own, which gives its process to it (`exec`).
+    wrap: Vec<String>,
+    environment: Vec<(String, String)>,
 }
+
+/// A folder with both programs, if others than the ones beside this one are wanted.
+const PLACE: &str = "LIANXIN_BIN";
 
 /// What a command answered.
 #[derive(Debug, Clone)]
@@ -72,6 +78,9 @@ impl Programs {
     }
 
     fn build_now() -> anyhow::Result<Self> {
+        if let Some(place) = std::env::var_os(PLACE) {
+            return Ok(Self::in_folder(PathBuf::from(place)));
+        }
         let own = std::env::current_exe()?;
         let mut folder = own
             .parent()
@@ -83,12 +92,59 @@ impl Programs {
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
         // The whole workspace, so that the same features are chosen as everywhere else.
         build.args(["build", "--quiet", "--workspace", "--bins"]);
-        if folder.ends_with("release") {
-            build.arg("--release");
+        // A folder is named after its profile; that of `dev` is `debug`.
+        match folder.file_name().and_then(|name| name.to_str()) {
+            None | Some("debug") => {}
+            Some(profile) => {
+                build.args(["--profile", profile]);
+            }
         }
         build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
         anyhow::ensure!(build.status()?.success(), "the programs do not build");
-        Ok(Self { folder })
+        Ok(Self::in_folder(folder))
+    }
+
+    const fn in_folder(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            wrap: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// The same programs, started by another command that becomes them (`prlimit`, `strace -D`, a shell
+    /// that ends with `exec "$@"`): their process is the one that is started here.
+    #[must_use]
+    pub fn wrapped<S: AsRef<str>>(&self, command: &[S]) -> Self {
+        let command = command.iter().map(|word| word.as_ref().to_owned());
+        let mut wrapped = self.clone();
+        wrapped.wrap = command.chain(self.wrap.iter().cloned()).collect();
+        wrapped
+    }
+
+    /// The same programs with one more setting in their environment.
+    #[must_use]
+    pub fn with_setting(&self, name: &str, value: &str) -> Self {
+        let mut with = self.clone();
+        with.environment.push((name.to_owned(), value.to_owned()));
+        with
+    }
+
+    /// A program as it will be started, with the clock so many seconds ahead.
+    pub fn command(&self, offset_s: i64, program: &str, args: &[&str]) -> Command {
+        let path = self.folder.join(program);
+        let mut command = match self.wrap.split_first() {
+            None => Command::new(path),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(path);
+                command
+            }
+        };
+        command.args(args).stdin(Stdio::null());
+        command.env("LIANXIN_CLOCK_OFFSET_S", offset_s.to_string());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
     }
 
     /// Runs one command of a program to its end.
@@ -104,10 +160,8 @@ impl Programs {
     /// # Errors
     /// Where the program cannot be started.
     pub fn run_at(&self, offset_s: i64, program: &str, args: &[&str]) -> anyhow::Result<Reply> {
-        let output = Command::new(self.folder.join(program))
-            .args(args)
-            .env("LIANXIN_CLOCK_OFFSET_S", offset_s.to_string())
-            .stdin(Stdio::null())
+        let output = self
+            .command(offset_s, program, args)
             .output()
             .with_context(|| format!("{program} cannot be started"))?;
         Ok(Reply::of(&output))
@@ -134,9 +188,7 @@ impl Programs {
     /// # Errors
     /// Where the program cannot be started.
     pub fn start(&self, program: &str, args: &[&str]) -> anyhow::Result<Child> {
-        Command::new(self.folder.join(program))
-            .args(args)
-            .stdin(Stdio::null())
+        self.command(0, program, args)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -166,10 +218,8 @@ impl Programs {
             .create(true)
             .append(true)
             .open(log)?;
-        let mut child = Command::new(self.folder.join(program))
-            .args(args)
-            .env("LIANXIN_CLOCK_OFFSET_S", offset_s.to_string())
-            .stdin(Stdio::null())
+        let mut child = self
+            .command(offset_s, program, args)
             .stdout(Stdio::piped())
             .stderr(errors)
             .spawn()
@@ -213,6 +263,14 @@ impl Program {
     /// Its process.
     pub fn process(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether it has ended by itself.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn has_ended(&mut self) -> anyhow::Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
     }
 
     /// Ends it at once, as a power cut would (SIGKILL).

@@ -114,6 +114,10 @@ impl TransportError {
                     path.display()
                 )
             }
+            Self::OnNetworkShare { path, kind } => format!(
+                "数据目录 {} 位于网络共享（{kind}）上，数据库在那里可能损坏。请把整个目录移到本机磁盘后再打开。",
+                path.display()
+            ),
             _ => return None,
         })
     }
@@ -198,7 +202,14 @@ mod tests {
                 path: path.clone(),
                 line: 3,
             },
-            TransportError::AlreadyServing { path, pid: Some(7) },
+            TransportError::AlreadyServing {
+                path: path.clone(),
+                pid: Some(7),
+            },
+            TransportError::OnNetworkShare {
+                path,
+                kind: "nfs4".to_owned(),
+            },
         ];
         for error in all {
             let text = error.text_zh();
