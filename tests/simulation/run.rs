@@ -84,6 +84,7 @@ impl Outcome {
             ("words kept", self.kept),
             ("sessions", net.sessions),
             ("calls", net.calls),
+            ("descents of digests", net.descents),
             ("N1 answers cut between frames", net.cut),
             ("N2 answers lost", net.unanswered),
             ("N3 calls to nobody", net.unreachable),

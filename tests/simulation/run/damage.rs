@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 use super::Run;
 use crate::simulation::chance::Chance;
 use crate::simulation::oracle::AtHub;
@@ -23,7 +25,7 @@ impl Run {
                 self.count("D1 damaged databases found");
                 self.replace(office, chance).await
             }
-            None => started,
+            None => started.context("invariant S16: an office does not start"),
         }
     }
 
@@ -182,7 +184,7 @@ impl Run {
         self.count("hub started");
         let started = self.city.start_hub();
         if !self.hub_lies && !self.hub_is_damaged {
-            return started;
+            return started.context("invariant S11 S16: the hub does not start");
         }
         let is_behind = |error: &anyhow::Error| error.is::<lianxin_hub::progress::Behind>();
         let is_whole = match started {
