@@ -7,7 +7,7 @@
 
 mod vfs;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -20,6 +20,39 @@ const SECTOR: usize = 512;
 
 thread_local! {
     static DISKS: RefCell<Disks> = RefCell::default();
+    static SLIP: Cell<Slip> = const { Cell::new(Slip::None) };
+}
+
+/// A slip of a program that the disk plays for it, so that it is seen that a simulation catches it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Slip {
+    /// None.
+    #[default]
+    None,
+    /// The write-ahead log is not synced at a commit: `synchronous=NORMAL` instead of `FULL`.
+    LogNotSynced,
+    /// Whoever asks for durability is answered before there is any.
+    AnsweredBefore,
+}
+
+impl Slip {
+    /// Whether it is made with a sync of a write-ahead log, or of another file.
+    const fn is_made(self, with_log: bool) -> bool {
+        match self {
+            Self::None => false,
+            Self::LogNotSynced => with_log,
+            Self::AnsweredBefore => true,
+        }
+    }
+}
+
+/// From now on the programs of this thread's simulations make this slip.
+pub fn play(slip: Slip) {
+    SLIP.set(slip);
+}
+
+fn slip() -> Slip {
+    SLIP.get()
 }
 
 /// All files and machines of this thread's simulation.

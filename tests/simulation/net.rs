@@ -9,7 +9,9 @@ use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use lianxin_hub::rpc::Peer;
 use lianxin_node::line::{Dial, Line};
+use prost::Message as _;
 use prost::bytes::Bytes;
+use proto::wire::sync as wire;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
@@ -32,6 +34,8 @@ const SILENCE: Duration = Duration::from_secs(40);
 const TEN_MINUTES: Duration = Duration::from_mins(10);
 /// Calls that are kept to be sent again.
 const CALLS_KEPT: usize = 200;
+/// Bytes before a message in its frame: whether it is compressed, and its length.
+const FRAME_HEAD: usize = 5;
 /// Frames of an answer that are on their way at once.
 const FRAMES_ON_THE_WAY: usize = 4;
 
@@ -83,6 +87,8 @@ pub struct Met {
     pub tries_worst: u64,
     /// Calls that were sent again when all was quiet.
     pub replayed: u64,
+    /// Calls that ask where two digests differ.
+    pub descents: u64,
 }
 
 /// All lines to one hub.
@@ -351,6 +357,7 @@ impl Net {
     fn hear(&self, call: &Call) {
         let mut state = self.state();
         state.met.sessions += u64::from(call.1.uri.path().ends_with("/Hello"));
+        state.met.descents += u64::from(is_descent(call));
         state.heard.push_back(call.clone());
         if state.heard.len() > CALLS_KEPT {
             state.heard.pop_front();
@@ -432,6 +439,13 @@ impl Net {
     }
 }
 
+/// Whether a call asks what stands below prefixes of a digest: node and hub have found that they differ.
+fn is_descent((_, parts, bytes): &Call) -> bool {
+    let message = bytes.get(FRAME_HEAD..).unwrap_or_default();
+    parts.uri.path().ends_with("/Reconcile")
+        && wire::ReconcileRequest::decode(message).is_ok_and(|asked| !asked.prefixes.is_empty())
+}
+
 async fn sleep_ms(ms: u64) {
     if ms > 0 {
         tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -503,10 +517,17 @@ impl Dial for End {
     fn dial<'a>(&'a self, _: &'a str, _: &'a ClientTls) -> BoxFuture<'a, anyhow::Result<Line>> {
         Box::pin(async move {
             let (net, line, peer) = (Arc::clone(&self.net), self.line, Peer(self.peer()));
-            if !net.is_up(line) || net.state().hub.is_none() {
+            let (is_up, is_on) = (net.is_up(line), net.state().hub.is_some());
+            if !is_up || !is_on {
                 net.note(|met| met.unreachable += 1);
                 net.note_in_vain(line);
+            }
+            if !is_up {
                 return Ok(silence().await?);
+            }
+            if !is_on {
+                // Its machine refuses at once where the program does not run.
+                return Err(unreachable().into());
             }
             Ok(Line::new(service_fn(move |request| {
                 Arc::clone(&net).carry((line, peer), request)

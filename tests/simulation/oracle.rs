@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use domain::change::{Change, Verb};
 use domain::decide::change_of_bytes;
 use domain::id::{ChangeId, NodeId};
-use domain::kinds::{self, set_aside};
+use domain::kinds::{self, member, set_aside};
 use domain::record::{Record, RecordKey};
 
 use crate::simulation::city::City;
@@ -294,8 +294,15 @@ fn check_reference(seen: &Seen, ledger: &Ledger) -> anyhow::Result<()> {
     };
     none("S4/S5: broken tenures", seen.broken_tenures())?;
     none("S9/S10: broken journals", seen.broken_journals())?;
+    none(
+        "S7: fields that belong together are split",
+        seen.split_groups(),
+    )?;
     if !ledger.hub_was_restored {
         none("S3: nobody wrote", seen.invented())?;
+        none("S7: deletions are lost", seen.lost_deletions())?;
+        none("S7: deleted unseen", seen.deleted_unseen())?;
+        none("S10: ahead of time", seen.ahead_of_time())?;
     }
     let stood_on = ledger.stood_on.iter().map(|id| seen::id_of(*id));
     if !ledger.is_blind {
@@ -321,6 +328,13 @@ async fn check_equal(city: &City, seen: &Seen, may_have_more: bool) -> anyhow::R
             .filter(|row| row.office == office)
             .collect();
         for row in &rows {
+            // Who holds a member reads him, and nobody else does.
+            ensure!(
+                row.key.0 != member::KIND_NUMBER || row.office == office,
+                "invariant S8: office {number} reads {:?}, whom {:?} holds",
+                row.key,
+                row.office
+            );
             let Some(there) = seen.rows.get(&row.key) else {
                 if may_have_more && !row.is_case {
                     continue;

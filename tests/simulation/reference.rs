@@ -6,6 +6,8 @@
 //! tips, one of them stands in the record and every other one must lie before a person (S7). What stands
 //! in a record, somebody wrote (S3). A member's tenures make one chain with one open end (S4, S5).
 
+mod rules;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -27,7 +29,7 @@ impl fmt::Debug for Name {
 }
 
 /// A change as it was written.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wrote {
     /// Which.
     pub id: Id,
@@ -35,6 +37,10 @@ pub struct Wrote {
     pub key: Key,
     /// Values by field, with the version that was shown; of a deletion only what was shown.
     pub fields: Vec<(u16, Option<Vec<u8>>, Option<Id>)>,
+    /// Whether it ends its record's life.
+    pub deletes: bool,
+    /// Whether it brings its record back.
+    pub restores: bool,
     /// The change of a lost epoch for which it stands.
     pub replaces: Option<Id>,
     /// When, by its writer's clock.
@@ -54,6 +60,10 @@ pub struct Row {
     pub revision: u64,
     /// Whether it was deleted.
     pub is_deleted: bool,
+    /// What ended its life, or began it.
+    pub life: Id,
+    /// When the latest of its values counts as written (milliseconds since 1970).
+    pub latest_ms: u64,
     /// Whether it moves by rules only, which this model does not reckon.
     pub is_case: bool,
     /// Values by field, with their versions.
@@ -101,6 +111,10 @@ pub struct Seen {
     pub tenures: Vec<Tenure>,
     /// Records that are gone by law or by rule.
     pub gone: BTreeSet<Name>,
+    /// When the hub received the last change (milliseconds since 1970).
+    pub received_ms: u64,
+    /// Fields that belong together, by kind of record.
+    pub groups: Vec<(u16, Vec<u16>)>,
 }
 
 impl Seen {

@@ -1,13 +1,303 @@
-//! See `cargo sim museum`.
+//! The museum of planted bugs: each is a small patch to what is shipped, with the invariant that it breaks
+//! and how it is caught. Where a bug is not caught any more, the proof has a hole.
+//!
+//! - [`hunt`]: runs a program, or a test, until the bug is caught.
+//! - [`patch`]: a planted bug as it lies in `tests/museum`.
+//! - [`scratch`]: a copy of the tree in which bugs are planted.
+
+pub mod hunt;
+pub mod patch;
+pub mod scratch;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+
+use crate::proof::{self, Entry};
+use hunt::{Found, hunt};
+use patch::{Caught, Patch};
+use scratch::Scratch;
+
+/// The name of this part in the ledger.
+const PART: &str = "museum";
+/// The unit of the ledger that says that nothing fails where nothing is planted.
+const CONTROL: &str = "control";
 
 /// What is wanted.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Lists the planted bugs and ends.
+    #[arg(long)]
+    list: bool,
+    /// Only these, by name, and without the control.
+    #[arg(long)]
+    bug: Vec<String>,
+    /// How many are hunted at once, beside the building of the next.
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+    /// Writes what came of each into the ledger of proof, and leaves out what stands there.
+    #[arg(long)]
+    ledger: bool,
+}
 
-/// Runs it.
+/// What came of one bug, or of the control.
+struct Done {
+    name: String,
+    wanted: String,
+    /// At which seed it was caught, if it was and by a seed.
+    seed: Option<u64>,
+    violation: Option<String>,
+    told: String,
+    seconds: f64,
+}
+
+/// Plants every bug and hunts it; whether all were caught, and nothing failed where none was planted.
 ///
 /// # Errors
-/// Until it is built.
-pub fn run(_args: &Args) -> anyhow::Result<bool> {
-    anyhow::bail!("not built yet")
+/// A patch that does not apply or compile; what cannot be run.
+pub fn run(args: &Args) -> anyhow::Result<bool> {
+    let root = proof::root()?;
+    let mut patches = patch::read_all(&root)?;
+    if !args.bug.is_empty() {
+        for name in &args.bug {
+            let is_known = patches.iter().any(|patch| patch.name == *name);
+            ensure!(is_known, "there is no planted bug {name}");
+        }
+        patches.retain(|patch| args.bug.contains(&patch.name));
+    }
+    if args.list {
+        for patch in &patches {
+            eprintln!(
+                "{:<32} {:<8} {:<12} {}",
+                patch.name, patch.breaks, patch.caught, patch.bug
+            );
+        }
+        eprintln!("{} planted bugs", patches.len());
+        return Ok(true);
+    }
+    let known = if args.ledger {
+        proof::done(PART)?
+    } else {
+        BTreeSet::new()
+    };
+    let seeds_max = patches.iter().filter_map(Patch::seeds).max().unwrap_or(0);
+    patches.retain(|patch| !known.contains(&patch.name));
+    let scratch = Scratch::new(&root)?;
+    let mut hunts = Hunts::new(args);
+    if args.bug.is_empty() && !known.contains(CONTROL) {
+        scratch.copy()?;
+        control(&scratch, &patches, &mut hunts, seeds_max)?;
+    }
+    for patch in &patches {
+        plant(&scratch, patch, &mut hunts)
+            .with_context(|| format!("planted bug {}", patch.name))?;
+    }
+    hunts.end()?;
+    scratch.copy()?;
+    Ok(hunts.tell())
+}
+
+/// Where nothing is planted, nothing fails.
+fn control(
+    scratch: &Scratch,
+    patches: &[Patch],
+    hunts: &mut Hunts,
+    seeds: u64,
+) -> anyhow::Result<()> {
+    for patch in patches {
+        if let Caught::Test(line) = &patch.caught {
+            ensure!(
+                scratch.test(line)?,
+                "cargo test {line} fails where nothing is planted"
+            );
+        }
+    }
+    let program = scratch.build(CONTROL)?;
+    hunts.begin(
+        CONTROL.to_owned(),
+        format!("none in {seeds} seeds"),
+        move || {
+            let found = hunt(&program, seeds)?;
+            let failed: Vec<_> = found
+                .caught
+                .into_iter()
+                .map(|(_, why)| why)
+                .chain(found.others)
+                .collect();
+            let violation = failed.first().map(|why| format!("without a bug: {why}"));
+            Ok((None, violation, format!("nothing in {seeds} seeds")))
+        },
+    )
+}
+
+/// Plants one bug and begins to hunt it.
+fn plant(scratch: &Scratch, patch: &Patch, hunts: &mut Hunts) -> anyhow::Result<()> {
+    scratch.copy()?;
+    scratch.plant(patch)?;
+    let (name, wanted) = (patch.name.clone(), patch.caught.to_string());
+    match &patch.caught {
+        Caught::Seeds(seeds) => {
+            let (program, seeds) = (scratch.build(&patch.name)?, *seeds);
+            hunts.begin(name, wanted, move || {
+                let Found { caught, others } = hunt(&program, seeds)?;
+                std::fs::remove_file(&program)?;
+                Ok(match caught {
+                    Some((seed, why)) => (Some(seed), None, why),
+                    None => (
+                        None,
+                        Some(format!("not caught in {seeds} seeds")),
+                        others.join("; "),
+                    ),
+                })
+            })
+        }
+        Caught::Test(line) => {
+            let holds = scratch.test(line)?;
+            hunts.begin(name, wanted, move || {
+                let violation = holds.then(|| "the test does not see it".to_owned());
+                Ok((None, violation, "the test failed".to_owned()))
+            })
+        }
+    }
+}
+
+/// What a hunt gives: at which seed it was caught, what is wrong, what is told.
+type Hunted = (Option<u64>, Option<String>, String);
+
+/// The hunts under way, and those that are over.
+struct Hunts {
+    jobs: usize,
+    ledger: bool,
+    under_way: VecDeque<JoinHandle<anyhow::Result<Done>>>,
+    over: Vec<Done>,
+}
+
+impl Hunts {
+    fn new(args: &Args) -> Self {
+        Self {
+            jobs: args.jobs.max(1),
+            ledger: args.ledger,
+            under_way: VecDeque::new(),
+            over: Vec::new(),
+        }
+    }
+
+    fn begin(
+        &mut self,
+        name: String,
+        wanted: String,
+        hunts: impl FnOnce() -> anyhow::Result<Hunted> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        while self.under_way.len() >= self.jobs {
+            self.take_oldest()?;
+        }
+        self.under_way.push_back(std::thread::spawn(move || {
+            let began = Instant::now();
+            let (seed, violation, told) = hunts()?;
+            let seconds = began.elapsed().as_secs_f64();
+            Ok(Done {
+                name,
+                wanted,
+                seed,
+                violation,
+                told,
+                seconds,
+            })
+        }));
+        Ok(())
+    }
+
+    fn take_oldest(&mut self) -> anyhow::Result<()> {
+        let Some(oldest) = self.under_way.pop_front() else {
+            return Ok(());
+        };
+        let done = oldest
+            .join()
+            .map_err(|_| anyhow::anyhow!("a hunt panicked"))??;
+        let (mark, seed) = match (&done.violation, done.seed) {
+            (Some(why), _) => (format!("NOT CAUGHT: {why}"), String::new()),
+            (None, Some(seed)) => ("caught".to_owned(), format!(" by seed {seed}")),
+            (None, None) => ("held".to_owned(), String::new()),
+        };
+        eprintln!(
+            "{:<32} {mark}{seed} (wanted: {}; {:.0} s): {}",
+            done.name, done.wanted, done.seconds, done.told
+        );
+        if self.ledger {
+            proof::append(&entry(&done)?)?;
+        }
+        self.over.push(done);
+        Ok(())
+    }
+
+    fn end(&mut self) -> anyhow::Result<()> {
+        while !self.under_way.is_empty() {
+            self.take_oldest()?;
+        }
+        Ok(())
+    }
+
+    /// Whether all is as it should be, told in one line.
+    fn tell(&self) -> bool {
+        let bugs: Vec<_> = self
+            .over
+            .iter()
+            .filter(|done| done.name != CONTROL)
+            .collect();
+        let caught = bugs.iter().filter(|done| done.violation.is_none()).count();
+        let mut seeds: Vec<_> = bugs.iter().filter_map(|done| done.seed).collect();
+        seeds.sort_unstable();
+        let median = seeds.get(seeds.len() / 2).copied().unwrap_or(0);
+        eprintln!(
+            "{} planted bugs, {caught} caught, {} by seeds (median {median}, most {})",
+            bugs.len(),
+            seeds.len(),
+            seeds.last().copied().unwrap_or(0)
+        );
+        self.over.iter().all(|done| done.violation.is_none())
+    }
+}
+
+fn entry(done: &Done) -> anyhow::Result<Entry> {
+    let mut met = BTreeMap::new();
+    if done.name != CONTROL {
+        met.insert("planted bugs".to_owned(), 1);
+        met.insert(
+            "planted bugs caught".to_owned(),
+            u64::from(done.violation.is_none()),
+        );
+    }
+    if let Some(seed) = done.seed {
+        met.insert(format!("seeds until caught {}", done.name), seed);
+    }
+    let violation = done
+        .violation
+        .iter()
+        .map(|why| format!("{}: {why}", done.name));
+    Ok(Entry {
+        part: PART.to_owned(),
+        unit: done.name.clone(),
+        identity: proof::identity(PART)?,
+        commit: proof::commit()?,
+        seconds: done.seconds,
+        met,
+        violations: violation.collect(),
+    })
+}
+
+/// Which planted bugs do not apply any more, and why.
+///
+/// # Errors
+/// A patch that cannot be read.
+pub fn stale(root: &Path) -> anyhow::Result<Vec<String>> {
+    let mut stale = Vec::new();
+    for patch in patch::read_all(root)? {
+        if let Err(why) = patch.planted(root) {
+            stale.push(format!("{}: {why:#}", patch.name));
+        }
+    }
+    Ok(stale)
 }

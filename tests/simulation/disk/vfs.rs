@@ -13,7 +13,7 @@ use std::sync::Once;
 
 use rusqlite::ffi;
 
-use super::{DISKS, File, Machine};
+use super::{DISKS, File, Machine, slip};
 use crate::simulation::chance::Chance;
 
 /// Days from the Julian epoch to 1970, in milliseconds.
@@ -42,6 +42,8 @@ struct Handle {
     life: u64,
     shared: Rc<Shared>,
     is_temporary: bool,
+    /// Whether it is a write-ahead log.
+    is_log: bool,
 }
 
 #[repr(C)]
@@ -202,6 +204,7 @@ fn open_handle(named: Option<String>, flags: c_int) -> Option<Handle> {
             life: 0,
             shared: Rc::default(),
             is_temporary: true,
+            is_log: false,
         });
     };
     DISKS.with_borrow_mut(|disks| {
@@ -233,6 +236,7 @@ fn open_handle(named: Option<String>, flags: c_int) -> Option<Handle> {
             life,
             shared,
             is_temporary: false,
+            is_log: flags & ffi::SQLITE_OPEN_WAL != 0,
         })
     })
 }
@@ -321,7 +325,7 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
     machine.syncs += 1;
     if machine.syncs_lie {
         machine.met.lies += 1;
-    } else {
+    } else if !slip().is_made(handle.is_log) {
         handle.file.borrow_mut().sync();
     }
     ffi::SQLITE_OK

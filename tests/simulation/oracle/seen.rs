@@ -32,6 +32,13 @@ fn row_of(record: &Record) -> Row {
         is_case: record.class == Class::Case,
         revision: record.revision,
         is_deleted: record.life == Life::Deleted,
+        life: id_of(record.life_version.change),
+        latest_ms: record
+            .fields
+            .values()
+            .map(|state| state.version.ordered_at)
+            .max()
+            .unwrap_or(0),
         fields: fields.collect(),
     }
 }
@@ -49,6 +56,8 @@ fn wrote_of(change: &Change, kept_only: &BTreeSet<(NodeId, u32)>) -> Wrote {
         id: id_of(change.id),
         key: (change.header.kind, Name(change.header.record.bytes())),
         fields: fields.collect(),
+        deletes: change.header.verb == Verb::Delete,
+        restores: change.header.verb == Verb::Restore,
         replaces: change.header.replaces.map(|(id, _)| id_of(id)),
         timestamp: change.header.timestamp.bits(),
         is_kept_only: kept_only.contains(&(change.id.node, change.id.epoch)),
@@ -111,8 +120,16 @@ pub fn at_hub(tx: Tx<'_>, hub: NodeId, changes: &[Change]) -> anyhow::Result<See
         .map(|journal| (journal.node, journal.epoch))
         .collect();
     let wrote = changes.iter().map(|change| wrote_of(change, &kept_only));
+    let alone = kinds::ALL.iter().filter(|kind| kind.machine.is_none());
+    let groups = alone.flat_map(|kind| {
+        kind.together
+            .iter()
+            .map(|group| (kind.number, group.to_vec()))
+    });
     let mut seen = Seen {
         hub: Name(hub.bytes()),
+        received_ms: received_ms(tx)?,
+        groups: groups.collect(),
         wrote: wrote.collect(),
         ..Seen::default()
     };
@@ -137,6 +154,17 @@ pub fn at_hub(tx: Tx<'_>, hub: NodeId, changes: &[Change]) -> anyhow::Result<See
         }
     }
     Ok(seen)
+}
+
+/// When the last change arrived in any journal.
+fn received_ms(tx: Tx<'_>) -> anyhow::Result<u64> {
+    let mut last = 0;
+    for journal in tx.journals()? {
+        for batch in tx.batches_from(journal.node, journal.epoch, 1, u32::MAX)? {
+            last = last.max(batch.received_at);
+        }
+    }
+    Ok(last)
 }
 
 fn records(tx: Tx<'_>) -> anyhow::Result<Vec<Record>> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use lianxin_hub::progress::Behind;
 
 use super::Run;
@@ -26,7 +26,7 @@ impl Run {
                 self.count("D1 damaged databases found");
                 self.replace(office, chance).await
             }
-            None => started,
+            None => started.context("invariant S16: an office does not start"),
         }
     }
 
@@ -232,7 +232,7 @@ impl Run {
                     self.count("D4 hubs that a node proved to be behind");
                     self.city.begin_recovery(chance).await
                 }
-                started => started,
+                started => started.context("invariant S11 S16: the hub does not start"),
             };
         }
         let is_whole = match started {

@@ -1,0 +1,93 @@
+//! More of what the model reckons: deletions, fields that belong together, and time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Id, Row, Seen, Wrote};
+
+impl Seen {
+    /// Deletions of which nothing is left: the record lives, nobody brought it back, and no item names who
+    /// wanted to delete it.
+    pub fn lost_deletions(&self) -> Vec<String> {
+        let named: BTreeSet<_> = self.items.iter().flat_map(|item| &item.names).collect();
+        let restored: BTreeSet<_> = self.wrote.iter().filter(|wrote| wrote.restores).collect();
+        let is_restored = |key| restored.iter().any(|wrote| wrote.key == key);
+        let lives = |key| self.rows.get(&key).is_some_and(|row| !row.is_deleted);
+        let lost = self.deletions().filter(|wrote| {
+            lives(wrote.key) && !named.contains(&wrote.id) && !is_restored(wrote.key)
+        });
+        lost.map(|wrote| format!("{:?} of {:?}", wrote.id, wrote.key))
+            .collect()
+    }
+
+    /// Records that were deleted by somebody who had not seen a value that stands there.
+    pub fn deleted_unseen(&self) -> Vec<String> {
+        let wrote: BTreeMap<Id, &Wrote> =
+            self.wrote.iter().map(|wrote| (wrote.id, wrote)).collect();
+        let mut unseen = Vec::new();
+        for deletion in self.deletions() {
+            let row = self.rows.get(&deletion.key);
+            let Some(row) = row.filter(|row| row.is_deleted && row.life == deletion.id) else {
+                continue;
+            };
+            for (number, (value, version)) in &row.fields {
+                let shown = deletion.fields.iter().find(|(named, ..)| named == number);
+                let base = shown.and_then(|(_, _, base)| *base);
+                // Somebody wrote the same value beside: that is as good as seen.
+                let same = |base: Id| {
+                    let there = wrote
+                        .get(&base)?
+                        .fields
+                        .iter()
+                        .find(|(named, ..)| named == number)?;
+                    there.1.as_ref().map(|shown| shown == value)
+                };
+                let is_seen =
+                    base == Some(*version) || base.is_some_and(|base| same(base) != Some(false));
+                if !is_seen {
+                    unseen.push(format!(
+                        "field {number} of {:?} by {:?}",
+                        row.key, deletion.id
+                    ));
+                }
+            }
+        }
+        unseen
+    }
+
+    fn deletions(&self) -> impl Iterator<Item = &Wrote> {
+        let all = self.wrote.iter();
+        all.filter(|wrote| wrote.deletes && !wrote.is_kept_only && wrote.replaces.is_none())
+    }
+
+    /// Records whose fields that belong together come from different changes.
+    pub fn split_groups(&self) -> Vec<String> {
+        let mut split = Vec::new();
+        for (kind, group) in &self.groups {
+            for row in self.rows.values().filter(|row| row.key.0 == *kind) {
+                let fields = group.iter().filter_map(|number| row.fields.get(number));
+                let versions: BTreeSet<_> = fields
+                    .filter(|(value, _)| !value.is_empty())
+                    .map(|(_, version)| *version)
+                    .collect();
+                if versions.len() > 1 {
+                    split.push(format!("{group:?} of {:?}: {versions:?}", row.key));
+                }
+            }
+        }
+        split
+    }
+
+    /// Values that count as written later than the hub has received anything.
+    pub fn ahead_of_time(&self) -> Vec<String> {
+        let is_ahead = |row: &&Row| row.latest_ms > self.received_ms;
+        let ahead = self.rows.values().filter(is_ahead);
+        ahead
+            .map(|row| {
+                format!(
+                    "{:?}: {} after {}",
+                    row.key, row.latest_ms, self.received_ms
+                )
+            })
+            .collect()
+    }
+}
