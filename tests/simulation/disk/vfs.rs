@@ -21,7 +21,7 @@ const JULIAN_1970_MS: i64 = 210_866_760_000_000;
 const PATH_MAX: usize = 512;
 
 /// Who holds which lock of a file: by handle, SQLite's level.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Locks(BTreeMap<u64, c_int>);
 
 /// The index of the write-ahead log, which connections share in memory.

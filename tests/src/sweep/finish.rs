@@ -9,7 +9,7 @@ use super::stage;
 use crate::simulation::chance::Chance;
 use crate::simulation::city::{Place, Still};
 use crate::simulation::disk::log::{self, Cut, Replay};
-use crate::simulation::{disk, oracle};
+use crate::simulation::oracle;
 
 /// How often the power fails again on the way, one inside the other.
 const DEPTH: u64 = 3;
