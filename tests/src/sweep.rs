@@ -4,6 +4,7 @@
 mod finish;
 mod images;
 mod live;
+mod lost;
 mod many;
 mod script;
 mod stage;
@@ -20,7 +21,7 @@ use images::Sweep;
 use stage::Stage;
 use table::Scenario;
 
-pub use many::run;
+pub use many::{run, run_named};
 
 /// What is wanted.
 #[derive(Debug, Clone, clap::Args)]
@@ -125,6 +126,7 @@ async fn sweep_in(
     sweep.cut_everywhere().await?;
     if wanted.at.is_none() {
         sweep.fail_everywhere().await?;
+        sweep.lose_logs().await?;
     }
     let states = sweep.states();
     let accesses = sweep.recording.log.accesses.len() as u64;

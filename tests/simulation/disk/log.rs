@@ -188,6 +188,16 @@ impl Replay {
         self.beside.get(folder).cloned().unwrap_or_default()
     }
 
+    /// Whether all that was written on a machine's disk is durable.
+    pub fn is_settled(&self, folder: &str) -> bool {
+        let prefix = below(folder);
+        let mut files = self
+            .files
+            .iter()
+            .filter(|(name, _)| name.starts_with(&prefix));
+        files.all(|(_, file)| file.pending.is_empty())
+    }
+
     /// What lies on a machine's disk when its power fails now, in the middle of `next`; how many
     /// sectors are noise.
     pub fn cut(

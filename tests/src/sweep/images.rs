@@ -1,7 +1,7 @@
 //! All images of a scenario: what lies on the disks when the power fails at each access, made from one
 //! run's log, reopened and checked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 
@@ -53,7 +53,11 @@ impl<'s> Sweep<'s> {
         met: &'s mut Met,
     ) -> anyhow::Result<Self> {
         let recording = stage.record().await?;
-        let bench = Bench::new(&stage.root, &stage.city.hub.machine)?;
+        let bench = Bench::new(
+            &stage.root,
+            &stage.city.hub.machine,
+            stage.scenario.migrates,
+        )?;
         let states = (0..stage.folders.len()).map(|machine| {
             let is_own = |who: &Option<String>| match (machine, who) {
                 (0, None) => true,
@@ -257,33 +261,42 @@ impl<'s> Sweep<'s> {
     }
 
     async fn shoot(&mut self, replay: &Replay, position: usize, shot: Shot) -> anyhow::Result<()> {
-        let machines = 0..self.stage.folders.len();
         let is_cut = |machine: usize| shot.who == Who::All || shot.who == Who::Alone(machine);
-        let mut found = BTreeMap::new();
-        let mut still = Still {
-            passed: self.recording.passed,
-            places: Vec::new(),
-        };
-        for machine in machines {
-            let cut = if is_cut(machine) { shot.cut } else { Cut::All };
-            let place = self.place(replay, (machine, cut), position, shot.number);
-            if is_cut(machine) {
-                let whole = self.bench.reopen(machine, &place.image)?;
-                let states = self.states.get(machine).context("states")?;
-                found.insert(machine, states.find(position, &whole)?);
-                self.prove(machine, whole, &place, position).await?;
+        let mut is_new = false;
+        for machine in (0..self.stage.folders.len()).filter(|machine| is_cut(*machine)) {
+            if self.is_settled(replay, machine, position) {
+                continue;
             }
-            still.places.push(place);
+            let place = self.place(replay, (machine, shot.cut), position, shot.number);
+            let whole = self.bench.reopen(machine, &place.image)?;
+            let states = self.states.get(machine).context("states")?;
+            let found = states.find(position, &whole)?;
+            self.prove(machine, whole, &place, position).await?;
+            is_new |= self.finished.insert((machine, found));
         }
         self.count(shot, position);
-        let is_new = found
-            .iter()
-            .any(|state| self.finished.insert((*state.0, *state.1)));
-        if self.wanted.at.is_some() || is_new || self.images.is_multiple_of(self.wanted.finish_each)
-        {
+        let is_drawn = self.images.is_multiple_of(self.wanted.finish_each);
+        if self.wanted.at.is_some() || is_new || is_drawn {
+            let places = (0..self.stage.folders.len()).map(|machine| {
+                let cut = if is_cut(machine) { shot.cut } else { Cut::All };
+                self.place(replay, (machine, cut), position, shot.number)
+            });
+            let still = Still {
+                passed: self.recording.passed,
+                places: places.collect(),
+            };
             self.finish(&still, position, self.images).await?;
         }
         Ok(())
+    }
+
+    /// Whether nothing of a machine's is on its way: it was looked at when its program was killed.
+    fn is_settled(&self, replay: &Replay, machine: usize, position: usize) -> bool {
+        let next = self.recording.log.accesses.get(position);
+        let is_writing =
+            next.is_some_and(|next| self.stage.machine_of(&next.file) == Some(machine));
+        let folder = self.stage.folders.get(machine);
+        !is_writing && folder.is_some_and(|folder| replay.is_settled(folder))
     }
 
     fn count(&mut self, shot: Shot, position: usize) {

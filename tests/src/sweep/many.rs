@@ -63,13 +63,44 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     }
 }
 
+/// Sweeps the scenario of exactly this name; what was met.
+///
+/// # Errors
+/// What does not hold.
+pub fn run_named(name: &str, args: &Args) -> anyhow::Result<Met> {
+    let scenario = scenarios()?
+        .into_iter()
+        .find(|scenario| scenario.name == name);
+    let mut met = Met::default();
+    sweep(
+        &scenario.context("no such scenario")?,
+        &wanted(args, name),
+        &mut met,
+    )?;
+    Ok(met)
+}
+
+fn wanted(args: &Args, name: &str) -> Wanted {
+    Wanted {
+        seed: seed_of(name),
+        at: args.at,
+        images: args.images,
+        places: args.places,
+        faults: args.faults,
+        finish_each: args.finish_each.max(1),
+    }
+}
+
 /// Starts this program again, once for each share of the scenarios.
 fn in_processes(jobs: usize) -> anyhow::Result<bool> {
-    let given: Vec<_> = std::env::args().skip(1).collect();
+    let mut given: Vec<_> = std::env::args().skip(1).collect();
+    if let Some(place) = given.iter().position(|word| word == "--jobs") {
+        given.drain(place..(place + 2).min(given.len()));
+    }
+    given.retain(|word| !word.starts_with("--jobs="));
     let mut children = Vec::new();
     for job in 0..jobs {
         let mut command = Command::new(std::env::current_exe()?);
-        // The last of two is what counts.
         command
             .args(&given)
             .args(["--jobs", &jobs.to_string(), "--job", &job.to_string()]);
@@ -127,16 +158,8 @@ fn here(args: &Args, all: &[Scenario], (job, jobs): (usize, usize)) -> anyhow::R
 
 fn one(args: &Args, scenario: &Scenario) -> (Met, Vec<String>, f64) {
     let began = Instant::now();
-    let wanted = Wanted {
-        seed: seed_of(&scenario.name),
-        at: args.at,
-        images: args.images,
-        places: args.places,
-        faults: args.faults,
-        finish_each: args.finish_each.max(1),
-    };
     let mut met = Met::default();
-    let violations = match sweep(scenario, &wanted, &mut met) {
+    let violations = match sweep(scenario, &wanted(args, &scenario.name), &mut met) {
         Ok(()) => Vec::new(),
         Err(error) => {
             eprintln!("{} FAILED: {error:#}", scenario.name);

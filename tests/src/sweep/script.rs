@@ -77,6 +77,11 @@ impl Memory {
         }
     }
 
+    /// Whether the hub was never put back.
+    pub(super) fn is_simple(&self) -> bool {
+        self.before.is_none()
+    }
+
     /// Words that are drawn from now on stand nowhere yet, however much was forgotten in between.
     pub(super) fn draw_from(&mut self, number: u64) {
         self.drawn = number;
@@ -213,7 +218,7 @@ async fn command(city: &City, memory: &mut Memory, line: &str) -> anyhow::Result
 /// # Errors
 /// Where that takes too long: invariant L1.
 pub(super) async fn come_together(city: &City) -> anyhow::Result<()> {
-    let mut why = String::new();
+    let (mut why, mut quiet_rounds) = (String::new(), 0);
     for _ in 0..ROUNDS_MAX {
         let mut is_quiet = true;
         for office in 0..city.size {
@@ -225,10 +230,14 @@ pub(super) async fn come_together(city: &City) -> anyhow::Result<()> {
                 is_quiet = false;
             }
         }
-        if is_quiet {
+        // What the last office sent in a round, the first has not read in it.
+        quiet_rounds = if is_quiet { quiet_rounds + 1 } else { 0 };
+        if quiet_rounds == 2 {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        if !is_quiet {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
     }
     bail!("invariant L1: not together: {why}")
 }

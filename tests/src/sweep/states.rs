@@ -2,7 +2,7 @@
 //! what somebody had been told of.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
@@ -102,17 +102,17 @@ impl States {
 pub(super) struct Bench {
     folder: PathBuf,
     machine: Arc<Machine>,
+    /// Whether opening a database may change it.
+    migrates: bool,
     proven: BTreeSet<(usize, Whole, [u8; 32])>,
-    /// How often a database was opened on it.
-    pub(super) opened: u64,
 }
 
 impl Bench {
-    /// In a folder of its own; `keys` are the hub's.
+    /// In a folder of its own, with the hub's keys.
     ///
     /// # Errors
     /// Where it cannot be made.
-    pub(super) fn new(root: &std::path::Path, machine: &Arc<Machine>) -> anyhow::Result<Self> {
+    pub(super) fn new(root: &Path, machine: &Arc<Machine>, migrates: bool) -> anyhow::Result<Self> {
         let folder = root.join("bench");
         std::fs::create_dir_all(folder.join("keys"))?;
         for entry in std::fs::read_dir(root.join("hub/keys"))? {
@@ -123,8 +123,8 @@ impl Bench {
         Ok(Self {
             folder,
             machine: Arc::clone(machine),
+            migrates,
             proven: BTreeSet::new(),
-            opened: 0,
         })
     }
 
@@ -140,21 +140,20 @@ impl Bench {
     /// One that cannot be opened or read.
     pub(super) fn reopen(&mut self, machine: usize, image: &Image) -> anyhow::Result<Whole> {
         let (side, name) = database_of(machine);
-        self.opened += 1;
         if !image.has(name) {
             return Ok(EMPTY);
         }
         self.put(image);
         let path = self.folder.join(name);
+        let opens = "invariant S16: it does not open";
+        if !self.migrates {
+            return seen_by(&store::open::writer(&path, side).context(opens)?);
+        }
         // First what SQLite makes of it alone: opening it as a program may add tables.
         let alone = Connection::open(&path)?;
         alone.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        let pages: i64 = alone.pragma_query_value(None, "page_count", |row| row.get(0))?;
-        let seen = match pages {
-            0 => EMPTY,
-            _ => disk::whole(&alone).context("invariant S16: a page cannot be read")?,
-        };
-        drop(store::open::writer(&path, side).context("invariant S16: it does not open")?);
+        let seen = seen_by(&alone)?;
+        drop(store::open::writer(&path, side).context(opens)?);
         Ok(seen)
     }
 
@@ -212,6 +211,15 @@ impl Bench {
         proven.context("invariant S4/S16: verify")?;
         Ok(true)
     }
+}
+
+/// What the readers of a database see.
+fn seen_by(connection: &Connection) -> anyhow::Result<Whole> {
+    let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    if pages == 0 {
+        return Ok(EMPTY);
+    }
+    disk::whole(connection).context("invariant S16: a page cannot be read")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::Work;
 
 pub(super) const WORK: &[Work] = &[
     ("the desk edits a person", "", "desk set person/$p remarks=%"),
-    ("the desk edits a member", "", "desk set member/$m residence_address=%"),
+    ("the desk edits a member", "", "desk set member/$m remarks=%"),
     ("the desk edits a team", "", "desk set team/$t remarks=%"),
     (
         "the desk edits what an office has edited",
@@ -24,7 +24,7 @@ pub(super) const WORK: &[Work] = &[
     (
         "the desk merges two persons",
         "w: 0 add person name=甲甲 id_number=350102197001030050 remarks=%\nw2: 0 add person name=甲甲 id_number=350102197001030050 remarks=%\nquiet",
-        "desk merge person/$w person/$w2",
+        "desk merge $w $w2",
     ),
     ("the desk records a death", "", "desk step $m record_death --as 350102001"),
     ("the desk adds an organisation's office", "", "desk office add {0b} 支部"),
@@ -56,7 +56,7 @@ pub(super) const WORK: &[Work] = &[
         1 transfer step $z open_check
         1 transfer step $z accept to_branch={1b}
         sync 1
-        0 set $m residence_address=%
+        0 set $m remarks=%
         quiet
         c: 0 quarantine",
         "0 quarantine forward $c --why 已核实",

@@ -22,7 +22,7 @@ pub(super) const WORK: &[Work] = &[
         "0 add participation volunteer=$v activity=$a service_date=2026-11-01 content=%",
     ),
     ("a person is edited", "", "0 set $p remarks=%"),
-    ("a member is edited", "", "0 set $m residence_address=%"),
+    ("a member is edited", "", "0 set $m remarks=%"),
     ("a volunteer is edited", "", "0 set $v remarks=%"),
     ("an activity is edited", "", "0 set $a remarks=%"),
     (
@@ -73,6 +73,6 @@ pub(super) const WORK: &[Work] = &[
         1 transfer step $z open_check
         1 transfer step $z accept to_branch={1b}
         sync 1",
-        "0 set $m residence_address=%",
+        "0 set $m remarks=%",
     ),
 ];
