@@ -44,6 +44,10 @@ pub struct Args {
     /// Every so-manieth image is brought to its end: done again, synced, audited.
     #[arg(long, default_value_t = 24)]
     pub finish_each: u64,
+    /// Does as if syncs of write-ahead logs brought nothing, as with `synchronous=NORMAL`: violations
+    /// must be found.
+    #[arg(long)]
+    pub forgets_syncs: bool,
     /// How many processes; 0 for as many as there are cores.
     #[arg(long, default_value_t = 1)]
     pub jobs: usize,
@@ -67,6 +71,7 @@ pub(crate) struct Wanted {
     places: usize,
     faults: u64,
     finish_each: u64,
+    forgets_syncs: bool,
 }
 
 /// What was met.

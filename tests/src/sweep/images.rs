@@ -52,7 +52,10 @@ impl<'s> Sweep<'s> {
         wanted: &'s Wanted,
         met: &'s mut Met,
     ) -> anyhow::Result<Self> {
-        let recording = stage.record().await?;
+        let mut recording = stage.record().await?;
+        if wanted.forgets_syncs {
+            recording.log.forget_syncs_of_logs();
+        }
         let bench = Bench::new(
             &stage.root,
             &stage.city.hub.machine,

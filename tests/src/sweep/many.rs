@@ -88,6 +88,7 @@ fn wanted(args: &Args, name: &str) -> Wanted {
         places: args.places,
         faults: args.faults,
         finish_each: args.finish_each.max(1),
+        forgets_syncs: args.forgets_syncs,
     }
 }
 
