@@ -1,6 +1,7 @@
 //! A hub and its offices, each on a machine of its own: started, cut from power, put back, copied.
 
 mod loss;
+mod still;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ use crate::simulation::chance::Chance;
 use crate::simulation::disk::{self, Image};
 use crate::simulation::net::{self, End, Net};
 use crate::simulation::world::{Machine, at};
+
+pub use still::{Place, Still};
 
 /// The street's committee, for which the hub's desk acts.
 pub const STREET: &str = "350102001";
@@ -90,7 +93,7 @@ pub struct Copy {
 }
 
 /// The code of an office by its number.
-fn code_of(number: usize) -> String {
+pub fn code_of(number: usize) -> String {
     format!("{STREET}{:03}", number + 1)
 }
 
@@ -215,6 +218,9 @@ impl City {
     pub async fn at_hub(&self, line: &[&str]) -> anyhow::Result<Value> {
         let app = self.hub.app.as_ref().context("the hub is off")?;
         let done = at(&self.hub.machine, lianxin_hub::cli::command(app, line)).await;
+        if done.is_ok() {
+            disk::log::told(None);
+        }
         self.hub.commits.send_modify(|count| *count += 1);
         done
     }
@@ -227,6 +233,9 @@ impl City {
         let office = self.offices.get(number).context("an office")?;
         let app = office.app.as_ref().context("the office is off")?;
         let done = at(&office.machine, lianxin_node::cli::command(app, line)).await;
+        if done.is_ok() {
+            disk::log::told(Some(&office.folder));
+        }
         self.tell(number).await;
         done
     }

@@ -5,7 +5,9 @@
 //! part of what was not synced: whole writes or not, torn at sectors, a torn sector garbled. Making and
 //! deleting a file is durable at once.
 
+pub mod log;
 mod vfs;
+mod whole;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use std::rc::Rc;
 use crate::simulation::chance::Chance;
 
 pub use vfs::register;
+pub use whole::whole;
 
 /// What tears: a disk writes a sector whole or garbles it.
 const SECTOR: usize = 512;
@@ -70,8 +73,10 @@ enum Pending {
 }
 
 /// One file.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct File {
+    /// Its whole name; empty for one that is gone with its handle.
+    name: String,
     live: Vec<u8>,
     durable: Vec<u8>,
     pending: Vec<Pending>,
@@ -94,6 +99,10 @@ pub struct Machine {
     pub broken_from: Option<u64>,
     /// From this write on there is no room.
     pub full_from: Option<u64>,
+    /// Up to this write there is no room (with `full_from`).
+    pub full_until: Option<u64>,
+    /// A sync that fails takes what was to be synced with it, as the page cache of Linux does.
+    pub failed_syncs_lose: bool,
     /// A sync answers, and nothing becomes durable.
     pub syncs_lie: bool,
     /// The power is off: nothing answers.
@@ -127,10 +136,39 @@ pub struct Met {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Image(BTreeMap<String, Vec<u8>>);
 
+impl Image {
+    /// Whether there is such a file.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The names of its files.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+
+    /// Without write-ahead logs, as somebody leaves it who copies databases alone; whether there was
+    /// anything in one.
+    pub fn without_logs(mut self) -> (Self, bool) {
+        let is_log = |name: &String| name.ends_with("-wal");
+        let lost = self
+            .0
+            .iter()
+            .any(|(name, bytes)| is_log(name) && !bytes.is_empty());
+        self.0.retain(|name, _| !is_log(name));
+        (self, lost)
+    }
+}
+
 /// Forgets everything: a new simulation begins on this thread.
 pub fn clear() {
     DISKS.take();
-    vfs::forget_randomness();
+    whole::forget_randomness(0);
+}
+
+/// What SQLite draws from now on follows from this number.
+pub fn draw_from(number: u64) {
+    whole::forget_randomness(number);
 }
 
 /// The disk of the machine whose files lie below `folder`.
@@ -178,6 +216,8 @@ pub fn power_on(folder: &str) {
     machine.fail_at = None;
     machine.broken_from = None;
     machine.full_from = None;
+    machine.full_until = None;
+    machine.failed_syncs_lose = false;
     machine.syncs_lie = false;
 }
 
@@ -217,11 +257,20 @@ pub fn flip(folder: &str, chance: &mut Chance) -> bool {
 
 /// What lies on a machine's disk, as the programs see it.
 pub fn image(folder: &str) -> Image {
+    image_of(folder, |file| file.live.clone())
+}
+
+/// What would lie there if the power failed and nothing were left of what was not synced.
+pub fn durable_image(folder: &str) -> Image {
+    image_of(folder, |file| file.durable.clone())
+}
+
+fn image_of(folder: &str, bytes_of: impl Fn(&File) -> Vec<u8>) -> Image {
     let names = names_below(folder);
     let content = |name: &String| {
         let file = DISKS.with_borrow(|disks| disks.files.get(name).cloned())?;
-        let live = file.borrow().live.clone();
-        Some((name.strip_prefix(&below(folder))?.to_owned(), live))
+        let bytes = bytes_of(&file.borrow());
+        Some((name.strip_prefix(&below(folder))?.to_owned(), bytes))
     };
     Image(names.iter().filter_map(content).collect())
 }
@@ -233,15 +282,17 @@ pub fn put_image(folder: &str, image: &Image) {
     let names = names_below(folder);
     DISKS.with_borrow_mut(|disks| {
         for name in names {
-            disks.files.remove(&name);
+            disks.remove(&name);
         }
         for (name, bytes) in &image.0 {
+            let name = below(folder) + name;
+            log::note(&name, || log::Change::Whole(bytes.clone()));
             let file = File {
+                name: name.clone(),
                 live: bytes.clone(),
                 durable: bytes.clone(),
                 ..File::default()
             };
-            let name = below(folder) + name;
             disks.files.insert(name, Rc::new(RefCell::new(file)));
         }
     });
@@ -263,8 +314,39 @@ fn files_below(folder: &str) -> Vec<Rc<RefCell<File>>> {
     })
 }
 
+impl Disks {
+    fn file(&mut self, name: &str) -> Rc<RefCell<File>> {
+        let make = || {
+            let name = name.to_owned();
+            Rc::new(RefCell::new(File {
+                name,
+                ..File::default()
+            }))
+        };
+        Rc::clone(self.files.entry(name.to_owned()).or_insert_with(make))
+    }
+
+    /// Whether there was one.
+    fn remove(&mut self, name: &str) -> bool {
+        log::note(name, || log::Change::Remove);
+        self.files.remove(name).is_some()
+    }
+}
+
+/// All that was written on a machine's disk becomes durable.
+pub fn settle(folder: &str) {
+    for file in files_below(folder) {
+        file.borrow_mut().sync();
+    }
+}
+
 impl File {
     fn write(&mut self, offset: usize, bytes: &[u8]) {
+        let bytes_of = || bytes.to_vec();
+        log::note(&self.name, || log::Change::Write {
+            offset,
+            bytes: bytes_of(),
+        });
         put(&mut self.live, offset, bytes);
         self.pending.push(Pending::Write {
             offset,
@@ -273,11 +355,13 @@ impl File {
     }
 
     fn truncate(&mut self, length: usize) {
+        log::note(&self.name, || log::Change::Truncate(length));
         self.live.truncate(length);
         self.pending.push(Pending::Truncate(length));
     }
 
     fn sync(&mut self) {
+        log::note(&self.name, || log::Change::Sync);
         for write in self.pending.drain(..) {
             match write {
                 Pending::Write { offset, bytes } => put(&mut self.durable, offset, &bytes),

@@ -26,6 +26,7 @@ use transport::keys::NodeKeys;
 use transport::tls::ClientTls;
 
 use crate::simulation::chance::Chance;
+use crate::simulation::disk::log;
 use crate::simulation::world::{Machine, at};
 
 /// After so long a caller finds out that nobody answers.
@@ -392,6 +393,8 @@ impl Net {
             answer = work => Some(answer),
         };
         commits.send_modify(|count| *count += 1);
+        // What goes out from here on is promised.
+        log::told(None);
         match answer {
             Some(Ok(answer)) => Ok(answer),
             Some(Err(never)) => match never {},
@@ -430,6 +433,7 @@ impl Net {
                 }
                 left = left.map(|left| left.saturating_sub(1));
                 let is_over = frame.is_err();
+                log::told(None);
                 if frames.send(frame).await.is_err() || is_over {
                     return;
                 }
@@ -529,7 +533,10 @@ impl Dial for End {
                 // Its machine refuses at once where the program does not run.
                 return Err(unreachable().into());
             }
+            let folder = self.folder.clone();
             Ok(Line::new(service_fn(move |request| {
+                // What an office sends it must not lose.
+                log::told(Some(&folder));
                 Arc::clone(&net).carry((line, peer), request)
             })))
         })

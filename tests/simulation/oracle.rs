@@ -32,7 +32,7 @@ pub struct Kept {
 }
 
 /// What people were told.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Ledger {
     kept: Vec<Kept>,
     /// Words of commands that were cut: they may be there or not.
@@ -100,7 +100,7 @@ impl Ledger {
 }
 
 /// What the hub has, as lists of words.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct AtHub {
     /// Changes that somebody's words came with, without those that only write another anew.
     pub tokens: BTreeMap<String, Vec<ChangeId>>,

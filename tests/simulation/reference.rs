@@ -97,7 +97,7 @@ pub struct Tenure {
 }
 
 /// Everything that the model looks at.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Seen {
     /// The hub.
     pub hub: Name,

@@ -147,7 +147,7 @@ pub fn carry_out(plan: &Plan, tells: bool) -> anyhow::Result<Outcome> {
         .build()?;
     let root = folder.path().to_owned();
     let outcome = runtime.block_on(async { Box::pin(run(plan, &root, tells)).await });
-    let panicked = PANICS.take();
+    let panicked = panics();
     ensure!(
         panicked.is_empty(),
         "invariant S20: {}",
@@ -160,8 +160,13 @@ thread_local! {
     static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
+/// What panicked since this was asked last.
+pub fn panics() -> Vec<String> {
+    PANICS.take()
+}
+
 /// A task that panics ends alone; here it is a violation.
-fn note_panics() {
+pub fn note_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = std::panic::take_hook();

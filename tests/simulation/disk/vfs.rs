@@ -21,7 +21,7 @@ const JULIAN_1970_MS: i64 = 210_866_760_000_000;
 const PATH_MAX: usize = 512;
 
 /// Who holds which lock of a file: by handle, SQLite's level.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Locks(BTreeMap<u64, c_int>);
 
 /// The index of the write-ahead log, which connections share in memory.
@@ -152,7 +152,8 @@ impl Handle {
             machine.met.errors += 1;
             return Err(failed);
         }
-        let is_full = machine.full_from.is_some_and(|from| number >= from);
+        let is_over = machine.full_until.is_some_and(|until| number > until);
+        let is_full = machine.full_from.is_some_and(|from| number >= from) && !is_over;
         if is_full && failed == ffi::SQLITE_IOERR_WRITE {
             machine.met.full += 1;
             return Err(ffi::SQLITE_FULL);
@@ -219,7 +220,7 @@ fn open_handle(named: Option<String>, flags: c_int) -> Option<Handle> {
         if !disks.files.contains_key(&name) && flags & ffi::SQLITE_OPEN_CREATE == 0 {
             return None;
         }
-        let file = Rc::clone(disks.files.entry(name.clone()).or_default());
+        let file = disks.file(&name);
         let (life, shared) = (machine.borrow().life, Rc::clone(&file.borrow().shared));
         // Programs ask the real file system whether there is a database.
         if flags & ffi::SQLITE_OPEN_MAIN_DB != 0 {
@@ -319,6 +320,9 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
     // SAFETY: SQLite's contract.
     let handle = unsafe { handle(file) };
     if let Err(code) = handle.mutates(ffi::SQLITE_IOERR_FSYNC) {
+        if handle.machine.borrow().failed_syncs_lose {
+            handle.file.borrow_mut().pending.clear();
+        }
         return code;
     }
     let mut machine = handle.machine.borrow_mut();
@@ -516,10 +520,10 @@ unsafe extern "C" fn delete(_: *mut ffi::sqlite3_vfs, name: *const c_char, _: c_
         if machine.is_none_or(|(_, machine)| machine.borrow().is_off) {
             return ffi::SQLITE_IOERR_DELETE;
         }
-        match disks.files.remove(&name) {
-            Some(_) => ffi::SQLITE_OK,
-            None => ffi::SQLITE_IOERR_DELETE_NOENT,
+        if disks.remove(&name) {
+            return ffi::SQLITE_OK;
         }
+        ffi::SQLITE_IOERR_DELETE_NOENT
     })
 }
 
@@ -556,12 +560,6 @@ unsafe extern "C" fn full_pathname(
     ffi::SQLITE_OK
 }
 
-/// SQLite draws anew: what one simulation drew does not change the next.
-pub(super) fn forget_randomness() {
-    // SAFETY: with no bytes asked for, SQLite only forgets the state of its generator.
-    unsafe { ffi::sqlite3_randomness(0, ptr::null_mut()) };
-}
-
 unsafe extern "C" fn randomness(
     _: *mut ffi::sqlite3_vfs,
     amount: c_int,
@@ -572,7 +570,7 @@ unsafe extern "C" fn randomness(
         std::slice::from_raw_parts_mut(out.cast::<u8>(), usize::try_from(amount).unwrap_or(0))
     };
     // Drawn once for each simulation: the state of SQLite's own generator.
-    Chance::new(0, "sqlite", 0).fill(out);
+    Chance::new(super::whole::RANDOM.get(), "sqlite", 0).fill(out);
     amount
 }
 

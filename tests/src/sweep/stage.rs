@@ -1,0 +1,174 @@
+//! A scenario that was prepared, and what it did to the disks when it ran once without faults.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use store::open::Side;
+
+use super::script::{self, Memory, Ran};
+use super::table::Scenario;
+use crate::simulation::city::{City, Still};
+use crate::simulation::disk;
+use crate::simulation::disk::log::{self, Log, Replay};
+
+/// Offices of a city.
+const OFFICES: usize = 2;
+/// What a hub does by itself after a call, it has done then.
+const SETTLES: Duration = Duration::from_secs(3);
+
+/// A scenario, ready to be carried out as often as one likes.
+#[derive(Debug)]
+pub(super) struct Stage {
+    /// The city.
+    pub(super) city: City,
+    /// Where it lies.
+    pub(super) root: PathBuf,
+    /// The scenario.
+    pub(super) scenario: Scenario,
+    /// What is done in it.
+    pub(super) lines: Vec<String>,
+    /// How everything lies before.
+    pub(super) start: Still,
+    /// What is known before.
+    pub(super) memory: Memory,
+    /// The folders of the machines, the hub's first.
+    pub(super) folders: Vec<String>,
+}
+
+/// What one run did.
+#[derive(Debug)]
+pub(super) struct Recording {
+    /// The disks when it began.
+    pub(super) base: Replay,
+    /// What changed them.
+    pub(super) log: Log,
+    /// The lines that were carried out.
+    pub(super) ran: Vec<Ran>,
+    /// What was known when it ended.
+    pub(super) after: Memory,
+    /// When it ended.
+    pub(super) passed: Duration,
+}
+
+/// Which database a machine has, and under which name.
+pub(super) fn database_of(machine: usize) -> (Side, &'static str) {
+    match machine {
+        0 => (Side::Hub, "hub.sqlite"),
+        _ => (Side::Node, "node.sqlite"),
+    }
+}
+
+impl Stage {
+    /// Founds a city and prepares the scenario in it.
+    ///
+    /// # Errors
+    /// What the preparation says that is refused.
+    pub(super) async fn set(scenario: &Scenario, root: &Path, seed: u64) -> anyhow::Result<Self> {
+        let mut city = City::found(seed, root, OFFICES).await?;
+        let tables = root.join("tables");
+        std::fs::create_dir_all(&tables)?;
+        super::table::make_tables(&tables)?;
+        let mut memory = Memory::with_tables(tables);
+        // Nothing is done but what the script says.
+        let still = city.stand_still();
+        city.put_back(&still, seed).await?;
+        switch_on(&mut city)?;
+        let lines = script::lines_of(&scenario.before);
+        script::run(&mut city, &mut memory, (&lines, 0), true)
+            .await
+            .with_context(|| format!("{}: before", scenario.name))?;
+        tokio::time::sleep(SETTLES).await;
+        if !scenario.is_warm {
+            for place in ["hub", "0", "1"] {
+                script::close(&mut city, place).await;
+            }
+        }
+        let folders = city.folders();
+        let start = city.stand_still();
+        Ok(Self {
+            city,
+            root: root.to_owned(),
+            scenario: scenario.clone(),
+            lines: script::lines_of(&scenario.lines),
+            start,
+            memory,
+            folders: folders
+                .iter()
+                .map(|f| f.to_string_lossy().into_owned())
+                .collect(),
+        })
+    }
+
+    /// Everything is as it was before, and switched on.
+    ///
+    /// # Errors
+    /// What does not start.
+    pub(super) async fn begin(&mut self, number: u64) -> anyhow::Result<Memory> {
+        self.city.put_back(&self.start, number).await?;
+        switch_on(&mut self.city)?;
+        // What a start does is a scenario of its own.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        for folder in &self.folders {
+            disk::settle(folder);
+        }
+        Ok(self.memory.clone())
+    }
+
+    /// Carries the scenario out once without faults, and writes down what it does to the disks.
+    ///
+    /// # Errors
+    /// What is refused.
+    pub(super) async fn record(&mut self) -> anyhow::Result<Recording> {
+        let mut after = self.begin(0).await?;
+        let base = Replay::of(&self.folders);
+        log::begin();
+        let ran = script::run(&mut self.city, &mut after, (&self.lines, 0), true).await;
+        let ran = ran.with_context(|| self.scenario.name.clone())?;
+        tokio::time::sleep(SETTLES).await;
+        Ok(Recording {
+            base,
+            log: log::end(),
+            ran,
+            after,
+            passed: self.city.passed(),
+        })
+    }
+
+    /// The machine on whose disk a file lies.
+    pub(super) fn machine_of(&self, file: &str) -> Option<usize> {
+        let folder = file.rsplit_once('/')?.0;
+        self.folders.iter().position(|of| {
+            folder
+                .strip_prefix(of.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+}
+
+impl Recording {
+    /// How much is known and which line is to be carried out next, where everything ends after so
+    /// many accesses; and whether that line was under way.
+    pub(super) fn known_at(&self, position: usize) -> (Memory, usize, bool) {
+        match self.ran.iter().find(|ran| ran.to > position) {
+            Some(ran) => (ran.before.clone(), ran.line, ran.from < position),
+            None => {
+                let line = self.ran.last().map_or(0, |ran| ran.line + 1);
+                (self.after.clone(), line, false)
+            }
+        }
+    }
+}
+
+/// Everything is switched on.
+///
+/// # Errors
+/// What does not start.
+pub(super) fn switch_on(city: &mut City) -> anyhow::Result<()> {
+    city.start_hub().context("the hub does not start")?;
+    for office in 0..city.size {
+        city.open_quietly(office)
+            .with_context(|| format!("office {office} does not start"))?;
+    }
+    Ok(())
+}
