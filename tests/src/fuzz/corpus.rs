@@ -42,8 +42,9 @@ pub fn inputs(target: &Target) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
 
 /// A number that follows from a name.
 pub(super) fn label(name: &str) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = *blake3::hash(name.as_bytes()).as_bytes();
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    let hash = blake3::hash(name.as_bytes());
+    let first = hash.as_bytes().iter().take(8);
+    first.fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// Writes the seeds of a target anew; how many. What is longer than git should keep is cut: it is tried

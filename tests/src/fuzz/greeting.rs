@@ -125,6 +125,17 @@ pub(super) fn seeds() -> anyhow::Result<Vec<Vec<u8>>> {
             clock: sequence,
             version: "0.1.0".to_owned(),
             waiting: sequence,
+            held: vec![wire::Held {
+                feed: "city".to_owned(),
+                proof: Some(wire::Proof {
+                    incarnation: incarnation.clone(),
+                    sequence,
+                    sum: Bytes::from_static(&[3; 32]),
+                    count: 2,
+                    hub_signature: Bytes::from_static(&[4; 64]),
+                    ..wire::Proof::default()
+                }),
+            }],
         };
         seeds.push([&[0][..], &hello.encode_to_vec()].concat());
         let asked = wire::CheckpointsRequest {
