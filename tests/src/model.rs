@@ -114,7 +114,6 @@ fn models(bound: Bound) -> Met {
         .into_iter()
         .chain(transfer::explored(bound));
     for (name, explored, _) in explored {
-        eprintln!("{name}: {} states", explored.states);
         *met.entry("model states".to_owned()).or_insert(0) += explored.states as u64;
         for reached in &explored.reached {
             *met.entry(format!("model: {reached}")).or_insert(0) += 1;

@@ -25,12 +25,12 @@ mod model;
 mod node;
 
 use super::Bound;
-use super::explore::{Explored, explore};
+use super::explore::{Explored, explore, told};
 use model::{NOTHING, Sessions};
 
-/// What is explored in every test run, with how many states that gives: a change of the machines shows
-/// there.
-const SHORT: [(&str, Sessions, usize); 10] = [
+/// What is explored in every test run, with how many states that gives where that is pinned: a change of
+/// the machines shows there.
+const SHORT: [(&str, Sessions, Option<usize>); 10] = [
     (
         "messages are lost late and repeated",
         Sessions {
@@ -41,7 +41,7 @@ const SHORT: [(&str, Sessions, usize); 10] = [
             desk: 1,
             ..NOTHING
         },
-        36_187,
+        None,
     ),
     (
         "a store is rolled back and goes on",
@@ -52,7 +52,7 @@ const SHORT: [(&str, Sessions, usize); 10] = [
             cuts: 1,
             ..NOTHING
         },
-        28_533,
+        Some(28_533),
     ),
     (
         "a folder is copied",
@@ -62,7 +62,7 @@ const SHORT: [(&str, Sessions, usize); 10] = [
             copies: 1,
             ..NOTHING
         },
-        305_858,
+        Some(305_858),
     ),
     (
         "the hub is put back",
@@ -74,7 +74,7 @@ const SHORT: [(&str, Sessions, usize); 10] = [
             desk: 1,
             ..NOTHING
         },
-        70_386,
+        Some(70_386),
     ),
     (
         "long histories of rollbacks and copies",
@@ -86,7 +86,7 @@ const SHORT: [(&str, Sessions, usize); 10] = [
             is_coarse: true,
             ..NOTHING
         },
-        60_594,
+        Some(60_594),
     ),
     (
         "long histories of a hub that is put back",
@@ -98,7 +98,7 @@ const SHORT: [(&str, Sessions, usize); 10] = [
             is_coarse: true,
             ..NOTHING
         },
-        105_533,
+        Some(105_533),
     ),
     (
         "messages are late when the hub was put back",
@@ -109,7 +109,7 @@ const SHORT: [(&str, Sessions, usize); 10] = [
             restores: 1,
             ..NOTHING
         },
-        4_939,
+        None,
     ),
     (
         "a store and the hub are put back",
@@ -121,7 +121,7 @@ const SHORT: [(&str, Sessions, usize); 10] = [
             is_coarse: true,
             ..NOTHING
         },
-        0,
+        None,
     ),
     (
         "a folder is copied and the hub is put back",
@@ -133,7 +133,7 @@ const SHORT: [(&str, Sessions, usize); 10] = [
             is_coarse: true,
             ..NOTHING
         },
-        0,
+        None,
     ),
     (
         "a person ends a recovery",
@@ -146,7 +146,7 @@ const SHORT: [(&str, Sessions, usize); 10] = [
             is_coarse: true,
             ..NOTHING
         },
-        0,
+        None,
     ),
 ];
 /// And in a long run.
@@ -223,15 +223,13 @@ const LONG: [(&str, Sessions); 6] = [
 /// Explores what the bound asks for; each with its name and, in the short run, the number of states that is
 /// expected.
 pub(super) fn explored(bound: Bound) -> Vec<(&'static str, Explored, Option<usize>)> {
-    let short = SHORT
+    let mut done: Vec<_> = SHORT
         .into_iter()
-        .map(|(name, model, states)| (name, model, Some(states)));
-    let long = LONG.into_iter().map(|(name, model)| (name, model, None));
-    let mut done: Vec<_> = short
-        .map(|(name, model, states)| (name, explore(model, 0), states))
+        .map(|(name, model, states)| (name, told(name, explore(model, 0)), states))
         .collect();
     if let Bound::Long(states_max) = bound {
-        done.extend(long.map(|(name, model, states)| (name, explore(model, states_max), states)));
+        let long = LONG.into_iter();
+        done.extend(long.map(|(name, model)| (name, told(name, explore(model, states_max)), None)));
     }
     done
 }
