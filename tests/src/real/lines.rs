@@ -257,7 +257,7 @@ fn cuts_at_bytes(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
 }
 
 /// The other ends of the hub's connections, and how many of them have bytes that nobody takes.
-fn connections(stage: &Stage) -> anyhow::Result<(BTreeSet<String>, u64)> {
+pub(super) fn connections(stage: &Stage) -> anyhow::Result<(BTreeSet<String>, u64)> {
     let hub = stage.city.process(None)?;
     let table = std::fs::read_to_string(format!("/proc/{hub}/net/tcp"))?;
     let port = format!(":{:04X}", stage.city.rpc().port());
