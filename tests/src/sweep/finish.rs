@@ -67,14 +67,7 @@ impl Sweep<'_> {
         if !is_last {
             log::begin();
         }
-        match stage.city.start_hub() {
-            Err(error) if is_restoring && error.is::<lianxin_hub::progress::Behind>() => {}
-            started => started.context("the hub does not start")?,
-        }
-        for office in 0..stage.city.size {
-            let opened = stage.city.open_quietly(office);
-            opened.with_context(|| format!("office {office} does not start"))?;
-        }
+        stage::switch_on(&mut stage.city, is_restoring)?;
         let lines = stage.lines.clone();
         let ran = script::run(&mut stage.city, &mut memory, (&lines, line), false).await?;
         let together = if is_last {

@@ -136,6 +136,7 @@ impl Sweep<'_> {
             place.image = disk::durable_image(folder);
         }
         self.stage.city.put_back(&still, at + 1).await?;
-        switch_on(&mut self.stage.city)
+        let may_be_behind = self.stage.restores();
+        switch_on(&mut self.stage.city, may_be_behind)
     }
 }

@@ -85,7 +85,7 @@ impl Sweep<'_> {
     ) -> anyhow::Result<()> {
         let city = &mut self.stage.city;
         city.put_back(still, at as u64).await?;
-        super::stage::switch_on(city)?;
+        super::stage::switch_on(city, false)?;
         memory.ledger.look_at_hub(city).await?;
         memory.ledger.rolled_back(office, 0);
         let before = heads(city, office).await?;
@@ -114,7 +114,7 @@ impl Sweep<'_> {
     ) -> anyhow::Result<()> {
         let city = &mut self.stage.city;
         city.put_back(whole, at as u64).await?;
-        super::stage::switch_on(city)?;
+        super::stage::switch_on(city, false)?;
         let before = AtHub::read(city).await?;
         city.put_back(still, at as u64).await?;
         match city.start_hub() {

@@ -73,7 +73,7 @@ impl Stage {
         // Nothing is done but what the script says.
         let still = city.stand_still();
         city.put_back(&still, seed).await?;
-        switch_on(&mut city)?;
+        switch_on(&mut city, false)?;
         let lines = script::lines_of(&scenario.before);
         script::run(&mut city, &mut memory, (&lines, 0), true)
             .await
@@ -106,7 +106,7 @@ impl Stage {
     /// What does not start.
     pub(super) async fn begin(&mut self, number: u64) -> anyhow::Result<Memory> {
         self.city.put_back(&self.start, number).await?;
-        switch_on(&mut self.city)?;
+        switch_on(&mut self.city, false)?;
         // What a start does is a scenario of its own.
         tokio::time::sleep(Duration::from_millis(1)).await;
         for folder in &self.folders {
@@ -135,6 +135,13 @@ impl Stage {
         })
     }
 
+    /// Whether the hub is put back in it.
+    pub(super) fn restores(&self) -> bool {
+        self.lines
+            .iter()
+            .any(|line| line.starts_with("restore-hub"))
+    }
+
     /// The machine on whose disk a file lies.
     pub(super) fn machine_of(&self, file: &str) -> Option<usize> {
         let folder = file.rsplit_once('/')?.0;
@@ -160,12 +167,16 @@ impl Recording {
     }
 }
 
-/// Everything is switched on.
+/// Everything is switched on. Where the hub may be behind, as in the middle of a restore, it may say so
+/// and stay off.
 ///
 /// # Errors
 /// What does not start.
-pub(super) fn switch_on(city: &mut City) -> anyhow::Result<()> {
-    city.start_hub().context("the hub does not start")?;
+pub(super) fn switch_on(city: &mut City, may_be_behind: bool) -> anyhow::Result<()> {
+    match city.start_hub() {
+        Err(error) if may_be_behind && error.is::<lianxin_hub::progress::Behind>() => {}
+        started => started.context("the hub does not start")?,
+    }
     for office in 0..city.size {
         city.open_quietly(office)
             .with_context(|| format!("office {office} does not start"))?;
