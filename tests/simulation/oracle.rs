@@ -242,9 +242,10 @@ pub async fn audit(city: &City, ledger: &Ledger) -> anyhow::Result<()> {
         );
         ensure!(
             count == 0 || ledger.is_blind || seen.accounts_for(&kept.token, ids, &ledger.stood_on),
-            "invariant S7: {} of office {:?} ({ids:?}) is dropped silently",
+            "invariant S7: {} of office {:?} ({ids:?}) is dropped silently; {}",
             kept.token,
-            kept.office
+            kept.office,
+            seen.seen.history_of(kept.token.as_bytes())
         );
         let must_be_there = kept.office.is_some() && (kept.on_own_disk || kept.at_hub);
         // A restored hub takes rows back as they are, without the changes that made them.

@@ -169,6 +169,31 @@ impl Seen {
         dropped
     }
 
+    /// Who wrote the same field of the same record as those who wrote a value, for people.
+    pub fn history_of(&self, value: &[u8]) -> String {
+        let mut places = BTreeSet::new();
+        for wrote in &self.wrote {
+            for (number, written, _) in &wrote.fields {
+                if written.as_deref() == Some(value) {
+                    places.insert((wrote.key, *number));
+                }
+            }
+        }
+        let mut told = Vec::new();
+        for wrote in &self.wrote {
+            for (number, written, base) in &wrote.fields {
+                if places.contains(&(wrote.key, *number)) {
+                    let value = String::from_utf8_lossy(written.as_deref().unwrap_or_default());
+                    let (id, replaces, kept) = (wrote.id, wrote.replaces, wrote.is_kept_only);
+                    told.push(format!(
+                        "“{value}” by {id:?} on {base:?}, in place of {replaces:?}, kept only: {kept}"
+                    ));
+                }
+            }
+        }
+        told.join("; ")
+    }
+
     fn is_shown(&self, (key, number): Place, wrote: &Wrote, value: &[u8]) -> bool {
         let row = self.rows.get(&key);
         let there = row.and_then(|row| row.fields.get(&number));
