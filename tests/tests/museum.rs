@@ -15,7 +15,7 @@ use tests::museum::stale;
 use tests::simulation::disk::{self, Slip};
 use tests::simulation::run::simulate;
 
-/// Seeds within which a slip is caught: three times as many as it takes.
+/// Seeds within which a slip must be caught; the first that catches it is the last that is run.
 const SEEDS: u64 = 30;
 
 #[test]

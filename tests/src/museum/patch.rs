@@ -50,7 +50,7 @@ struct FileDiff {
     hunks: Vec<Hunk>,
 }
 
-/// Lines as they are, and as they are with the bug.
+/// Lines as they are, and as they are with the bug, each with its end.
 #[derive(Debug, Clone, Default)]
 struct Hunk {
     before: Vec<String>,
@@ -154,7 +154,7 @@ impl Patch {
             let path = root.join(&file.path);
             let mut text = std::fs::read_to_string(&path).with_context(|| file.path.clone())?;
             for hunk in &file.hunks {
-                let (before, after) = (joined(&hunk.before), joined(&hunk.after));
+                let (before, after) = (hunk.before.concat(), hunk.after.concat());
                 let found = text.matches(&before).count();
                 ensure!(
                     found == 1,
@@ -182,10 +182,6 @@ impl Patch {
     }
 }
 
-fn joined(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
-}
-
 fn read_diff(diff: &str) -> anyhow::Result<Vec<FileDiff>> {
     let mut files: Vec<FileDiff> = Vec::new();
     for line in diff.lines() {
@@ -211,14 +207,15 @@ fn read_diff(diff: &str) -> anyhow::Result<Vec<FileDiff>> {
         }
         let hunk = file.hunks.last_mut().context("lines before a hunk")?;
         let (sign, rest) = line.split_at_checked(1).unwrap_or((" ", ""));
+        let rest = format!("{rest}\n");
         hunk.changed += usize::from(sign != " ");
         match sign {
             " " => {
-                hunk.before.push(rest.to_owned());
-                hunk.after.push(rest.to_owned());
+                hunk.before.push(rest.clone());
+                hunk.after.push(rest);
             }
-            "-" => hunk.before.push(rest.to_owned()),
-            "+" => hunk.after.push(rest.to_owned()),
+            "-" => hunk.before.push(rest),
+            "+" => hunk.after.push(rest),
             _ => bail!("not a line of a diff: {line}"),
         }
     }
