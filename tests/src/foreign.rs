@@ -5,7 +5,7 @@
 //! What each test file observed it writes into a file of counts; from these come the entries of the
 //! ledger. Without Python or its packages nothing is tried, and it is said what is missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -61,7 +61,7 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     let done = if args.ledger {
         proof::done(PART)?
     } else {
-        Default::default()
+        BTreeSet::default()
     };
     let mut all_held = true;
     for unit in units(args) {

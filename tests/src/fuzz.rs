@@ -96,6 +96,7 @@ const fn table(
 
 /// What is wanted.
 #[derive(Debug, Clone, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Args {
     /// Only this target.
     #[arg(long)]

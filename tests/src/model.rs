@@ -8,7 +8,7 @@ mod explore;
 mod session;
 mod transfer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::ensure;
@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     let done = if args.ledger {
         proof::done("model")?
     } else {
-        Default::default()
+        BTreeSet::default()
     };
     let mut all_held = true;
     if !args.only_cases {

@@ -175,7 +175,8 @@ fn put_files(folder: &Path, place: &Place) -> anyhow::Result<()> {
             )
         };
         let is_there = place.beside.contains_key(&name) || place.image.has(&name);
-        if path.is_file() && !is_there && !name.ends_with(".csv") {
+        let is_list = path.extension().is_some_and(|ending| ending == "csv");
+        if path.is_file() && !is_there && !is_list {
             std::fs::remove_file(path)?;
         }
     }

@@ -254,7 +254,7 @@ fn alter(changes: &mut [RawChange], seed: [u8; 32]) {
     let at = |length: usize| (usize::from(seed[1]) * 256 + usize::from(seed[3])) % length;
     if let Some(hash) = &mut change.erased {
         hash[at(32)] ^= bit;
-    } else if seed[3] % 3 == 0 && !change.header.is_empty() {
+    } else if seed[3].is_multiple_of(3) && !change.header.is_empty() {
         let at = at(change.header.len());
         change.header[at] ^= bit;
     } else if seed[3] % 3 == 1 && !change.body.is_empty() {

@@ -2,7 +2,7 @@
 //! else by our own mutations.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     let done = if args.ledger {
         proof::done("fuzz")?
     } else {
-        Default::default()
+        BTreeSet::default()
     };
     let mut all_held = true;
     for number in 1..=args.rounds {

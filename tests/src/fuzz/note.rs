@@ -33,7 +33,7 @@ pub(super) fn tick() {
     if inputs.is_multiple_of(WRITE_EVERY)
         && let Some(place) = std::env::var_os(NOTES)
     {
-        let text = COUNTS.with_borrow(|counts| serde_json::to_string(counts));
+        let text = COUNTS.with_borrow(serde_json::to_string);
         // A count that cannot be left is not counted.
         let _ = text.map(|text| fs::write(PathBuf::from(place), text));
     }

@@ -1,5 +1,6 @@
 //! Many scenarios: on as many cores as wanted, each core a process of its own.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Instant;
 
@@ -118,7 +119,7 @@ fn here(args: &Args, all: &[Scenario], (job, jobs): (usize, usize)) -> anyhow::R
     let done = if args.ledger {
         proof::done("sweep")?
     } else {
-        Default::default()
+        BTreeSet::default()
     };
     let began = Instant::now();
     let (mut sum, mut why) = (Met::default(), Vec::new());

@@ -157,13 +157,11 @@ impl Recording {
     /// How much is known and which line is to be carried out next, where everything ends after so
     /// many accesses; and whether that line was under way.
     pub(super) fn known_at(&self, position: usize) -> (Memory, usize, bool) {
-        match self.ran.iter().find(|ran| ran.to > position) {
-            Some(ran) => (ran.before.clone(), ran.line, ran.from < position),
-            None => {
-                let line = self.ran.last().map_or(0, |ran| ran.line + 1);
-                (self.after.clone(), line, false)
-            }
+        if let Some(ran) = self.ran.iter().find(|ran| ran.to > position) {
+            return (ran.before.clone(), ran.line, ran.from < position);
         }
+        let line = self.ran.last().map_or(0, |ran| ran.line + 1);
+        (self.after.clone(), line, false)
     }
 }
 

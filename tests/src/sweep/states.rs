@@ -188,25 +188,21 @@ impl Bench {
         std::fs::write(self.folder.join(database_of(machine).1), [])?;
         let here = system::within(Arc::clone(&self.machine) as Arc<dyn World>);
         let folder = self.folder.clone();
-        let proven = match machine {
-            0 => {
-                let app =
-                    lianxin_hub::app::App::open_on(&folder, store::writer::Store::open_on_caller);
-                drop(here);
-                let app = app?;
-                at(&self.machine, lianxin_hub::cli::command(&app, &["verify"])).await
-            }
-            _ => {
-                let dial = Arc::new(End::new(Net::new(0, 0), 0, folder.clone()));
-                let app = lianxin_node::app::App::open_on(
-                    &folder,
-                    store::writer::Store::open_on_caller,
-                    dial,
-                );
-                drop(here);
-                let app = app?;
-                at(&self.machine, lianxin_node::cli::command(&app, &["verify"])).await
-            }
+        let proven = if machine == 0 {
+            let app = lianxin_hub::app::App::open_on(&folder, store::writer::Store::open_on_caller);
+            drop(here);
+            let app = app?;
+            at(&self.machine, lianxin_hub::cli::command(&app, &["verify"])).await
+        } else {
+            let dial = Arc::new(End::new(Net::new(0, 0), 0, folder.clone()));
+            let app = lianxin_node::app::App::open_on(
+                &folder,
+                store::writer::Store::open_on_caller,
+                dial,
+            );
+            drop(here);
+            let app = app?;
+            at(&self.machine, lianxin_node::cli::command(&app, &["verify"])).await
         };
         proven.context("invariant S4/S16: verify")?;
         Ok(true)

@@ -152,7 +152,7 @@ impl Town {
     ) -> anyhow::Result<ChangeId> {
         let number = who as usize;
         if self.by_command(names, number, act, sent).await.is_err() {
-            self.into_journal(names, number, act, sent).await?;
+            self.write_to_journal(names, number, act, sent).await?;
         }
         let app = self.city.offices[number].app.clone().context("on")?;
         let own = app.own;
@@ -195,7 +195,7 @@ impl Town {
         self.city.at_office(number, &line).await.map(drop)
     }
 
-    async fn into_journal(
+    async fn write_to_journal(
         &self,
         names: &Case,
         number: usize,
