@@ -9,6 +9,7 @@ use store::open::Side;
 use store::writer::Store;
 use store::{StoreError, Tx};
 use transport::keys::NodeKeys;
+use transport::keys::node::KeptKeys;
 
 use crate::line::{Dial, OverTls};
 use crate::rewrite;
@@ -30,6 +31,7 @@ pub struct App {
     pub hub_addresses: Vec<String>,
     /// How the hub is reached.
     pub dial: Arc<dyn Dial>,
+    kept_keys: Arc<KeptKeys>,
 }
 
 /// Whose journal the node writes; zero everywhere before it is enrolled.
@@ -130,8 +132,10 @@ impl App {
             "no node in {}: run init first 该文件夹尚未初始化",
             folder.display()
         );
-        let own = Own::of_keys(&NodeKeys::load(&folder.join(KEYS))?);
+        let kept_keys = KeptKeys::default();
+        let own = Own::of_keys(&kept_keys.load(&folder.join(KEYS))?);
         Ok(Self {
+            kept_keys: Arc::new(kept_keys),
             store: open_store(path, Side::Node)?,
             folder: folder.to_path_buf(),
             own,
@@ -145,7 +149,7 @@ impl App {
     /// # Errors
     /// Where it is broken.
     pub fn keys(&self) -> anyhow::Result<NodeKeys> {
-        Ok(NodeKeys::load(&self.keys_path())?)
+        Ok(self.kept_keys.load(&self.keys_path())?)
     }
 
     /// Where the key file lies.

@@ -508,6 +508,15 @@ impl City {
         self.start_office(twin)
     }
 
+    /// The machines of an office as the hub knows them.
+    ///
+    /// # Errors
+    /// The hub is off.
+    pub async fn machines(&self, number: usize) -> anyhow::Result<Value> {
+        let code = code_of(number);
+        self.at_hub(&["office", "machines", &code]).await
+    }
+
     /// The desk names an office's machine, in the epoch that it writes in now.
     ///
     /// # Errors

@@ -31,10 +31,12 @@ use crate::simulation::world::{Machine, at};
 
 /// After so long a caller finds out that nobody answers.
 const SILENCE: Duration = Duration::from_secs(40);
+/// A call arrives again no later than that (milliseconds).
+pub const LATEST_MS: u64 = 20 * 60_000;
 /// Over which tries in vain are counted.
 const TEN_MINUTES: Duration = Duration::from_mins(10);
 /// Calls that are kept to be sent again.
-const CALLS_KEPT: usize = 200;
+const CALLS_KEPT: usize = 60;
 /// Bytes before a message in its frame: whether it is compressed, and its length.
 const FRAME_HEAD: usize = 5;
 /// Frames of an answer that are on their way at once.
@@ -49,7 +51,7 @@ pub struct Faults {
     pub lost: u64,
     /// Answers that never arrive.
     pub unanswered: u64,
-    /// Calls that arrive again, up to an hour later.
+    /// Calls that arrive again, up to twenty minutes later.
     pub again: u64,
     /// Answers that are cut between two frames.
     pub cut: u64,
@@ -265,7 +267,7 @@ impl Net {
             is_unanswered: chance.happens(faults.unanswered),
             again_after_ms: chance
                 .happens(faults.again)
-                .then(|| chance.log_uniform(1, 3_600_000)),
+                .then(|| chance.log_uniform(1, LATEST_MS)),
             turned: chance
                 .happens(faults.turned)
                 .then(|| chance.below(u64::MAX)),
@@ -315,8 +317,9 @@ impl Net {
                         met.again += 1;
                         met.late += u64::from(is_late);
                     });
-                    // Nobody waits for it.
-                    drop(answer.into_body().collect().await);
+                    // Nobody waits for it for long.
+                    let body = answer.into_body().collect();
+                    drop(tokio::time::timeout(SILENCE, body).await);
                 }
             });
         }

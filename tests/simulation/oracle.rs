@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use domain::change::{Change, Verb};
 use domain::decide::change_of_bytes;
 use domain::id::{ChangeId, NodeId};
-use domain::kinds::{self, member, set_aside};
+use domain::kinds::{self, conflict, member, set_aside};
 use domain::record::{Record, RecordKey};
 
 use crate::simulation::city::City;
@@ -178,6 +178,11 @@ impl AtHub {
         let named = record.value(set_aside::CHANGE);
         if record.key.kind == set_aside::KIND_NUMBER {
             self.known.extend(named.and_then(change_of_bytes));
+        }
+        // Of fields that are judged as one the loser stands there as one text.
+        let loser = record.value(conflict::LOSER_VERSION);
+        if record.key.kind == conflict::KIND_NUMBER {
+            self.known.extend(loser.and_then(change_of_bytes));
         }
     }
 

@@ -107,13 +107,9 @@ impl Plan {
         let mut chance = Chance::new(seed, "plan", 0);
         let most = if chance.happens(25) { 30 } else { 6 };
         let offices = usize::try_from(chance.log_uniform(2, most)).unwrap_or(2);
-        let count = chance.log_uniform(20, 160);
-        // Most are short: what goes wrong does so in a few hours, and idle days cost most.
-        let longest = if chance.happens(10) {
-            4 * DAY
-        } else {
-            100 * MINUTE
-        };
+        let count = chance.log_uniform(15, 90);
+        // Most are short: what goes wrong does so within an hour, and idle days cost most.
+        let longest = if chance.happens(5) { 4 * DAY } else { HOUR };
         let length_ms = chance.log_uniform(10 * MINUTE, longest);
         // Each seed tries some of the faults, at a strength of its own.
         let mut strength = |most: u64, parts: u64| {

@@ -380,8 +380,8 @@ impl Run {
         for twin in self.city.twins.values().copied().collect::<Vec<_>>() {
             self.city.cut_office(twin, &mut chance);
         }
-        // Late copies of calls arrive within the hour.
-        tokio::time::sleep(Duration::from_secs(3_700)).await;
+        // Late copies of calls have arrived then.
+        tokio::time::sleep(Duration::from_millis(net::LATEST_MS + 60_000)).await;
         let mut why = String::new();
         for round in 1..=SESSIONS_MAX {
             self.look_at_proof(&mut chance).await?;
@@ -408,16 +408,29 @@ impl Run {
             }
             tokio::time::sleep(Duration::from_mins(1)).await;
         }
-        // What a person would look at next.
-        for line in [&["quarantine"][..], &["recovery", "status"]] {
-            let answer = self.city.at_hub(line).await;
-            self.tell(0, 0, &line.join(" "), &format!("{answer:?}"));
-        }
+        self.tell_state().await;
         bail!("invariant L1: not together after healing: {why}")
     }
 
     async fn audit(&mut self) -> anyhow::Result<()> {
-        oracle::audit(&self.city, &self.ledger).await
+        let held = oracle::audit(&self.city, &self.ledger).await;
+        if held.is_err() {
+            self.tell_state().await;
+        }
+        held
+    }
+
+    /// What a person would look at next.
+    async fn tell_state(&mut self) {
+        let lines = [&["quarantine"][..], &["conflicts"], &["recovery", "status"]];
+        for line in lines {
+            let answer = self.city.at_hub(line).await.unwrap_or_default();
+            self.tell(0, 0, &line.join(" "), &answer.to_string());
+        }
+        for office in 0..self.city.size {
+            let machines = self.city.machines(office).await.unwrap_or_default();
+            self.tell(0, 0, "machines", &machines.to_string());
+        }
     }
 
     async fn cold_start(&mut self, seed: u64) -> anyhow::Result<()> {

@@ -83,6 +83,18 @@ pub(crate) fn make_tables(connection: &mut Connection, side: Side) -> Result<(),
     Ok(())
 }
 
+/// Whether records wait in the table of unknown kinds that this program knows.
+pub(crate) fn knows_more(connection: &Connection) -> Result<bool, StoreError> {
+    let mut statement = connection.prepare("SELECT DISTINCT kind FROM unknown_record")?;
+    let found = statement.query_map([], |row| row.get::<_, u16>(0))?;
+    for kind in found {
+        if kinds::by_number(kind?).is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// A column that this program does not know was made by a newer one, which would lose its values
 /// if this one wrote the row.
 fn refuse_newer(kind: &Kind, present: &BTreeSet<String>) -> Result<(), StoreError> {

@@ -3,6 +3,8 @@
 //! Signed bytes = `"lianxin/v1/"` ‖ label of the [`Context`] ‖ `"\n"` ‖ message. No label contains
 //! a line break, so a signature made for one purpose can never be passed off as one for another.
 
+use std::sync::Arc;
+
 use ring::rand::SecureRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
@@ -46,9 +48,10 @@ impl Context {
 }
 
 /// A private Ed25519 key. Never printed.
+#[derive(Clone)]
 pub struct SigningKey {
     seed: [u8; 32],
-    pair: Ed25519KeyPair,
+    pair: Arc<Ed25519KeyPair>,
 }
 
 impl SigningKey {
@@ -65,7 +68,10 @@ impl SigningKey {
             Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| TransportError::Crypto {
                 what: "ed25519 key",
             })?;
-        Ok(Self { seed, pair })
+        Ok(Self {
+            seed,
+            pair: Arc::new(pair),
+        })
     }
 
     /// The seed, only to be written into a key file.

@@ -14,6 +14,7 @@
 //! The file is TOML, so that a person can open it, and belongs to one computer: it is never copied.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use rcgen::{KeyPair, PublicKeyData};
 
@@ -75,7 +76,7 @@ impl std::fmt::Debug for TlsKey {
 }
 
 /// An enrolled node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NodeIdentity {
     /// The node's id, issued by the hub; a new one at each enrolment.
     pub node: [u8; 16],
@@ -113,7 +114,7 @@ impl NodeIdentity {
 }
 
 /// An enrolment that the hub has not answered yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PendingEnrolment {
     /// The code that the clerk gave.
     pub code: EnrolmentCode,
@@ -156,8 +157,33 @@ pub struct EnrolmentAnswer {
     pub chain_pem: String,
 }
 
-/// The content of the key file. Change it, then [`NodeKeys::save`] it **before** acting on it.
+/// The key file as it was read last. It is read at every session, and its keys are reckoned out again only
+/// where the file has changed.
 #[derive(Debug, Default)]
+pub struct KeptKeys(Mutex<Option<(String, NodeKeys)>>);
+
+impl KeptKeys {
+    /// As [`NodeKeys::load`].
+    ///
+    /// Errors: as [`NodeKeys::load`].
+    pub fn load(&self, path: &Path) -> Result<NodeKeys, TransportError> {
+        let Some(text) = file::read(path)? else {
+            return Ok(NodeKeys::default());
+        };
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((known, keys)) if *known == text => Ok(keys.clone()),
+            _ => {
+                let keys = format::read(path, &text)?;
+                *kept = Some((text, keys.clone()));
+                Ok(keys)
+            }
+        }
+    }
+}
+
+/// The content of the key file. Change it, then [`NodeKeys::save`] it **before** acting on it.
+#[derive(Clone, Debug, Default)]
 pub struct NodeKeys {
     /// Who this node is; none before the first enrolment is complete.
     pub identity: Option<NodeIdentity>,
