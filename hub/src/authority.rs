@@ -415,8 +415,8 @@ impl Round<'_> {
 
     /// A change that says what it replaces is a repeat where the hub has the old one itself, from a
     /// machine of the same office: its answer was lost before the machine was enrolled again. So it is
-    /// where a restored hub has lost the machine with its journals and its record has come back with
-    /// this change in it, or a later one.
+    /// where a restored hub has lost the old one, or the machine with all its journals, and its record
+    /// has come back with this change in it, or a later one.
     fn supply_replaced(
         &self,
         world: &mut World,
@@ -427,9 +427,9 @@ impl Round<'_> {
             return Ok(());
         };
         let known = match self.tx.node(old.node)? {
-            Some(node) if node.office == office => self.counts_as(old, body)?,
-            Some(_) => None,
-            None => {
+            Some(node) if node.office != office => None,
+            Some(_) if self.raw_stored(old)?.is_some() => self.counts_as(old, body)?,
+            _ => {
                 let key = RecordKey {
                     kind: change.header.kind,
                     id: change.header.record,

@@ -2,6 +2,7 @@
 //! cut anywhere, the next session goes on from what was committed.
 
 mod erase;
+mod former;
 mod leases;
 mod pace;
 mod pull;
@@ -167,9 +168,13 @@ impl Session {
             match self.after(&answer).await? {
                 Next::Report => {
                     self.report().await?;
+                    self.take_up_former_epochs().await?;
                     return self.carry_over().await;
                 }
-                Next::GoOn => return self.carry_over().await,
+                Next::GoOn => {
+                    self.take_up_former_epochs().await?;
+                    return self.carry_over().await;
+                }
                 Next::Present(head) => {
                     presented = Some(wire::Head {
                         sequence: head.sequence,
@@ -233,6 +238,7 @@ impl Session {
                 let known = tx.setting("incarnation")?.unwrap_or_default();
                 if rules::reads_anew(&known, &incarnation) {
                     report::read_anew(tx, &["city", &feed])?;
+                    former::look_again(tx)?;
                     tx.tell_erased_again()?;
                 }
                 hybrid::note_greeting(tx)?;
@@ -298,7 +304,12 @@ impl Session {
             .read::<_, anyhow::Error>(move |tx| Ok(tx.pending_epochs_but(own.epoch)?))
             .await?;
         for epoch in epochs {
-            let common = self.common_place(epoch).await?;
+            let places = self
+                .app
+                .store
+                .read::<_, anyhow::Error>(move |tx| Ok(tx.pending_places(epoch)?))
+                .await?;
+            let common = self.common_place(epoch, places).await?;
             let count = self
                 .app
                 .store
@@ -316,12 +327,7 @@ impl Session {
     }
 
     /// The last pending place of another epoch at which the hub has the same history.
-    async fn common_place(&mut self, epoch: u32) -> anyhow::Result<u64> {
-        let places = self
-            .app
-            .store
-            .read::<_, anyhow::Error>(move |tx| Ok(tx.pending_places(epoch)?))
-            .await?;
+    async fn common_place(&mut self, epoch: u32, places: Vec<u64>) -> anyhow::Result<u64> {
         let mut parting = Parting::new(places);
         while let Some(asked) = parting.ask(CHECKPOINTS_MAX) {
             let request = wire::CheckpointsRequest {

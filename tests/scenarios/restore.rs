@@ -363,3 +363,40 @@ fn an_old_file_in_the_place_of_the_hubs_database_is_not_served_as_if_nothing_had
     assert_eq!(person["phone"], "13900000008", "{person}");
     Ok(())
 }
+
+/// S1: a node that was rewound went on in another epoch, and then the hub was put back to before what the
+/// node had sent in the epoch before. No signature proves it: it comes again from the node's journal.
+#[test]
+fn what_a_hub_that_was_put_back_has_lost_of_a_former_epoch_comes_again() -> anyhow::Result<()> {
+    let mut stage = Stage::with_offices(1)?;
+    let city = &mut stage.city;
+    enter(city, 0, "丑一")?;
+    city.prove_equality()?;
+    let backup = city.folder.join("hub.backup");
+    let backup = backup.to_string_lossy().into_owned();
+    city.hub(&["backup", &backup])?.done()?;
+    enter(city, 0, "丑二")?;
+    city.settle_down(0)?;
+    city.kill_office(0)?;
+    let copy = city.copy_office(0, "copy")?;
+    city.start_office(0)?;
+    enter(city, 0, "丑三")?;
+    city.prove_equality()?;
+    // The office goes back and on in a new epoch; its certificates are of before.
+    city.kill_office(0)?;
+    city.roll_back(0, &copy)?;
+    city.start_office(0)?;
+    city.settle_down(0)?;
+    enter(city, 0, "丑四")?;
+    city.settle_down(0)?;
+    city.kill_hub()?;
+    city.hub(&["restore", &backup])?.done()?;
+    city.start_hub()?;
+    city.prove_equality()?;
+    let names = names_at_hub(city)?;
+    for name in ["丑一", "丑二", "丑四"] {
+        assert!(names.contains(&name.to_owned()), "{name}: {names:?}");
+    }
+    assert_eq!(names, names_at(city, 0)?);
+    Ok(())
+}

@@ -154,11 +154,20 @@ impl AtHub {
 
     fn take_changes(&mut self, changes: &[Change], hub: NodeId) {
         let words: BTreeMap<_, _> = changes.iter().map(|c| (c.id, tokens_of(c))).collect();
+        let mut replaced_once = BTreeSet::new();
         for change in changes {
             let bases = change.body.fields.iter().filter_map(|field| field.base);
             self.known.extend(bases);
             // What the hub derives from a settlement says the words of what it settles.
             if change.id.node == hub {
+                continue;
+            }
+            // What says that it replaces the same as another is the same change again.
+            let is_again = change
+                .header
+                .replaces
+                .is_some_and(|old| !replaced_once.insert(old));
+            if is_again {
                 continue;
             }
             let replaced = change.header.replaces.and_then(|(id, _)| words.get(&id));

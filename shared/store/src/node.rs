@@ -193,6 +193,50 @@ impl Tx<'_> {
         Ok(epochs.collect::<Result<_, _>>()?)
     }
 
+    /// The epochs other than this one of which the journal has changes, in order.
+    pub fn journal_epochs_but(&self, epoch: u32) -> Result<Vec<u32>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT DISTINCT epoch FROM journal WHERE epoch <> ?1 ORDER BY epoch",
+        )?;
+        let epochs = statement.query_map([epoch], |row| row.get(0))?;
+        Ok(epochs.collect::<Result<_, _>>()?)
+    }
+
+    /// The places of an epoch that the journal has, in order.
+    pub fn journal_places(&self, epoch: u32) -> Result<Vec<u64>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT sequence FROM journal WHERE epoch = ?1 ORDER BY sequence")?;
+        let places = statement.query_map([epoch], |row| row.get::<_, i64>(0))?;
+        Ok(places
+            .map(|place| place.map(i64::cast_unsigned))
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// Makes what an epoch has after a place pending, whatever became of it; the records concerned.
+    pub fn make_pending_after(&self, epoch: u32, after: u64) -> Result<Vec<RecordKey>, StoreError> {
+        let place = params![epoch, after.cast_signed()];
+        self.connection.execute(
+            "DELETE FROM refused WHERE epoch = ?1 AND sequence > ?2",
+            place,
+        )?;
+        self.connection.execute(
+            "INSERT OR IGNORE INTO pending (kind, id, epoch, sequence)
+             SELECT kind, id, epoch, sequence FROM journal WHERE epoch = ?1 AND sequence > ?2",
+            place,
+        )?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT DISTINCT kind, id FROM pending WHERE epoch = ?1 AND sequence > ?2",
+        )?;
+        let keys = statement.query_map(place, |row| {
+            Ok(RecordKey {
+                kind: row.get(0)?,
+                id: domain::id::RecordId::new(row.get(1)?),
+            })
+        })?;
+        Ok(keys.collect::<Result<_, _>>()?)
+    }
+
     /// The pending places of an epoch, in order.
     pub fn pending_places(&self, epoch: u32) -> Result<Vec<u64>, StoreError> {
         let mut statement = self

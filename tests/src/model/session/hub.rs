@@ -17,7 +17,7 @@ use domain::session::hub::{
 use domain::session::{Head, Standing};
 use domain::world::{Fact, Membership, Mover, Need, Outcome, World, Writes};
 
-use super::change::{Entry, HUB, NODE, OFFICE, person, write};
+use super::change::{Entry, HUB, NODE, OFFICE, key_of, person, write};
 
 /// The hub's time: everything happens at once.
 const NOW: u64 = 2_000;
@@ -263,8 +263,15 @@ impl Hub {
                 let mut entries = journal.entries.iter();
                 entries.find(|entry| entry.change.id == old)
             });
-            let is_same = stored.is_some_and(|entry| entry.raw.body_hash() == body);
-            let known = session::counts_as(old, decided, is_same);
+            let known = match stored {
+                Some(stored) => {
+                    session::counts_as(old, decided, stored.raw.body_hash() == body)
+                }
+                None => {
+                    let record = self.records.get(&key_of(change));
+                    record.and_then(|record| session::counts_in(old, record))
+                }
+            };
             if known.is_some() {
                 world.supply(Fact::Outcome(replaced(old, &body), 0, known));
             }

@@ -34,6 +34,8 @@ pub struct Store {
     confirmed: Vec<u8>,
     proposed: Vec<u8>,
     incarnation: Vec<u8>,
+    /// Whether the hub may have lost what it acknowledged of former epochs.
+    looks: bool,
     proof: Option<Page>,
 }
 
@@ -352,6 +354,7 @@ impl Machine {
                 let store = self.store();
                 if office::reads_anew(&store.incarnation, &[incarnation]) {
                     store.cursor = 0;
+                    store.looks = true;
                 }
                 (store.confirmed, store.proposed) = (proposed, Vec::new());
                 store.incarnation = vec![incarnation];
@@ -360,10 +363,12 @@ impl Machine {
                 match office::after_greeting(standing, received, own_there) {
                     Next::Report => {
                         self.report(hub);
+                        self.take_up_former_epochs(hub);
                         self.go_on(hub);
                     }
                     Next::GoOn => {
                         self.seen.has_mistaken |= self.is_mistaken(hub);
+                        self.take_up_former_epochs(hub);
                         self.go_on(hub);
                     }
                     Next::Present(head) => self.hello(Some(head), nonce),
@@ -402,12 +407,37 @@ impl Machine {
         entry.map(|entry| entry.chain)
     }
 
+    /// What a hub that was put back has no more of former epochs is pending again.
+    fn take_up_former_epochs(&mut self, hub: &Hub) {
+        if !self.store.looks {
+            return;
+        }
+        let places = self.store.journal.keys();
+        let epochs: BTreeSet<u32> = places.map(|(epoch, _)| *epoch).collect();
+        let own = self.key_epoch;
+        for epoch in epochs.into_iter().filter(|epoch| *epoch != own) {
+            let journal = self.store.journal.range((epoch, 0)..=(epoch, u64::MAX));
+            let places: Vec<u64> = journal.map(|((_, sequence), _)| *sequence).collect();
+            let common = self.common_place(hub, epoch, places.clone());
+            let store = self.store();
+            for sequence in places.into_iter().filter(|sequence| *sequence > common) {
+                let key = store.journal[&(epoch, sequence)].key();
+                let shown = store.rows.get(&key).cloned();
+                store.bases.entry(key).or_insert(shown);
+                store.pending.insert((epoch, sequence));
+            }
+        }
+        self.store().looks = false;
+    }
+
     /// Writes anew what other epochs hold, then sends what waits, then reads.
     fn go_on(&mut self, hub: &Hub) {
         let to = self.key_epoch;
         let others: BTreeSet<u32> = self.store.pending.iter().map(|(epoch, _)| *epoch).collect();
         for from in others.into_iter().filter(|epoch| *epoch != to) {
-            let common = self.common_place(hub, from);
+            let pending = self.store.pending.range((from, 0)..=(from, u64::MAX));
+            let places = pending.map(|(_, sequence)| *sequence).collect();
+            let common = self.common_place(hub, from, places);
             self.store().rewrite(to, from, common);
         }
         self.send();
@@ -438,9 +468,8 @@ impl Machine {
         self.received = 0;
     }
 
-    fn common_place(&self, hub: &Hub, epoch: u32) -> u64 {
-        let pending = self.store.pending.range((epoch, 0)..=(epoch, u64::MAX));
-        let mut parting = Parting::new(pending.map(|(_, sequence)| *sequence).collect());
+    fn common_place(&self, hub: &Hub, epoch: u32, places: Vec<u64>) -> u64 {
+        let mut parting = Parting::new(places);
         while let Some(asked) = parting.ask(PLACES_MAX) {
             let head = |sequence: &u64, chain: Option<Chain>| {
                 let sequence = *sequence;
@@ -526,7 +555,7 @@ impl Machine {
 impl Hash for Store {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         (self.epoch, self.cursor, &self.pending, &self.counted).hash(hasher);
-        (&self.confirmed, &self.proposed, &self.incarnation).hash(hasher);
+        (&self.confirmed, &self.proposed, &self.incarnation, self.looks).hash(hasher);
         for (place, entry) in &self.journal {
             (place, entry.chain).hash(hasher);
         }
