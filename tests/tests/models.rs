@@ -4,7 +4,7 @@ use tests::model::{explore_short, replay_cases};
 use tests::simulation::disk;
 
 /// How many histories: some seconds without optimisation.
-const CASES: u64 = 200;
+const CASES: u64 = 100;
 
 #[test]
 fn every_history_of_the_small_models_holds() -> anyhow::Result<()> {

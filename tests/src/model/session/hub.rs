@@ -264,9 +264,7 @@ impl Hub {
                 entries.find(|entry| entry.change.id == old)
             });
             let known = match stored {
-                Some(stored) => {
-                    session::counts_as(old, decided, stored.raw.body_hash() == body)
-                }
+                Some(stored) => session::counts_as(old, decided, stored.raw.body_hash() == body),
                 None => {
                     let record = self.records.get(&key_of(change));
                     record.and_then(|record| session::counts_in(old, record))

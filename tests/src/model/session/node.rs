@@ -555,7 +555,13 @@ impl Machine {
 impl Hash for Store {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         (self.epoch, self.cursor, &self.pending, &self.counted).hash(hasher);
-        (&self.confirmed, &self.proposed, &self.incarnation, self.looks).hash(hasher);
+        (
+            &self.confirmed,
+            &self.proposed,
+            &self.incarnation,
+            self.looks,
+        )
+            .hash(hasher);
         for (place, entry) in &self.journal {
             (place, entry.chain).hash(hasher);
         }
