@@ -216,10 +216,8 @@ impl Tx<'_> {
     /// Makes what an epoch has after a place pending, whatever became of it; the records concerned.
     pub fn make_pending_after(&self, epoch: u32, after: u64) -> Result<Vec<RecordKey>, StoreError> {
         let place = params![epoch, after.cast_signed()];
-        self.connection.execute(
-            "DELETE FROM refused WHERE epoch = ?1 AND sequence > ?2",
-            place,
-        )?;
+        let forget = "DELETE FROM refused WHERE epoch = ?1 AND sequence > ?2";
+        self.connection.execute(forget, place)?;
         self.connection.execute(
             "INSERT OR IGNORE INTO pending (kind, id, epoch, sequence)
              SELECT kind, id, epoch, sequence FROM journal WHERE epoch = ?1 AND sequence > ?2",

@@ -130,6 +130,14 @@ impl Sweep<'_> {
         memory.ledger.hub_restored(&held, Some(before));
         for office in 0..city.size {
             city.open_quietly(office)?;
+            // Where it holds more than the hub, it proves that in its greeting and is refused.
+            drop(city.sync(office).await);
+        }
+        if city.hub_is_lost() {
+            self.met
+                .count("D4 P16 hubs that a node proved to be behind", 1);
+            city.begin_recovery(&mut Chance::new(0, "recovery", 0))
+                .await?;
         }
         end(self.stage, memory).await
     }

@@ -263,12 +263,11 @@ impl Hub {
                 let mut entries = journal.entries.iter();
                 entries.find(|entry| entry.change.id == old)
             });
-            let known = match stored {
-                Some(stored) => session::counts_as(old, decided, stored.raw.body_hash() == body),
-                None => {
-                    let record = self.records.get(&key_of(change));
-                    record.and_then(|record| session::counts_in(old, record))
-                }
+            let known = if let Some(stored) = stored {
+                session::counts_as(old, decided, stored.raw.body_hash() == body)
+            } else {
+                let record = self.records.get(&key_of(change));
+                record.and_then(|record| session::counts_in(old, record))
             };
             if known.is_some() {
                 world.supply(Fact::Outcome(replaced(old, &body), 0, known));
