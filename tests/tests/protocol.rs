@@ -97,6 +97,16 @@ const RESTORES: &[Row] = &[
         Ok("a_restored_hub_takes_back_what_its_nodes_hold_before_it_decides"),
     ),
     Row(
+        "a database behind what the hub had promised: not served until a person says that it was put back",
+        "an old file in its place; hub recovery begin",
+        Ok("an_old_file_in_the_place_of_the_hubs_database_is_not_served_as_if_nothing_had_happened"),
+    ),
+    Row(
+        "the hub lost what a node had sent in a former epoch: it comes again",
+        "node rolled back, then hub restore",
+        Ok("what_a_hub_that_was_put_back_has_lost_of_a_former_epoch_comes_again"),
+    ),
+    Row(
         "recovering: nothing decided until all are heard or a person ends it",
         "hub recovery end",
         Ok("while_one_office_is_not_heard_a_restored_hub_decides_nothing_that_concerns_it"),
