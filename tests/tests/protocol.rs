@@ -99,7 +99,9 @@ const RESTORES: &[Row] = &[
     Row(
         "a database behind what the hub had promised: not served until a person says that it was put back",
         "an old file in its place; hub recovery begin",
-        Ok("an_old_file_in_the_place_of_the_hubs_database_is_not_served_as_if_nothing_had_happened"),
+        Ok(
+            "an_old_file_in_the_place_of_the_hubs_database_is_not_served_as_if_nothing_had_happened",
+        ),
     ),
     Row(
         "the hub lost what a node had sent in a former epoch: it comes again",

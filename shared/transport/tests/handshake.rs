@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -311,6 +311,16 @@ async fn more_silent_connections_than_handshakes_hold_nobody_up_at_all() {
     assert!(exchange.await.unwrap().is_some());
 }
 
+#[derive(Debug)]
+struct AtNow;
+
+impl rustls::time_provider::TimeProvider for AtNow {
+    fn current_time(&self) -> Option<UnixTime> {
+        let now_s = u64::try_from(NOW_MS / 1000).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(now_s)))
+    }
+}
+
 #[tokio::test]
 async fn a_client_that_names_no_protocol_is_not_served() {
     let mut hub = Hub::start();
@@ -319,7 +329,7 @@ async fn a_client_that_names_no_protocol_is_not_served() {
         .add(certificates_of(hub.identity.root_pem()).unwrap().remove(0))
         .unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let config = rustls::ClientConfig::builder_with_details(provider, Arc::new(AtNow))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .with_root_certificates(roots)
