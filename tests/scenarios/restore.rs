@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tests::harness::{City, STREET, wait_for};
+use tests::harness::{City, STREET, copy_folder, wait_for};
 
 use crate::support::{Stage, computer, enter, expect_names, names_at, names_at_hub, text};
 
@@ -398,5 +398,38 @@ fn what_a_hub_that_was_put_back_has_lost_of_a_former_epoch_comes_again() -> anyh
         assert!(names.contains(&name.to_owned()), "{name}: {names:?}");
     }
     assert_eq!(names, names_at(city, 0)?);
+    Ok(())
+}
+
+/// S9, D4: a hub whose whole folder was put back cannot know it; the first office that greets proves it.
+#[test]
+fn a_hub_whose_folder_was_put_back_whole_stops_when_the_first_office_greets() -> anyhow::Result<()>
+{
+    let mut stage = Stage::with_offices(1)?;
+    let city = &mut stage.city;
+    enter(city, 0, "寅一")?;
+    city.prove_equality()?;
+    city.kill_hub()?;
+    let hub = city.hub_data.clone();
+    let copy = city.folder.join("hub-copy");
+    copy_folder(Path::new(&hub), &copy)?;
+    city.start_hub()?;
+    enter(city, 0, "寅二")?;
+    city.prove_equality()?;
+    city.kill_hub()?;
+    std::fs::remove_dir_all(&hub)?;
+    copy_folder(&copy, Path::new(&hub))?;
+    city.start_hub()?;
+    enter(city, 0, "寅三")?;
+    wait_for("the hub ends", 60, || Ok((!city.hub_runs()?).then_some(())))?;
+    let refused = city.hub(&["list", "person"])?;
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("recovery begin"), "{}", refused.err);
+    assert!(city.start_hub().is_err(), "it is served");
+    city.hub(&["recovery", "begin"])?.done()?;
+    city.start_hub()?;
+    city.prove_equality()?;
+    expect_names(&names_at_hub(city)?, &["寅一", "寅三", "寅二"]);
+    expect_names(&names_at(city, 0)?, &["寅一", "寅三", "寅二"]);
     Ok(())
 }

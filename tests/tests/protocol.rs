@@ -104,6 +104,11 @@ const RESTORES: &[Row] = &[
         ),
     ),
     Row(
+        "the hub's whole folder put back: the first greeting proves it, and the hub stops",
+        "an old copy of the folder in its place; hub recovery begin",
+        Ok("a_hub_whose_folder_was_put_back_whole_stops_when_the_first_office_greets"),
+    ),
+    Row(
         "the hub lost what a node had sent in a former epoch: it comes again",
         "node rolled back, then hub restore",
         Ok("what_a_hub_that_was_put_back_has_lost_of_a_former_epoch_comes_again"),
