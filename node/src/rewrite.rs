@@ -48,7 +48,9 @@ pub fn adopt_identity(tx: Tx<'_>, own: Own, has_lost: bool) -> anyhow::Result<u6
     let mut count = 0;
     if let Some(node) = former {
         if has_lost {
-            take_up_again(tx)?;
+            for epoch in tx.epochs()? {
+                take_up(tx, epoch, 0)?;
+            }
         }
         tx.put_journal_aside(node)?;
         for epoch in tx.pending_epochs_but(Own::default().epoch)? {
@@ -72,10 +74,13 @@ pub fn adopt_identity(tx: Tx<'_>, own: Own, has_lost: bool) -> anyhow::Result<u6
     Ok(count)
 }
 
-/// Everything that was acknowledged is pending again, on top of the rows as they are: what the hub
-/// signed of them it takes back, and what comes again with it is a repeat.
-fn take_up_again(tx: Tx<'_>) -> anyhow::Result<()> {
-    for key in tx.make_all_pending()? {
+/// What was acknowledged of an epoch after a place is pending again, on top of the rows as they are: what
+/// the hub signed of them it takes back, and what comes again with it is a repeat.
+///
+/// # Errors
+/// The store's own.
+pub fn take_up(tx: Tx<'_>, epoch: u32, after: u64) -> anyhow::Result<()> {
+    for key in tx.make_pending_after(epoch, after)? {
         if tx.base_image(key)?.is_none() {
             tx.put_base_image(key, tx.record(key)?.as_ref())?;
         }

@@ -15,6 +15,10 @@ use crate::{leases, recovery};
 /// Shortest passphrase that is taken.
 const PASSPHRASE_CHARS_MIN: usize = 12;
 
+/// What follows when a database was put back.
+const SERVE_AGAIN: &str = "serve again: the hub waits for its nodes, see recovery status \
+    请重新启动服务,中心将等待各节点上报";
+
 /// What protects a backup.
 #[derive(Debug, Args)]
 pub(super) struct Protected {
@@ -104,8 +108,7 @@ pub(super) fn restore(folder: &Path, file: &Path, protected: &Protected) -> anyh
         "restored": file,
         "kept_beside": aside,
         "register": register,
-        "note": "serve again: the hub waits for its nodes, see recovery status \
-                 请重新启动服务,中心将等待各节点上报",
+        "note": SERVE_AGAIN,
     }))
 }
 
@@ -114,8 +117,7 @@ pub(super) fn begin_here(folder: &Path) -> anyhow::Result<Value> {
     backup::begin_here(folder)?;
     Ok(json!({
         "recovering": true,
-        "note": "serve again: the hub waits for its nodes, see recovery status \
-                 请重新启动服务,中心将等待各节点上报",
+        "note": SERVE_AGAIN,
     }))
 }
 

@@ -5,6 +5,7 @@
 use store::Tx;
 
 use super::Session;
+use crate::rewrite;
 
 /// Set where the hub has another incarnation than the one that acknowledged them.
 const LOOK: &str = "look_at_former_epochs";
@@ -23,16 +24,14 @@ impl Session {
             .store
             .read::<_, anyhow::Error>(move |tx| {
                 let looks = tx.setting(LOOK)?.is_some_and(|look| !look.is_empty());
-                Ok(looks
-                    .then(|| tx.journal_epochs_but(own.epoch))
-                    .transpose()?)
+                Ok(looks.then(|| tx.epochs()).transpose()?)
             })
             .await?;
         let Some(epochs) = epochs else {
             return Ok(());
         };
         let mut lost = Vec::new();
-        for epoch in epochs {
+        for epoch in epochs.into_iter().filter(|epoch| *epoch != own.epoch) {
             let places = self
                 .app
                 .store
@@ -44,12 +43,7 @@ impl Session {
             .store
             .write::<_, anyhow::Error>(move |tx| {
                 for (epoch, common) in lost {
-                    for key in tx.make_pending_after(epoch, common)? {
-                        // On top of the row as it is: what the hub signed of it it takes back.
-                        if tx.base_image(key)?.is_none() {
-                            tx.put_base_image(key, tx.record(key)?.as_ref())?;
-                        }
-                    }
+                    rewrite::take_up(tx, epoch, common)?;
                 }
                 Ok(tx.set_setting(LOOK, &[])?)
             })

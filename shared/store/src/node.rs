@@ -193,12 +193,12 @@ impl Tx<'_> {
         Ok(epochs.collect::<Result<_, _>>()?)
     }
 
-    /// The epochs other than this one of which the journal has changes, in order.
-    pub fn journal_epochs_but(&self, epoch: u32) -> Result<Vec<u32>, StoreError> {
+    /// The epochs of which there are changes, or notes of refused ones, in order.
+    pub fn epochs(&self) -> Result<Vec<u32>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT DISTINCT epoch FROM journal WHERE epoch <> ?1 ORDER BY epoch",
+            "SELECT epoch FROM journal UNION SELECT epoch FROM refused ORDER BY epoch",
         )?;
-        let epochs = statement.query_map([epoch], |row| row.get(0))?;
+        let epochs = statement.query_map([], |row| row.get(0))?;
         Ok(epochs.collect::<Result<_, _>>()?)
     }
 
@@ -216,8 +216,12 @@ impl Tx<'_> {
     /// Makes what an epoch has after a place pending, whatever became of it; the records concerned.
     pub fn make_pending_after(&self, epoch: u32, after: u64) -> Result<Vec<RecordKey>, StoreError> {
         let place = params![epoch, after.cast_signed()];
-        let forget = "DELETE FROM refused WHERE epoch = ?1 AND sequence > ?2";
-        self.connection.execute(forget, place)?;
+        for again in [
+            "DELETE FROM refused WHERE epoch = ?1 AND sequence > ?2",
+            "UPDATE pending SET is_waiting = 0 WHERE epoch = ?1 AND sequence > ?2",
+        ] {
+            self.connection.execute(again, place)?;
+        }
         self.connection.execute(
             "INSERT OR IGNORE INTO pending (kind, id, epoch, sequence)
              SELECT kind, id, epoch, sequence FROM journal WHERE epoch = ?1 AND sequence > ?2",
@@ -253,29 +257,6 @@ impl Tx<'_> {
             .prepare_cached("DELETE FROM journal WHERE epoch = ?1 AND sequence = ?2")?
             .execute(params![epoch, sequence.cast_signed()])?;
         Ok(())
-    }
-
-    /// Makes every entry of the journal pending, whatever became of it; the records concerned.
-    pub fn make_all_pending(&self) -> Result<Vec<RecordKey>, StoreError> {
-        self.connection.execute("DELETE FROM refused", [])?;
-        self.connection
-            .execute("UPDATE pending SET is_waiting = 0", [])?;
-        self.connection.execute(
-            "INSERT INTO pending (kind, id, epoch, sequence)
-             SELECT kind, id, epoch, sequence FROM journal
-             WHERE (epoch, sequence) NOT IN (SELECT epoch, sequence FROM pending)",
-            [],
-        )?;
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT DISTINCT kind, id FROM pending")?;
-        let keys = statement.query_map([], |row| {
-            Ok(RecordKey {
-                kind: row.get(0)?,
-                id: domain::id::RecordId::new(row.get(1)?),
-            })
-        })?;
-        Ok(keys.collect::<Result<_, _>>()?)
     }
 
     /// Puts the journal of a former identity aside; what of it is pending stays.

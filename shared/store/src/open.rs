@@ -43,10 +43,7 @@ pub fn writer(path: &Path, side: Side) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path)?;
     configure(&connection)?;
     migrate(&mut connection, side)?;
-    // What it has already is not made again: that takes longer than all the rest.
-    if spelling(&connection)? != declared(side)?.spelling || schema::knows_more(&connection)? {
-        schema::make_tables(&mut connection, side)?;
-    }
+    schema::make_tables(&mut connection, side)?;
     Ok(connection)
 }
 
@@ -116,7 +113,7 @@ const SHAPE: &str = "
 /// [`StoreError::Corrupt`] with the first finding.
 pub fn check(connection: &Connection, side: Side) -> Result<(), StoreError> {
     check_pages(connection)?;
-    let (wanted, found) = (&declared(side)?.shape, shape(connection)?);
+    let (wanted, found) = (declared_shape(side)?, shape(connection)?);
     match wanted.symmetric_difference(&found).next() {
         None => Ok(()),
         Some(part) if wanted.contains(part) => Err(StoreError::Corrupt(format!("no {part}"))),
@@ -124,37 +121,22 @@ pub fn check(connection: &Connection, side: Side) -> Result<(), StoreError> {
     }
 }
 
-/// A database that is made now; it is asked for often and made once.
-struct Declared {
-    shape: BTreeSet<String>,
-    /// How its tables are spelt: the same in a database of the same age.
-    spelling: Vec<String>,
-}
-
-fn declared(side: Side) -> Result<&'static Declared, StoreError> {
-    static NODE_DECLARED: OnceLock<Declared> = OnceLock::new();
-    static HUB_DECLARED: OnceLock<Declared> = OnceLock::new();
+/// The shape of a database that is made now; it is asked for often and made once.
+fn declared_shape(side: Side) -> Result<&'static BTreeSet<String>, StoreError> {
+    static NODE_SHAPE: OnceLock<BTreeSet<String>> = OnceLock::new();
+    static HUB_SHAPE: OnceLock<BTreeSet<String>> = OnceLock::new();
     let made = match side {
-        Side::Node => &NODE_DECLARED,
-        Side::Hub => &HUB_DECLARED,
+        Side::Node => &NODE_SHAPE,
+        Side::Hub => &HUB_SHAPE,
     };
-    if let Some(declared) = made.get() {
-        return Ok(declared);
+    if let Some(shape) = made.get() {
+        return Ok(shape);
     }
     let mut fresh = Connection::open_in_memory()?;
     migrate(&mut fresh, side)?;
     schema::make_tables(&mut fresh, side)?;
-    let (shape, spelling) = (shape(&fresh)?, spelling(&fresh)?);
-    Ok(made.get_or_init(|| Declared { shape, spelling }))
-}
-
-fn spelling(connection: &Connection) -> Result<Vec<String>, StoreError> {
-    let mut statement = connection.prepare(
-        "SELECT sql FROM sqlite_schema
-         WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
-    )?;
-    let parts = statement.query_map([], |row| row.get(0))?;
-    Ok(parts.collect::<Result<_, _>>()?)
+    let fresh = shape(&fresh)?;
+    Ok(made.get_or_init(|| fresh))
 }
 
 fn shape(connection: &Connection) -> Result<BTreeSet<String>, StoreError> {

@@ -42,57 +42,74 @@ pub fn column_type(of: &FieldType) -> &'static str {
     }
 }
 
-/// Makes the tables and columns that are declared and not there yet.
+const HUB_INDEXES: [&str; 2] = [
+    "CREATE UNIQUE INDEX IF NOT EXISTS tenure_open ON tenure (member)
+                 WHERE closed IS NULL AND life = 1",
+    "CREATE INDEX IF NOT EXISTS conflict_open ON conflict (subject) WHERE state = 'open'",
+];
+
+/// Makes the tables and columns that are declared and not there yet. What is there as it is declared is
+/// known by how SQLite keeps its text, and passed over.
 pub(crate) fn make_tables(connection: &mut Connection, side: Side) -> Result<(), StoreError> {
     let tx = connection.transaction()?;
+    let made = made(&tx)?;
+    let is_made = |sql: &str| made.contains(&sql.replacen(" IF NOT EXISTS", "", 1));
     for kind in kinds::ALL {
-        tx.execute_batch(&create_sql(kind))?;
-        let present = columns(&tx, kind.name)?;
-        refuse_newer(kind, &present)?;
-        for field in kind
-            .fields
-            .iter()
-            .filter(|field| !present.contains(field.name))
-        {
-            let (table, name, of) = (kind.name, field.name, column_type(&field.of));
-            tx.execute_batch(&format!(
-                "ALTER TABLE \"{table}\" ADD COLUMN \"{name}\" {of}"
-            ))?;
+        let sql = create_sql(kind);
+        if !is_made(&sql) {
+            tx.execute_batch(&sql)?;
+            add_columns(&tx, kind)?;
         }
-        for number in kind.indexed {
-            let Some(field) = kind.field(*number) else {
-                continue;
-            };
+        for field in kind.indexed.iter().filter_map(|number| kind.field(*number)) {
             let (table, name) = (kind.name, field.name);
-            tx.execute_batch(&format!(
+            let sql = format!(
                 "CREATE INDEX IF NOT EXISTS \"{table}_{name}\" ON \"{table}\" (\"{name}\")"
-            ))?;
+            );
+            if !is_made(&sql) {
+                tx.execute_batch(&sql)?;
+            }
         }
     }
-    if side == Side::Hub {
-        tx.execute_batch(
-            "CREATE UNIQUE INDEX IF NOT EXISTS tenure_open ON tenure (member)
-                 WHERE closed IS NULL AND life = 1;
-             CREATE INDEX IF NOT EXISTS conflict_open ON conflict (subject) WHERE state = 'open';",
-        )?;
+    let of_hub = HUB_INDEXES.iter().filter(|_| side == Side::Hub);
+    for sql in of_hub.filter(|sql| !is_made(sql)) {
+        tx.execute_batch(sql)?;
     }
-    for kind in kinds::ALL {
+    for kind in unknown_kinds(&tx)?.into_iter().filter_map(kinds::by_number) {
         Tx::on(&tx).take_in_unknown(kind)?;
     }
     tx.commit()?;
     Ok(())
 }
 
-/// Whether records wait in the table of unknown kinds that this program knows.
-pub(crate) fn knows_more(connection: &Connection) -> Result<bool, StoreError> {
-    let mut statement = connection.prepare("SELECT DISTINCT kind FROM unknown_record")?;
-    let found = statement.query_map([], |row| row.get::<_, u16>(0))?;
-    for kind in found {
-        if kinds::by_number(kind?).is_some() {
-            return Ok(true);
-        }
+fn add_columns(connection: &Connection, kind: &Kind) -> Result<(), StoreError> {
+    let present = columns(connection, kind.name)?;
+    refuse_newer(kind, &present)?;
+    for field in kind
+        .fields
+        .iter()
+        .filter(|field| !present.contains(field.name))
+    {
+        let (table, name, of) = (kind.name, field.name, column_type(&field.of));
+        connection.execute_batch(&format!(
+            "ALTER TABLE \"{table}\" ADD COLUMN \"{name}\" {of}"
+        ))?;
     }
-    Ok(false)
+    Ok(())
+}
+
+/// The statements that made what is there, as SQLite keeps them: without `IF NOT EXISTS`.
+fn made(connection: &Connection) -> Result<BTreeSet<String>, StoreError> {
+    let mut statement =
+        connection.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
+    let texts = statement.query_map([], |row| row.get(0))?;
+    Ok(texts.collect::<Result<_, _>>()?)
+}
+
+/// The kinds of records that were kept without being known.
+fn unknown_kinds(connection: &Connection) -> Result<Vec<u16>, StoreError> {
+    let mut statement = connection.prepare("SELECT DISTINCT kind FROM unknown_record")?;
+    let found = statement.query_map([], |row| row.get(0))?;
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
 /// A column that this program does not know was made by a newer one, which would lose its values
