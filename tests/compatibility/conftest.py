@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import grpc
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.configuration import set_hypothesis_home_dir
@@ -31,6 +32,16 @@ settings.register_profile("block", max_examples=50, stateful_step_count=100, **H
 settings.register_profile("long", max_examples=2_000, stateful_step_count=100, **HISTORIES)
 settings.load_profile("small")
 EAST, WEST = "350102001001", "350102001002"
+# Codes that tell the sender that its message, and not the hub, is at fault.
+REFUSALS = {
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.OUT_OF_RANGE,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.NOT_FOUND,
+}
 ORGANISATIONS = """\
 编码,名称,简称,类型,上级编码,是否社区,可审批预备党员
 350102,中共示范区委员会,示范区,党委,,否,是
@@ -193,6 +204,16 @@ def times(request) -> int:
     return request.config.getoption("--times")
 
 
+@contextlib.contextmanager
+def serving(folder: Path, wire: Wire):
+    """A hub that serves in a folder."""
+    hub = Hub(folder, wire)
+    try:
+        yield hub.start()
+    finally:
+        hub.stop()
+
+
 @pytest.fixture(scope="session")
 def wire(tmp_path_factory):
     proto = Path(os.environ.get("LIANXIN_PROTO", REPOSITORY / "proto"))
@@ -201,21 +222,15 @@ def wire(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory, wire):
-    hub = Hub(tmp_path_factory.mktemp("hub"), wire)
-    try:
-        yield hub.start()
-    finally:
-        hub.stop()
+    with serving(tmp_path_factory.mktemp("hub"), wire) as hub:
+        yield hub
 
 
 @pytest.fixture
 def own_hub(tmp_path, wire):
     """A hub for one test alone."""
-    hub = Hub(tmp_path, wire)
-    try:
-        yield hub.start()
-    finally:
-        hub.stop()
+    with serving(tmp_path, wire) as hub:
+        yield hub
 
 
 @pytest.fixture

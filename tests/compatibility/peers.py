@@ -72,9 +72,9 @@ def frame(kind: int, flags: int = 0, stream: int = 0, payload: bytes = b"", leng
     return struct.pack(">I", size)[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
 
 
-def headers(path: str, more=(), encoder: hpack.Encoder | None = None) -> bytes:
-    """The header block of a gRPC call; without an encoder one that changes no table."""
-    fields = [
+def fields_of(path: str, more=()) -> list:
+    """The header fields of a gRPC call."""
+    return [
         (":method", "POST"),
         (":scheme", "https"),
         (":path", path),
@@ -83,6 +83,11 @@ def headers(path: str, more=(), encoder: hpack.Encoder | None = None) -> bytes:
         ("content-type", "application/grpc"),
         *more,
     ]
+
+
+def headers(path: str, more=(), encoder: hpack.Encoder | None = None) -> bytes:
+    """The header block of a gRPC call; without an encoder one that changes no table."""
+    fields = fields_of(path, more)
     if encoder is not None:
         return encoder.encode(fields)
     block = b""
@@ -136,15 +141,7 @@ def call(address: str, path: str, body: bytes, more=(), client: Client | None = 
     line = secure(address, context(client))
     machine = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
     machine.initiate_connection()
-    fields = [
-        (":method", "POST"),
-        (":scheme", "https"),
-        (":path", path),
-        (":authority", HUB_NAME),
-        ("te", "trailers"),
-        ("content-type", "application/grpc"),
-        *more,
-    ]
+    fields = fields_of(path, more)
     stream = machine.get_next_available_stream_id()
     machine.send_headers(stream, fields)
     answered, end = {}, time.monotonic() + 20

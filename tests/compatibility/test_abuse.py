@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 import lianxin_client as lx
 import peers
-from conftest import EAST, WEST, Hub
+from conftest import EAST, REFUSALS, WEST, serving
 from lianxin_client import CLASS_HELD, CLASS_LEDGER, CLASS_SHARED, MEMBER, PERSON, Client, values_of
 
 Code = grpc.StatusCode
@@ -33,15 +33,6 @@ REMARKS = 26
 UNKNOWN_KIND = 60_001
 SYNC = "/lianxin.sync.v1.Sync/"
 U32_MAX, U63_MAX, U64_MAX = 2**32 - 1, 2**63 - 1, 2**64 - 1
-REFUSALS = {
-    Code.INVALID_ARGUMENT,
-    Code.OUT_OF_RANGE,
-    Code.FAILED_PRECONDITION,
-    Code.PERMISSION_DENIED,
-    Code.RESOURCE_EXHAUSTED,
-    Code.UNAUTHENTICATED,
-    Code.NOT_FOUND,
-}
 
 
 def refused(call, *codes) -> grpc.RpcError:
@@ -86,11 +77,8 @@ def retract(client: Client) -> None:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory, wire):
     """One hub for the tests of this file that leave it alive, which is all of them."""
-    hub = Hub(tmp_path_factory.mktemp("abused"), wire)
-    try:
-        yield hub.start()
-    finally:
-        hub.stop()
+    with serving(tmp_path_factory.mktemp("abused"), wire) as hub:
+        yield hub
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 
 import lianxin_client as lx
 import peers
-from conftest import Hub
+from conftest import Hub, serving
 from lianxin_client import CLASS_SHARED, Client
 from peers import frame
 
@@ -32,11 +32,8 @@ JITTER_S = 0.5
 @pytest.fixture(scope="module")
 def flooded(tmp_path_factory, wire):
     """One hub for the tests of this file that leave it alive, which is all of them."""
-    hub = Hub(tmp_path_factory.mktemp("flooded"), wire)
-    try:
-        yield hub.start()
-    finally:
-        hub.stop()
+    with serving(tmp_path_factory.mktemp("flooded"), wire) as hub:
+        yield hub
 
 
 class Honest:

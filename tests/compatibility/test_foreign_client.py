@@ -22,21 +22,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import lianxin_client as lx
-from conftest import EAST, WEST
+from conftest import EAST, REFUSALS, WEST
 from lianxin_client import CLASS_CASE, CLASS_HELD, CLASS_SHARED, MEMBER, ORGANISATION, PERSON
 from lianxin_client import Client, CodeError, EnrolmentCode, values_of
 
 Code = grpc.StatusCode
-# Codes that tell the sender that its message, and not the hub, is at fault.
-CLEAR = {
-    Code.INVALID_ARGUMENT,
-    Code.OUT_OF_RANGE,
-    Code.FAILED_PRECONDITION,
-    Code.PERMISSION_DENIED,
-    Code.RESOURCE_EXHAUSTED,
-    Code.UNAUTHENTICATED,
-    Code.NOT_FOUND,
-}
 MEMORY_MAX = 150 * 1024 * 1024
 MIB = 1024 * 1024
 U32_MAX, U64_MAX = 2**32 - 1, 2**64 - 1
@@ -55,7 +45,7 @@ def refused(call, *codes) -> grpc.RpcError:
     with pytest.raises(grpc.RpcError) as caught:
         call()
     error = caught.value
-    assert error.code() in (codes or CLEAR), f"{error.code()}: {error.details()}"
+    assert error.code() in (codes or REFUSALS), f"{error.code()}: {error.details()}"
     return error
 
 
@@ -454,7 +444,7 @@ def test_the_feed_of_another_office_can_be_neither_pulled_nor_compared(join):
     try:
         assert pulled() == []
     except grpc.RpcError as error:
-        assert error.code() in CLEAR
+        assert error.code() in REFUSALS
     refused(lambda: compared(feed=feed, prefixes=[b""], wanted=[wanted]), Code.PERMISSION_DENIED)
     assert not compared(feed=west.own_feed, wanted=[wanted]).rows
 
@@ -484,7 +474,7 @@ def test_rows_that_a_client_offers_change_no_record(join):
     try:
         assert east.sync.Reconcile(request, timeout=20).adopted == 0
     except grpc.RpcError as error:
-        assert error.code() in CLEAR
+        assert error.code() in REFUSALS
     fresh = join()
     fresh.pull()
     assert fresh.row(PERSON, person) == before
@@ -885,7 +875,7 @@ def test_of_a_revoked_office_the_watch_ends_and_every_call_is_refused(hub, join)
     try:
         client.enroll()
     except grpc.RpcError as error:
-        assert error.code() in CLEAR
+        assert error.code() in REFUSALS
     all_refused(client, lx.pem_of_key(client.tls_key), client.chain_pem, Code.PERMISSION_DENIED)
     assert bystander.hello().standing == bystander.wire.sync.STANDING_AGREED
 
@@ -1015,7 +1005,7 @@ def answered_clearly(call):
     try:
         return call()
     except grpc.RpcError as error:
-        assert error.code() in CLEAR, f"{error.code()}: {error.details()}"
+        assert error.code() in REFUSALS, f"{error.code()}: {error.details()}"
         return None
 
 
@@ -1158,7 +1148,7 @@ def test_a_cursor_beyond_the_head_is_refused_or_brought_back_and_brings_no_rows(
     try:
         pages = list(client.pages(client.pull_request(cursors={client.own_feed: cursor})))
     except grpc.RpcError as error:
-        assert error.code() in CLEAR
+        assert error.code() in REFUSALS
         return
     assert [row for _, rows in pages for row in rows] == []
     assert [page.to_sequence for page, _ in pages] == [head], "signed for a place that is not there"

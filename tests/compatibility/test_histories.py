@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import lianxin_client as lx
 import model
-from conftest import MET, Hub
+from conftest import MET, Hub, serving
 from lianxin_client import Client
 from machine import Machine
 from model import CASE, CREATE, DELETE, HELD, ITEM, LEDGER, MEMBER, NOTE, PERSON, RESTORE, SET, SHARED, STEP, TAKE_STEP
@@ -366,17 +366,23 @@ class Histories(RuleBasedStateMachine):
     def anybody_waits(self) -> bool:
         return any(machine.waiting for machine in self.machines)
 
+    def next_batch(self, who, count):
+        """What waits first at a machine, at most so many, and what is expected of it; None where nothing waits."""
+        machine = self.machines[who]
+        count = min(count, machine.waiting)
+        if count == 0:
+            return None
+        first = machine.client.acknowledged + 1
+        return machine.client.push_request(first, first + count - 1), self.told(who, count)
+
     @precondition(anybody_waits)
     @rule(who=WHO, count=st.integers(1, 12))
     def push(self, who, count):
         machine = self.machines[who]
         client = machine.client
-        count = min(count, machine.waiting)
-        if count == 0:
+        if (next_batch := self.next_batch(who, count)) is None:
             return
-        first = client.acknowledged + 1
-        request = client.push_request(first, first + count - 1)
-        expected = self.told(who, count)
+        request, expected = next_batch
         machine.last = request
         self.judged(who, client.push(request), expected)
         self.met["batches pushed"] += 1
@@ -387,12 +393,9 @@ class Histories(RuleBasedStateMachine):
         """The call is broken off at some moment and made again: it counts once, whether it had arrived or not."""
         machine = self.machines[who]
         client = machine.client
-        count = min(count, machine.waiting)
-        if count == 0:
+        if (next_batch := self.next_batch(who, count)) is None:
             return
-        first = client.acknowledged + 1
-        request = client.push_request(first, first + count - 1)
-        expected = self.told(who, count)
+        request, expected = next_batch
         call = client.sync.Push.future(request, timeout=20)
         time.sleep(patience)
         call.cancel()
@@ -400,7 +403,7 @@ class Histories(RuleBasedStateMachine):
         machine.last = request
         if answer.decided_through == 0:
             # It had arrived: a repeat tells no verdicts, they are in the rows.
-            assert not answer.verdicts and answer.received.sequence == first + count - 1
+            assert not answer.verdicts and answer.received.sequence == request.first_sequence + request.count - 1
             self.met["N2 answers lost, the batch had arrived"] += 1
         else:
             self.judged(who, answer, expected)
@@ -684,11 +687,8 @@ class Histories(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module")
 def told_hub(tmp_path_factory, wire):
-    hub = Hub(tmp_path_factory.mktemp("histories"), wire)
-    try:
-        yield hub.start()
-    finally:
-        hub.stop()
+    with serving(tmp_path_factory.mktemp("histories"), wire) as hub:
+        yield hub
 
 
 def test_histories_go_as_the_model_says(told_hub):

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tests::generate::{RosterSpec, roster_xlsx};
+use tests::harness::serve_hub;
 
 use crate::support::{Stage, enter, expect_names, names_at, names_at_hub};
 
@@ -92,18 +93,9 @@ fn one_process_serves_a_folder_and_the_second_says_so() -> anyhow::Result<()> {
     )?;
     assert_eq!(second.code, 1);
     assert!(second.err.contains("already served"), "{}", second.err);
-    let second = city.programs.run(
-        "lianxin-hub",
-        &[
-            "serve",
-            "--data",
-            &city.hub_data,
-            "--rpc",
-            "127.0.0.1:0",
-            "--web",
-            "127.0.0.1:0",
-        ],
-    )?;
+    let second = city
+        .programs
+        .run("lianxin-hub", &serve_hub(&city.hub_data, "127.0.0.1:0"))?;
     assert_eq!(second.code, 1);
     assert!(second.err.contains("already served"), "{}", second.err);
     enter(city, 0, "己一")?;
@@ -125,7 +117,8 @@ fn peak_of(process: u32) -> anyhow::Result<u64> {
 fn invariant_10_memory_is_bounded_by_the_batch_and_not_by_the_backlog() -> anyhow::Result<()> {
     const MIB: u64 = 1 << 20;
     let mut peaks = Vec::new();
-    for rows in [3_000, 9_000] {
+    // Both are long enough to have filled what is bounded by itself: page caches, batches under way.
+    for rows in [8_000, 20_000] {
         let mut stage = Stage::with_offices(2)?;
         let city = &mut stage.city;
         // The backlog is there before anybody serves it.
@@ -164,10 +157,7 @@ fn invariant_10_memory_is_bounded_by_the_batch_and_not_by_the_backlog() -> anyho
     }
     eprintln!("peaks of writer, reader and hub (bytes), short and long backlog: {peaks:?}");
     for (short, long) in peaks[0].iter().zip(peaks[1]) {
-        assert!(
-            long < short + 24 * MIB,
-            "three times the backlog: {peaks:?}"
-        );
+        assert!(long < short + 12 * MIB, "12,000 rows more: {peaks:?}");
     }
     assert!(peaks[1][0].max(peaks[1][1]) < 64 * MIB, "{peaks:?}");
     assert!(peaks[1][2] < 150 * MIB, "{peaks:?}");

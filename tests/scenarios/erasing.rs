@@ -8,7 +8,7 @@ use domain::kinds::person;
 use serde_json::Value;
 use tests::harness::{City, STREET, wait_for};
 
-use crate::support::{Stage, enter, enter_raw, expect_names, names_at, raw_change, text};
+use crate::support::{Stage, back_up, enter, enter_raw, expect_names, names_at, raw_change, text};
 
 const ID_NUMBER: &str = "350102198001010011";
 const DAY_S: i64 = 24 * 3600;
@@ -92,12 +92,6 @@ fn wait_until_erased(city: &City) -> anyhow::Result<()> {
 fn statements(city: &City, id: &str) -> anyhow::Result<Vec<Value>> {
     let shown = city.hub(&["get", id])?.done()?.json();
     Ok(shown["erased_by"].as_array().cloned().unwrap_or_default())
-}
-
-fn back_up(city: &City, name: &str) -> anyhow::Result<()> {
-    let file = city.folder.join(name).to_string_lossy().into_owned();
-    city.hub(&["backup", &file])?.done()?;
-    Ok(())
 }
 
 #[test]

@@ -5,7 +5,7 @@ use domain::checks::date::china_date_of;
 use serde_json::Value;
 use tests::harness::{City, wait_for};
 
-use crate::support::{Stage, text};
+use crate::support::{Stage, back_up, text};
 
 /// The office that issues its own letters, and a branch of it.
 const EAST: &str = "350102001001";
@@ -325,9 +325,7 @@ fn a_hub_restored_from_an_old_backup_leases_no_number_twice() -> anyhow::Result<
     let year = this_year(city)?;
     let cases = cases(city, 5)?;
     city.prove_equality()?;
-    let backup = city.folder.join("hub.backup");
-    let backup = backup.to_string_lossy().into_owned();
-    city.hub(&["backup", &backup])?.done()?;
+    let backup = back_up(city, "hub.backup")?;
     // After the backup: the desk begins a block, and the branch becomes an issuer with another.
     assert_eq!(approve_at_desk(city, &cases[0], EAST)?, number(year, 101));
     make_issuer(city, BRANCH)?;
@@ -377,9 +375,7 @@ fn a_hub_that_lost_its_register_too_leases_far_behind_what_it_cannot_know() -> a
     let city = &mut stage.city;
     let cases = cases(city, 2)?;
     city.prove_equality()?;
-    let backup = city.folder.join("hub.backup");
-    let backup = backup.to_string_lossy().into_owned();
-    city.hub(&["backup", &backup])?.done()?;
+    let backup = back_up(city, "hub.backup")?;
     make_issuer(city, EAST)?;
     let year = this_year(city)?;
     city.settle_down(1)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tests::harness::{City, STREET, copy_folder, wait_for};
 
-use crate::support::{Stage, computer, enter, expect_names, names_at, names_at_hub, text};
+use crate::support::{Stage, back_up, computer, enter, expect_names, names_at, names_at_hub, text};
 
 #[test]
 fn a_restored_hub_takes_back_what_its_nodes_hold_before_it_decides() -> anyhow::Result<()> {
@@ -14,12 +14,7 @@ fn a_restored_hub_takes_back_what_its_nodes_hold_before_it_decides() -> anyhow::
     let first = enter(city, 0, "庚一")?;
     enter(city, 1, "辛一")?;
     city.prove_equality()?;
-    let backup = city
-        .folder
-        .join("hub.backup")
-        .to_string_lossy()
-        .into_owned();
-    city.hub(&["backup", &backup])?.done()?;
+    let backup = back_up(city, "hub.backup")?;
     // After the backup: offices and desk go on, and everybody hears of it.
     enter(city, 0, "庚二")?;
     enter(city, 1, "辛二")?;
@@ -68,9 +63,7 @@ fn while_one_office_is_not_heard_a_restored_hub_decides_nothing_that_concerns_it
     let city = &mut stage.city;
     enter(city, 0, "壬一")?;
     let (_, case) = on_the_way(city)?;
-    let backup = city.folder.join("hub.backup");
-    let backup = backup.to_string_lossy().into_owned();
-    city.hub(&["backup", &backup])?.done()?;
+    let backup = back_up(city, "hub.backup")?;
     enter(city, 0, "壬二")?;
     city.prove_equality()?;
     city.kill_office(1)?;
@@ -251,9 +244,7 @@ fn a_move_of_which_a_restored_hub_hears_one_half_leaves_one_holder() -> anyhow::
         let mut stage = Stage::with_offices(2)?;
         let city = &mut stage.city;
         let (member, case) = on_the_way(city)?;
-        let backup = city.folder.join("hub.backup");
-        let backup = backup.to_string_lossy().into_owned();
-        city.hub(&["backup", &backup])?.done()?;
+        let backup = back_up(city, "hub.backup")?;
         accept(city, &case)?;
         city.kill_office(unheard)?;
         city.kill_hub()?;
@@ -288,9 +279,7 @@ fn an_office_that_enrolled_after_the_backup_goes_on_at_the_restored_hub() -> any
         let city = &mut stage.city;
         enter(city, 0, "先来")?;
         city.prove_equality()?;
-        let backup = city.folder.join("hub.backup");
-        let backup = backup.to_string_lossy().into_owned();
-        city.hub(&["backup", &backup])?.done()?;
+        let backup = back_up(city, "hub.backup")?;
         // A second computer of the office, of which the backup knows nothing.
         let second = computer(city, "second");
         second(&["init"])?.done()?;
@@ -372,9 +361,7 @@ fn what_a_hub_that_was_put_back_has_lost_of_a_former_epoch_comes_again() -> anyh
     let city = &mut stage.city;
     enter(city, 0, "丑一")?;
     city.prove_equality()?;
-    let backup = city.folder.join("hub.backup");
-    let backup = backup.to_string_lossy().into_owned();
-    city.hub(&["backup", &backup])?.done()?;
+    let backup = back_up(city, "hub.backup")?;
     enter(city, 0, "丑二")?;
     city.settle_down(0)?;
     city.kill_office(0)?;

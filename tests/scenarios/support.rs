@@ -33,6 +33,13 @@ impl Stage {
     }
 }
 
+/// A plain backup of the hub as it is now, in the stage's folder; where it lies.
+pub(crate) fn back_up(city: &City, name: &str) -> anyhow::Result<String> {
+    let file = city.folder.join(name).to_string_lossy().into_owned();
+    city.hub(&["backup", &file])?.done()?;
+    Ok(file)
+}
+
 /// Another computer: runs the node's commands on a data folder of its own.
 pub(crate) fn computer(
     city: &City,

@@ -1,5 +1,12 @@
 //! Randomness that follows from the seed alone.
 
+/// A seed that follows from a name, whatever stands before it in a list.
+pub fn seed_of(name: &str) -> u64 {
+    let hash = blake3::hash(name.as_bytes());
+    let first = hash.as_bytes().iter().take(8);
+    first.fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+}
+
 /// A stream of draws for one purpose and one entity: what one draws does not change what another does,
 /// so that a plan from which an event was taken draws the same for the rest.
 #[derive(Debug, Clone)]

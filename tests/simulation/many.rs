@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::proof::{self, Entry};
+use crate::proof;
 use crate::simulation::net::Faults;
 use crate::simulation::plan::Plan;
 use crate::simulation::run::{Outcome, carry_out, simulate};
@@ -36,6 +36,11 @@ pub struct Seeds {
     /// Stops with the first seed that fails.
     #[arg(long)]
     pub first: bool,
+}
+
+/// The name in the ledger of so many seeds.
+pub fn unit_of(from: u64, count: u64) -> String {
+    format!("{from}+{count}")
 }
 
 /// Tells one seed, step by step; of its events those in `only`, if any are given, and with lines
@@ -147,18 +152,17 @@ fn here(args: &Seeds) -> anyhow::Result<bool> {
     );
     print(&met);
     let all_held = why.is_empty();
-    if args.ledger {
-        let part = if args.twice { "twice" } else { "seeds" };
-        proof::append(&Entry {
-            part: part.to_owned(),
-            identity: proof::identity(part)?,
-            unit: format!("{}+{}", args.from, args.count),
-            commit: proof::commit()?,
+    let part = if args.twice { "twice" } else { "seeds" };
+    let unit = unit_of(args.from, args.count);
+    let violations = why;
+    proof::Book::open(part, args.ledger)?.keep(
+        &unit,
+        proof::Came {
             seconds,
             met,
-            violations: why,
-        })?;
-    }
+            violations,
+        },
+    )?;
     Ok(all_held)
 }
 

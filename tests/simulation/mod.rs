@@ -16,5 +16,6 @@ pub mod plan;
 pub mod reference;
 pub mod run;
 pub mod shrink;
+pub mod virtual_time;
 pub mod work;
 pub mod world;

@@ -22,7 +22,7 @@ use tonic::{Code, Status};
 use tower::Service as _;
 use tower::service_fn;
 use transport::certificate::PeerIdentity;
-use transport::keys::NodeKeys;
+use transport::keys::node::KeptKeys;
 use transport::tls::ClientTls;
 
 use crate::simulation::chance::Chance;
@@ -492,8 +492,7 @@ pub struct End {
     pub line: usize,
     /// The office's folder, with its keys.
     pub folder: std::path::PathBuf,
-    /// The text of its key file when it was looked at last, and who that is.
-    known: Mutex<(String, Option<PeerIdentity>)>,
+    known: KeptKeys,
 }
 
 impl End {
@@ -503,20 +502,14 @@ impl End {
             net,
             line,
             folder,
-            known: Mutex::default(),
+            known: KeptKeys::default(),
         }
     }
 
     /// Who the hub sees: what a handshake would prove.
     fn peer(&self) -> Option<PeerIdentity> {
-        let path = self.folder.join("node-keys.toml");
-        let text = std::fs::read_to_string(&path).ok()?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.0 != text {
-            let keys = NodeKeys::load(&path).ok()?;
-            *known = (text, keys.identity.and_then(|own| own.certificate().ok()));
-        }
-        known.1
+        let keys = self.known.load(&self.folder.join("node-keys.toml")).ok()?;
+        keys.identity?.certificate().ok()
     }
 }
 

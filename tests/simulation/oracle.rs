@@ -207,7 +207,11 @@ impl AtHub {
     }
 }
 
-fn stored_changes(tx: store::Tx<'_>) -> anyhow::Result<Vec<Change>> {
+/// Every change that the hub has stored, journal by journal.
+///
+/// # Errors
+/// What cannot be read.
+pub fn stored_changes(tx: store::Tx<'_>) -> anyhow::Result<Vec<Change>> {
     let mut all = Vec::new();
     for journal in tx.journals()? {
         for batch in tx.batches_from(journal.node, journal.epoch, 1, u32::MAX)? {

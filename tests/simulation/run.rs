@@ -4,10 +4,8 @@ mod counts;
 mod damage;
 mod faults;
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Once;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -16,7 +14,7 @@ use crate::simulation::chance::Chance;
 use crate::simulation::city::{Backup, City, Copy};
 use crate::simulation::oracle::{self, AtHub, Ledger};
 use crate::simulation::plan::{Event, Plan};
-use crate::simulation::{disk, net, work};
+use crate::simulation::{disk, net, virtual_time, work};
 
 /// After faults have ended, everything comes together within so many sessions of each office.
 const SESSIONS_MAX: usize = 50;
@@ -134,47 +132,8 @@ pub fn simulate(seed: u64, tells: bool) -> anyhow::Result<Outcome> {
 /// # Errors
 /// What does not hold.
 pub fn carry_out(plan: &Plan, tells: bool) -> anyhow::Result<Outcome> {
-    // In memory, where there is such a place.
-    let memory = Path::new("/dev/shm");
-    let temporary = std::env::temp_dir();
-    let folder = tempfile::Builder::new()
-        .prefix("lianxin-sim-")
-        .tempdir_in(if memory.is_dir() { memory } else { &temporary })?;
-    note_panics();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()?;
-    let root = folder.path().to_owned();
-    let outcome = runtime.block_on(async { Box::pin(run(plan, &root, tells)).await });
-    let panicked = panics();
-    ensure!(
-        panicked.is_empty(),
-        "invariant S20: {}",
-        panicked.join("; ")
-    );
-    outcome
-}
-
-thread_local! {
-    static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-}
-
-/// What panicked since this was asked last.
-pub fn panics() -> Vec<String> {
-    PANICS.take()
-}
-
-/// A task that panics ends alone; here it is a violation.
-pub fn note_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            PANICS.with_borrow_mut(|panics| panics.push(info.to_string()));
-            before(info);
-        }));
-    });
+    let folder = virtual_time::folder("lianxin-sim-")?;
+    virtual_time::watched(run(plan, folder.path(), tells))
 }
 
 /// Runs a plan in the folder; `tells` prints what happens.

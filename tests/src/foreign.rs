@@ -5,14 +5,14 @@
 //! What each test file observed it writes into a file of counts; from these come the entries of the
 //! ledger. Without Python or its packages nothing is tried, and it is said what is missing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::Context as _;
 
-use crate::proof::{self, Entry};
+use crate::proof::{self, Book, Came};
 
 /// The part's name in the ledger.
 const PART: &str = "foreign";
@@ -54,38 +54,32 @@ struct Unit {
 pub fn run(args: &Args) -> anyhow::Result<bool> {
     let root = proof::root()?;
     let programs = programs(&root)?;
+    let book = Book::open(PART, args.ledger)?;
     let python = match python(&root) {
         Ok(python) => python,
-        Err(missing) => return not_tried(args, &format!("{missing:#}")),
-    };
-    let done = if args.ledger {
-        proof::done(PART)?
-    } else {
-        BTreeSet::default()
+        Err(missing) => return not_tried(&book, &format!("{missing:#}")),
     };
     let mut all_held = true;
     for unit in units(args) {
-        if done.contains(&unit.name) {
+        if book.has(&unit.name) {
             eprintln!("{}: stands in the ledger", unit.name);
             continue;
         }
-        let entry = pytest(&root, &programs, &python, &unit)?;
-        let verdict = if entry.violations.is_empty() {
+        let came = pytest(&root, &programs, &python, &unit)?;
+        let verdict = if came.violations.is_empty() {
             "held"
         } else {
             "BROKEN"
         };
-        eprintln!("{}: {verdict}, {:.0} s", unit.name, entry.seconds);
-        for (key, count) in &entry.met {
+        eprintln!("{}: {verdict}, {:.0} s", unit.name, came.seconds);
+        for (key, count) in &came.met {
             eprintln!("  {count:>8} {key}");
         }
-        for violation in &entry.violations {
+        for violation in &came.violations {
             eprintln!("{violation}");
         }
-        all_held &= entry.violations.is_empty();
-        if args.ledger {
-            proof::append(&entry)?;
-        }
+        all_held &= came.violations.is_empty();
+        book.keep(&unit.name, came)?;
     }
     Ok(all_held)
 }
@@ -127,7 +121,7 @@ fn units(args: &Args) -> Vec<Unit> {
 }
 
 /// Runs one file's tests, and reads what they saw.
-fn pytest(root: &Path, programs: &Path, python: &Path, unit: &Unit) -> anyhow::Result<Entry> {
+fn pytest(root: &Path, programs: &Path, python: &Path, unit: &Unit) -> anyhow::Result<Came> {
     let counts = tempfile::NamedTempFile::new()?;
     let begun = Instant::now();
     let output = Command::new(python)
@@ -157,11 +151,7 @@ fn pytest(root: &Path, programs: &Path, python: &Path, unit: &Unit) -> anyhow::R
     } else if met.is_empty() {
         violations.push(format!("{}: nothing was observed", unit.file));
     }
-    Ok(Entry {
-        part: PART.to_owned(),
-        unit: unit.name.clone(),
-        identity: proof::identity(PART)?,
-        commit: proof::commit()?,
+    Ok(Came {
         seconds: begun.elapsed().as_secs_f64(),
         met,
         violations,
@@ -225,16 +215,8 @@ fn ask(command: &mut Command) -> anyhow::Result<()> {
 }
 
 /// Says that nothing was tried, and why; that is no violation, and no proof either.
-fn not_tried(args: &Args, why: &str) -> anyhow::Result<bool> {
+fn not_tried(book: &Book, why: &str) -> anyhow::Result<bool> {
     eprintln!("not tried: {why}");
-    if args.ledger {
-        proof::append(&Entry {
-            part: PART.to_owned(),
-            unit: format!("not tried: {why}"),
-            identity: proof::identity(PART)?,
-            commit: proof::commit()?,
-            ..Entry::default()
-        })?;
-    }
+    book.keep(&format!("not tried: {why}"), Came::default())?;
     Ok(true)
 }

@@ -28,6 +28,7 @@ mod xlsx;
 use std::collections::BTreeMap;
 
 use crate::generate::Chance;
+use crate::simulation::chance::seed_of;
 
 pub use corpus::inputs;
 pub use drive::run;
@@ -150,7 +151,7 @@ pub fn replay(target: &Target) -> anyhow::Result<BTreeMap<&'static str, u64>> {
     note::take();
     for (name, bytes) in &kept {
         drive::one(target, bytes).map_err(|error| error.context(name.clone()))?;
-        let mut chance = Chance::new(corpus::label(name));
+        let mut chance = Chance::new(seed_of(name));
         for _ in 0..target.tried {
             let bytes = mutate::mutated(&known, &mut chance);
             drive::one(target, &bytes).map_err(|error| error.context(format!("of {name}")))?;

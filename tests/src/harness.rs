@@ -8,7 +8,7 @@ mod disk;
 mod line;
 mod program;
 
-pub use city::{City, OFFICES, STREET, copy_folder};
+pub use city::{City, OFFICES, STREET, copy_folder, serve_hub};
 pub use disk::SmallDisk;
 pub use line::Line;
 pub use program::{Program, Programs, Reply};

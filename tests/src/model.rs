@@ -5,15 +5,16 @@
 //! `sync.md` is covered by what stands in [`session`] and [`transfer`].
 
 mod explore;
+mod facts;
 mod session;
 mod transfer;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::ensure;
 
-use crate::proof::{self, Entry};
+use crate::proof::{Book, Came};
 use explore::Explored;
 
 /// How far models are explored.
@@ -61,23 +62,19 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
         eprintln!("{replayed:?}");
         return Ok(true);
     }
-    let done = if args.ledger {
-        proof::done("model")?
-    } else {
-        BTreeSet::default()
-    };
+    let book = Book::open("model", args.ledger)?;
     let mut all_held = true;
     if !args.only_cases {
         let unit = format!("models {}", args.states);
-        if !done.contains(&unit) {
-            all_held &= keep(args, unit, || models(Bound::Long(args.states)))?;
+        if !book.has(&unit) {
+            all_held &= keep(&book, &unit, || models(Bound::Long(args.states)))?;
         }
     }
     for from in (args.from..args.from + args.cases).step_by(usize::try_from(IN_ONE_CITY)?) {
         let end = (from + IN_ONE_CITY).min(args.from + args.cases);
         let unit = format!("cases {from}..{end}");
-        if !done.contains(&unit) {
-            all_held &= keep(args, unit, || cases(from, end))?;
+        if !book.has(&unit) {
+            all_held &= keep(&book, &unit, || cases(from, end))?;
         }
     }
     Ok(all_held)
@@ -85,7 +82,7 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
 
 type Met = (BTreeMap<String, u64>, Vec<String>);
 
-fn keep(args: &Args, unit: String, work: impl FnOnce() -> Met) -> anyhow::Result<bool> {
+fn keep(book: &Book, unit: &str, work: impl FnOnce() -> Met) -> anyhow::Result<bool> {
     let begun = Instant::now();
     let (met, violations) = work();
     let seconds = begun.elapsed().as_secs_f64();
@@ -94,17 +91,14 @@ fn keep(args: &Args, unit: String, work: impl FnOnce() -> Met) -> anyhow::Result
         eprintln!("FAILED {violation}");
     }
     let all_held = violations.is_empty();
-    if args.ledger {
-        proof::append(&Entry {
-            part: "model".to_owned(),
-            unit,
-            identity: proof::identity("model")?,
-            commit: proof::commit()?,
+    book.keep(
+        unit,
+        Came {
             seconds,
             met,
             violations,
-        })?;
-    }
+        },
+    )?;
     Ok(all_held)
 }
 

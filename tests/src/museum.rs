@@ -9,14 +9,14 @@ pub mod hunt;
 pub mod patch;
 pub mod scratch;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 
-use crate::proof::{self, Entry};
+use crate::proof::{self, Book, Came};
 use hunt::{Found, hunt};
 use patch::{Caught, Patch};
 use scratch::Scratch;
@@ -78,16 +78,11 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
         eprintln!("{} planted bugs", patches.len());
         return Ok(true);
     }
-    let known = if args.ledger {
-        proof::done(PART)?
-    } else {
-        BTreeSet::new()
-    };
+    let mut hunts = Hunts::new(args)?;
     let seeds_max = patches.iter().filter_map(Patch::seeds).max().unwrap_or(0);
-    patches.retain(|patch| !known.contains(&patch.name));
+    patches.retain(|patch| !hunts.book.has(&patch.name));
     let scratch = Scratch::new(&root)?;
-    let mut hunts = Hunts::new(args);
-    if args.bug.is_empty() && !known.contains(CONTROL) {
+    if args.bug.is_empty() && !hunts.book.has(CONTROL) {
         scratch.copy()?;
         control(&scratch, &patches, &mut hunts, seeds_max)?;
     }
@@ -170,19 +165,19 @@ type Hunted = (Option<u64>, Option<String>, String);
 /// The hunts under way, and those that are over.
 struct Hunts {
     jobs: usize,
-    ledger: bool,
+    book: Book,
     under_way: VecDeque<JoinHandle<anyhow::Result<Done>>>,
     over: Vec<Done>,
 }
 
 impl Hunts {
-    fn new(args: &Args) -> Self {
-        Self {
+    fn new(args: &Args) -> anyhow::Result<Self> {
+        Ok(Self {
             jobs: args.jobs.max(1),
-            ledger: args.ledger,
+            book: Book::open(PART, args.ledger)?,
             under_way: VecDeque::new(),
             over: Vec::new(),
-        }
+        })
     }
 
     fn begin(
@@ -226,9 +221,7 @@ impl Hunts {
             "{:<32} {mark}{seed} (wanted: {}; {:.0} s): {}",
             done.name, done.wanted, done.seconds, done.told
         );
-        if self.ledger {
-            proof::append(&entry(&done)?)?;
-        }
+        self.book.keep(&done.name, came_of(&done))?;
         self.over.push(done);
         Ok(())
     }
@@ -261,7 +254,7 @@ impl Hunts {
     }
 }
 
-fn entry(done: &Done) -> anyhow::Result<Entry> {
+fn came_of(done: &Done) -> Came {
     let mut met = BTreeMap::new();
     if done.name != CONTROL {
         met.insert("planted bugs".to_owned(), 1);
@@ -277,15 +270,11 @@ fn entry(done: &Done) -> anyhow::Result<Entry> {
         .violation
         .iter()
         .map(|why| format!("{}: {why}", done.name));
-    Ok(Entry {
-        part: PART.to_owned(),
-        unit: done.name.clone(),
-        identity: proof::identity(PART)?,
-        commit: proof::commit()?,
+    Came {
         seconds: done.seconds,
         met,
         violations: violation.collect(),
-    })
+    }
 }
 
 /// Which planted bugs do not apply any more, and why.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::proof::{self, Entry};
+use crate::proof::{Book, Came};
+use crate::simulation::many;
 
 /// Seeds run by one process at a time.
 const BLOCK: u64 = 500;
@@ -73,16 +74,12 @@ pub fn run(args: &Long) -> anyhow::Result<bool> {
             all_held &= blocks(part, (from, count, block), ends)?;
         }
     }
-    proof::append(&Entry {
-        part: "nightly".to_owned(),
-        unit: jiff::Timestamp::now()
-            .strftime("%Y-%m-%d %H:%M")
-            .to_string(),
-        identity: proof::identity("seeds")?,
-        commit: proof::commit()?,
+    let at = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M");
+    let came = Came {
         seconds: began.elapsed().as_secs_f64(),
-        ..Entry::default()
-    })?;
+        ..Came::default()
+    };
+    Book::open("nightly", true)?.keep(&at.to_string(), came)?;
     Ok(all_held)
 }
 
@@ -95,15 +92,15 @@ fn this(arguments: &[&str]) -> anyhow::Result<Child> {
 
 /// Seeds in blocks, as many at once as there are cores.
 fn blocks(
-    part: &str,
+    part: &'static str,
     (from, count, block): (u64, u64, u64),
     ends: Instant,
 ) -> anyhow::Result<bool> {
-    let done = proof::done(part)?;
+    let book = Book::open(part, true)?;
     let firsts = (from..from + count).step_by(usize::try_from(block)?);
     let mut waiting = firsts
         .map(|first| (first, block.min(from + count - first)))
-        .filter(|(first, seeds)| !done.contains(&format!("{first}+{seeds}")));
+        .filter(|(first, seeds)| !book.has(&many::unit_of(*first, *seeds)));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (mut running, mut all_held): (Vec<Child>, _) = (Vec::new(), true);
     loop {

@@ -19,7 +19,8 @@ const IDENTITY_LENGTH: usize = 16;
 /// One unit of work that was done to its end.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Which machinery: `seeds`, `twice`, `sweep`, `museum`, `real`, `foreign`, `fuzz`, `model`.
+    /// Which machinery: `seeds`, `twice`, `sweep`, `museum`, `real`, `foreign`, `fuzz`, `model`; `nightly`
+    /// for the wall time of a long run.
     pub part: String,
     /// Its name within the part; a long run does not do again what stands here for the same identity.
     pub unit: String,
@@ -27,6 +28,14 @@ pub struct Entry {
     pub identity: String,
     /// The commit at which it was run.
     pub commit: String,
+    /// What came of it.
+    #[serde(flatten)]
+    pub came: Came,
+}
+
+/// What came of a unit of work.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Came {
     /// How long it took on one core (seconds).
     pub seconds: f64,
     /// What was observed, and how often.
@@ -35,6 +44,56 @@ pub struct Entry {
     /// What did not hold.
     #[serde(default)]
     pub violations: Vec<String>,
+}
+
+/// The ledger as one run of a part uses it. Where nobody asked for it, nothing stands in it and nothing
+/// is written.
+#[derive(Debug)]
+pub struct Book {
+    part: &'static str,
+    /// What is run, and at which commit; none where nothing is written.
+    run: Option<(String, String)>,
+    done: BTreeSet<String>,
+}
+
+impl Book {
+    /// Opens it for a part, if it `is_kept`.
+    ///
+    /// # Errors
+    /// Where git does not answer or the ledger cannot be read.
+    pub fn open(part: &'static str, is_kept: bool) -> anyhow::Result<Self> {
+        let (mut run, mut done) = (None, BTreeSet::new());
+        if is_kept {
+            let identity = identity(part)?;
+            let entries = read()?.into_iter();
+            let of_run = entries.filter(|entry| entry.part == part && entry.identity == identity);
+            done.extend(of_run.map(|entry| entry.unit));
+            run = Some((identity, commit()?));
+        }
+        Ok(Self { part, run, done })
+    }
+
+    /// Whether a unit was done already with what the part runs now.
+    pub fn has(&self, unit: &str) -> bool {
+        self.done.contains(unit)
+    }
+
+    /// Adds what came of a unit.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn keep(&self, unit: &str, came: Came) -> anyhow::Result<()> {
+        let Some((identity, commit)) = self.run.clone() else {
+            return Ok(());
+        };
+        append(&Entry {
+            part: self.part.to_owned(),
+            unit: unit.to_owned(),
+            identity,
+            commit,
+            came,
+        })
+    }
 }
 
 /// What is shipped, and what it is built with.
@@ -53,13 +112,13 @@ const NO_CODE: [&str; 2] = [":(exclude)*.md", ":(exclude)shared/docs"];
 /// Which folders the machinery of a part lies in, beside what is shipped.
 fn machinery(part: &str) -> &'static [&'static str] {
     match part {
-        "seeds" | "twice" => &["tests/simulation"],
+        "seeds" | "twice" | "nightly" => &["tests/simulation"],
         "sweep" => &["tests/simulation", "tests/src/sweep*"],
         "museum" => &["tests/simulation", "tests/src/museum*", "tests/museum"],
         "real" => &["tests/src/real*", "tests/src/harness*"],
         "foreign" => &["tests/compatibility", "tests/src/foreign*"],
-        "fuzz" => &["tests/fuzz", "tests/src/fuzz*"],
-        "model" => &["tests/src/model*"],
+        "fuzz" => &["tests/simulation", "tests/fuzz", "tests/src/fuzz*"],
+        "model" => &["tests/simulation", "tests/src/model*"],
         _ => &["tests"],
     }
 }
@@ -111,19 +170,6 @@ fn git(arguments: &[&str], files: &[&str]) -> anyhow::Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// The units of a part that were done already with what it runs now.
-///
-/// # Errors
-/// Where git does not answer or the ledger cannot be read.
-pub fn done(part: &str) -> anyhow::Result<BTreeSet<String>> {
-    let identity = identity(part)?;
-    let entries = read()?.into_iter();
-    Ok(entries
-        .filter(|entry| entry.part == part && entry.identity == identity)
-        .map(|entry| entry.unit)
-        .collect())
-}
-
 fn place() -> anyhow::Result<PathBuf> {
     match std::env::var_os(PLACE) {
         Some(named) => Ok(PathBuf::from(named)),
@@ -131,11 +177,7 @@ fn place() -> anyhow::Result<PathBuf> {
     }
 }
 
-/// Adds a line.
-///
-/// # Errors
-/// Where it cannot be written.
-pub fn append(entry: &Entry) -> anyhow::Result<()> {
+fn append(entry: &Entry) -> anyhow::Result<()> {
     let place = place()?;
     if let Some(folder) = place.parent() {
         std::fs::create_dir_all(folder)?;
@@ -171,6 +213,22 @@ mod tests {
         let of_seeds = identity("seeds")?;
         assert!(of_seeds.len() >= IDENTITY_LENGTH);
         assert_ne!(of_seeds, identity("model")?);
+        Ok(())
+    }
+
+    #[test]
+    fn where_nobody_asks_for_it_nothing_is_kept() -> anyhow::Result<()> {
+        let book = Book::open("seeds", false)?;
+        book.keep("1+1", Came::default())?;
+        assert!(!book.has("1+1"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_line_is_flat() -> anyhow::Result<()> {
+        let line = r#"{"part":"seeds","unit":"1+1","identity":"i","commit":"c","seconds":2.0}"#;
+        let entry: Entry = serde_json::from_str(line)?;
+        assert!((entry.came.seconds - 2.0).abs() < f64::EPSILON);
         Ok(())
     }
 }

@@ -25,7 +25,7 @@ use std::time::Instant;
 use case::{Case, Context, Seen};
 
 use crate::harness::Programs;
-use crate::proof::{self, Entry};
+use crate::proof::{Book, Came};
 
 /// The name of this part in the ledger.
 const PART: &str = "real";
@@ -85,30 +85,24 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
         return Ok(true);
     }
     let programs = Programs::build()?;
-    let done = if args.ledger {
-        proof::done(PART)?
-    } else {
-        std::collections::BTreeSet::default()
-    };
+    let book = Book::open(PART, args.ledger)?;
     let mut totals = BTreeMap::new();
     let mut failed = Vec::new();
     let chosen: Vec<_> = cases().filter(wanted).collect();
     anyhow::ensure!(!chosen.is_empty(), "no case has such a name: see --list");
     for case in chosen {
         let unit = format!("{} x{}", case.name, args.times);
-        if done.contains(&unit) {
+        if book.has(&unit) {
             continue;
         }
-        let entry = run_one(case, &programs, args.times)?;
-        for (what, count) in &entry.met {
+        let came = run_one(case, &programs, args.times)?;
+        for (what, count) in &came.met {
             *totals.entry(what.clone()).or_insert(0) += count;
         }
-        if !entry.violations.is_empty() {
+        if !came.violations.is_empty() {
             failed.push(case.name);
         }
-        if args.ledger {
-            proof::append(&Entry { unit, ..entry })?;
-        }
+        book.keep(&unit, came)?;
     }
     eprintln!("\nwhat was seen:");
     for (what, count) in &totals {
@@ -123,7 +117,7 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     Ok(failed.is_empty())
 }
 
-fn run_one(case: &Case, programs: &Programs, times: u64) -> anyhow::Result<Entry> {
+fn run_one(case: &Case, programs: &Programs, times: u64) -> anyhow::Result<Came> {
     let began = Instant::now();
     let (met, violations) = match case.missing() {
         Some(what) => (not_tried(case, &what), Vec::new()),
@@ -140,14 +134,10 @@ fn run_one(case: &Case, programs: &Programs, times: u64) -> anyhow::Result<Entry
         case.name,
         told(&met)
     );
-    Ok(Entry {
-        part: PART.to_owned(),
-        identity: proof::identity(PART)?,
-        commit: proof::commit()?,
+    Ok(Came {
         seconds,
         met,
         violations,
-        ..Entry::default()
     })
 }
 

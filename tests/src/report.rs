@@ -81,7 +81,7 @@ impl Proof {
         let (mut former_units, mut wall, mut seen) = (0, 0.0, BTreeSet::new());
         for entry in proof::read()? {
             if entry.part == "nightly" && Some(&entry.identity) == identities.get("seeds") {
-                wall += entry.seconds;
+                wall += entry.came.seconds;
             }
             let Some((name, identity)) = identities.get_key_value(entry.part.as_str()) else {
                 continue;
@@ -343,10 +343,10 @@ impl Proof {
 impl Part {
     fn add(&mut self, entry: Entry) {
         self.units += 1;
-        self.seconds += entry.seconds;
-        self.violations.extend(entry.violations);
+        self.seconds += entry.came.seconds;
+        self.violations.extend(entry.came.violations);
         self.commits.insert(entry.commit.chars().take(12).collect());
-        for (what, times) in entry.met {
+        for (what, times) in entry.came.met {
             *self.met.entry(what).or_insert(0) += times;
         }
     }

@@ -14,9 +14,9 @@ mod table;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
-use crate::simulation::run::{note_panics, panics};
+use crate::simulation::virtual_time;
 use images::Sweep;
 use stage::Stage;
 use table::Scenario;
@@ -95,25 +95,8 @@ impl Met {
 /// # Errors
 /// What does not hold.
 fn sweep(scenario: &Scenario, wanted: &Wanted, met: &mut Met) -> anyhow::Result<()> {
-    let memory = Path::new("/dev/shm");
-    let temporary = std::env::temp_dir();
-    let folder = tempfile::Builder::new()
-        .prefix("lianxin-sweep-")
-        .tempdir_in(if memory.is_dir() { memory } else { &temporary })?;
-    note_panics();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()?;
-    let work = sweep_in(folder.path(), scenario, wanted, met);
-    let swept = runtime.block_on(async { Box::pin(work).await });
-    let panicked = panics();
-    ensure!(
-        panicked.is_empty(),
-        "invariant S20: {}",
-        panicked.join("; ")
-    );
-    swept
+    let folder = virtual_time::folder("lianxin-sweep-")?;
+    virtual_time::watched(sweep_in(folder.path(), scenario, wanted, met))
 }
 
 async fn sweep_in(

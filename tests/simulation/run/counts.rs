@@ -1,10 +1,11 @@
 //! What was met, counted where it left its trace: disks, and the notes that stand at the hub.
 
 use anyhow::Context as _;
+use domain::change::FieldChange;
 use domain::kinds::{conflict, organisation, set_aside};
 
 use super::Run;
-use crate::simulation::disk;
+use crate::simulation::{disk, oracle};
 
 /// What a reason of a conflict or of a note tells of.
 const TELLING: &[(&str, &str)] = &[
@@ -37,28 +38,13 @@ impl Run {
                 }
             }
             let (mut kinds, mut fields) = (0, 0);
-            for journal in tx.journals()? {
-                for batch in tx.batches_from(journal.node, journal.epoch, 1, u32::MAX)? {
-                    let raws =
-                        proto::convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
-                    for (sequence, raw) in (batch.first..).zip(raws) {
-                        let id = domain::id::ChangeId {
-                            node: journal.node,
-                            epoch: journal.epoch,
-                            sequence,
-                        };
-                        let change = proto::convert::decode_change(id, &raw)?;
-                        match domain::kinds::by_number(change.header.kind) {
-                            None => kinds += 1,
-                            Some(kind) => {
-                                let fields_of = change.body.fields.iter();
-                                fields += fields_of
-                                    .filter(|field| kind.field(field.number).is_none())
-                                    .count() as u64;
-                            }
-                        }
-                    }
-                }
+            for change in oracle::stored_changes(tx)? {
+                let Some(kind) = domain::kinds::by_number(change.header.kind) else {
+                    kinds += 1;
+                    continue;
+                };
+                let unknown = |field: &&FieldChange| kind.field(field.number).is_none();
+                fields += change.body.fields.iter().filter(unknown).count() as u64;
             }
             let merged = tx.list(&organisation::KIND, &[], None, usize::MAX >> 1)?;
             let is_merged = |record: &&domain::record::Record| {

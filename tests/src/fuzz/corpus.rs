@@ -40,13 +40,6 @@ pub fn inputs(target: &Target) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     Ok(found)
 }
 
-/// A number that follows from a name.
-pub(super) fn label(name: &str) -> u64 {
-    let hash = blake3::hash(name.as_bytes());
-    let first = hash.as_bytes().iter().take(8);
-    first.fold(0, |number, byte| number << 8 | u64::from(*byte))
-}
-
 /// Writes the seeds of a target anew; how many. What is longer than git should keep is cut: it is tried
 /// whole by whoever runs the target.
 pub(super) fn write(target: &Target) -> anyhow::Result<usize> {

@@ -2,7 +2,7 @@
 //! else by our own mutations.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,17 +13,11 @@ use anyhow::{Context as _, ensure};
 
 use super::{Args, TARGETS, Target, corpus, mutate, note, target};
 use crate::generate::Chance;
-use crate::proof::{self, Entry};
+use crate::proof::{self, Book, Came};
+use crate::simulation::chance::seed_of;
 
 /// Memory is looked at after so many inputs.
 const LOOK_EVERY: u64 = 256;
-
-/// What a round gave.
-struct Round {
-    met: BTreeMap<String, u64>,
-    violations: Vec<String>,
-    seconds: f64,
-}
 
 /// Runs the targets; whether all held.
 ///
@@ -45,18 +39,14 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     } else {
         "own mutations"
     };
-    let done = if args.ledger {
-        proof::done("fuzz")?
-    } else {
-        BTreeSet::default()
-    };
+    let book = Book::open("fuzz", args.ledger)?;
     let mut all_held = true;
     for number in 1..=args.rounds {
         for target in &targets {
             let asan = if args.asan { " asan" } else { "" };
             let (name, seconds) = (target.name, args.seconds);
             let unit = format!("{name} by {by}{asan} {seconds} s {number}");
-            if done.contains(&unit) {
+            if book.has(&unit) {
                 eprintln!("{unit}: done before");
                 continue;
             }
@@ -67,15 +57,13 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
             };
             tell(&unit, &round);
             all_held &= round.violations.is_empty();
-            if args.ledger {
-                append(unit, round)?;
-            }
+            book.keep(&unit, round)?;
         }
     }
     Ok(all_held)
 }
 
-fn tell(unit: &str, round: &Round) {
+fn tell(unit: &str, round: &Came) {
     eprintln!("{unit}: {:.0} s", round.seconds);
     for (what, times) in &round.met {
         eprintln!("  {times:>12} {what}");
@@ -83,18 +71,6 @@ fn tell(unit: &str, round: &Round) {
     for violation in &round.violations {
         eprintln!("  FAILED {violation}");
     }
-}
-
-fn append(unit: String, round: Round) -> anyhow::Result<()> {
-    proof::append(&Entry {
-        part: "fuzz".to_owned(),
-        unit,
-        identity: proof::identity("fuzz")?,
-        commit: proof::commit()?,
-        seconds: round.seconds,
-        met: round.met,
-        violations: round.violations,
-    })
 }
 
 /// Names the counts of one target.
@@ -134,12 +110,12 @@ pub(super) fn one(target: &Target, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 /// Our own mutations, of the seeds and of what is kept.
-fn by_mutations(target: &Target, args: &Args, number: u64) -> anyhow::Result<Round> {
+fn by_mutations(target: &Target, args: &Args, number: u64) -> anyhow::Result<Came> {
     let begun = Instant::now();
     let kept = corpus::inputs(target).unwrap_or_default();
     let mut known: Vec<_> = kept.into_iter().map(|(_, bytes)| bytes).collect();
     known.extend((target.seeds)()?);
-    let mut chance = Chance::of(number, corpus::label(target.name));
+    let mut chance = Chance::of(number, seed_of(target.name));
     let (mut violations, mut inputs) = (Vec::new(), 0_u64);
     note::take();
     let memory = Memory::begin();
@@ -170,7 +146,7 @@ fn by_mutations(target: &Target, args: &Args, number: u64) -> anyhow::Result<Rou
         counts.map(|(what, n)| (what.to_owned(), n)).collect(),
     );
     met.insert("fuzz inputs by own mutations".to_owned(), inputs);
-    Ok(Round {
+    Ok(Came {
         met,
         violations,
         seconds: begun.elapsed().as_secs_f64(),
@@ -217,7 +193,7 @@ fn has_libfuzzer() -> bool {
 }
 
 /// libFuzzer, in a process of its own.
-fn under_libfuzzer(target: &Target, args: &Args, number: u64) -> anyhow::Result<Round> {
+fn under_libfuzzer(target: &Target, args: &Args, number: u64) -> anyhow::Result<Came> {
     let package = corpus::package()?;
     let grown = proof::root()?.join("target/fuzz-corpus").join(target.name);
     std::fs::create_dir_all(&grown)?;
@@ -264,7 +240,7 @@ fn under_libfuzzer(target: &Target, args: &Args, number: u64) -> anyhow::Result<
     if !output.status.success() {
         violations.push(failure(target, &package, &said)?);
     }
-    Ok(Round {
+    Ok(Came {
         met,
         violations,
         seconds: begun.elapsed().as_secs_f64(),

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +25,7 @@ use super::note;
 use crate::simulation::chance::Chance;
 use crate::simulation::city::City;
 use crate::simulation::disk;
+use crate::simulation::virtual_time;
 use crate::simulation::world::{Machine, at};
 
 const SEED: u64 = 1;
@@ -71,15 +71,8 @@ pub(super) struct Known {
 impl Served {
     fn begin() -> anyhow::Result<Self> {
         disk::register().map_err(anyhow::Error::msg)?;
-        let memory = Path::new("/dev/shm");
-        let temporary = std::env::temp_dir();
-        let folder = tempfile::Builder::new()
-            .prefix("lianxin-fuzz-")
-            .tempdir_in(if memory.is_dir() { memory } else { &temporary })?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()?;
+        let folder = virtual_time::folder("lianxin-fuzz-")?;
+        let runtime = virtual_time::runtime()?;
         let (routes, machine, peer, incarnation) = runtime.block_on(async {
             let mut city = City::found(SEED, folder.path(), 1).await?;
             for number in 0..40 {

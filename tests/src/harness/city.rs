@@ -205,15 +205,7 @@ impl City {
     /// Where it does not come up.
     pub fn start_hub_by(&mut self, programs: &Programs, offset_s: i64) -> anyhow::Result<()> {
         let rpc = self.rpc.to_string();
-        let serve = [
-            "serve",
-            "--data",
-            &self.hub_data,
-            "--rpc",
-            &rpc,
-            "--web",
-            "127.0.0.1:0",
-        ];
+        let serve = serve_hub(&self.hub_data, &rpc);
         let log = self.folder.join("hub.log");
         let hub = programs.serve_at(offset_s, "lianxin-hub", &serve, &log)?;
         self.rpc = hub.address("rpc")?;
@@ -463,6 +455,19 @@ impl City {
         };
         Ok(program.context("it is up")?.process())
     }
+}
+
+/// What serves a hub's data folder at an address; its page is at a port that is free.
+pub fn serve_hub<'a>(data: &'a str, rpc: &'a str) -> [&'a str; 7] {
+    [
+        "serve",
+        "--data",
+        data,
+        "--rpc",
+        rpc,
+        "--web",
+        "127.0.0.1:0",
+    ]
 }
 
 /// Copies a folder with everything in it.

@@ -5,6 +5,8 @@ use std::hash::Hash;
 
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
+use super::Bound;
+
 /// Cores that one exploration takes.
 const THREADS: usize = 2;
 
@@ -25,7 +27,7 @@ pub(super) struct Explored {
 
 /// Explores everything, or so many states if that is not 0: depth first then, as that holds few of them
 /// at once.
-pub(super) fn explore<M>(model: M, states_max: usize) -> Explored
+fn explore<M>(model: M, states_max: usize) -> Explored
 where
     M: Model + Send + Sync + 'static,
     M::State: Debug + Hash + Eq + Clone + Send + Sync + 'static,
@@ -75,8 +77,33 @@ where
     explored
 }
 
+/// What came of a model: its name, what was found, and how many states are expected where that is pinned.
+pub(super) type Named = (&'static str, Explored, Option<usize>);
+
+/// Explores what the bound asks for: the short models whole, the long ones whole or up to the bound.
+pub(super) fn explore_all<M>(
+    short: impl IntoIterator<Item = (&'static str, M, Option<usize>)>,
+    long: impl IntoIterator<Item = (&'static str, M, bool)>,
+    bound: Bound,
+) -> Vec<Named>
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Debug + Hash + Eq + Clone + Send + Sync + 'static,
+    M::Action: Debug + Clone + PartialEq,
+{
+    let whole = |(name, model, states)| (name, told(name, explore(model, 0)), states);
+    let mut done: Vec<_> = short.into_iter().map(whole).collect();
+    if let Bound::Long(states_max) = bound {
+        done.extend(long.into_iter().map(|(name, model, is_whole)| {
+            let states_max = if is_whole { 0 } else { states_max };
+            (name, told(name, explore(model, states_max)), None)
+        }));
+    }
+    done
+}
+
 /// Says how far it came.
-pub(super) fn told(name: &str, explored: Explored) -> Explored {
+fn told(name: &str, explored: Explored) -> Explored {
     eprintln!("{name}: {} states", explored.states);
     explored
 }

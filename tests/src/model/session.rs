@@ -25,7 +25,7 @@ mod model;
 mod node;
 
 use super::Bound;
-use super::explore::{Explored, explore, told};
+use super::explore::{Named, explore_all};
 use model::{NOTHING, Sessions};
 
 /// What is explored in every test run, with how many states that gives where that is pinned: a change of
@@ -228,17 +228,6 @@ const LONG: [(&str, Sessions, bool); 9] = [
 
 /// Explores what the bound asks for; each with its name and, in the short run, the number of states that is
 /// expected.
-pub(super) fn explored(bound: Bound) -> Vec<(&'static str, Explored, Option<usize>)> {
-    let mut done: Vec<_> = SHORT
-        .into_iter()
-        .map(|(name, model, states)| (name, told(name, explore(model, 0)), states))
-        .collect();
-    if let Bound::Long(states_max) = bound {
-        let long = LONG.into_iter();
-        done.extend(long.map(|(name, model, is_whole)| {
-            let states_max = if is_whole { 0 } else { states_max };
-            (name, told(name, explore(model, states_max)), None)
-        }));
-    }
-    done
+pub(super) fn explored(bound: Bound) -> Vec<Named> {
+    explore_all(SHORT, LONG, bound)
 }

@@ -33,7 +33,7 @@ mod steps;
 mod walk;
 
 use super::Bound;
-use super::explore::{Explored, explore, told};
+use super::explore::{Named, explore_all};
 use model::Transfers;
 use steps::Case;
 
@@ -112,17 +112,6 @@ const fn of(cases: &'static [Case]) -> Transfers {
 
 /// Explores what the bound asks for; each with its name and, in the short run, the number of states that is
 /// expected.
-pub(super) fn explored(bound: Bound) -> Vec<(&'static str, Explored, Option<usize>)> {
-    let mut done: Vec<_> = SHORT
-        .into_iter()
-        .map(|(name, model, states)| (name, told(name, explore(model, 0)), states))
-        .collect();
-    if let Bound::Long(states_max) = bound {
-        let long = LONG.into_iter();
-        done.extend(long.map(|(name, model, is_whole)| {
-            let states_max = if is_whole { 0 } else { states_max };
-            (name, told(name, explore(model, states_max)), None)
-        }));
-    }
-    done
+pub(super) fn explored(bound: Bound) -> Vec<Named> {
+    explore_all(SHORT, LONG, bound)
 }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 use super::case::{Case, Context, Seen};
 use super::crowd::{Crowd, code_for};
 use super::stage::Stage;
-use crate::harness::{OFFICES, copy_folder, wait_for};
+use crate::harness::{OFFICES, copy_folder, serve_hub, wait_for};
 
 pub(super) const CASES: &[Case] = &[
     Case {
@@ -306,15 +306,7 @@ fn another_hub(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
             .programs
             .run("lianxin-hub", &["init", "--data", &other])?
             .done()?;
-        let serve = [
-            "serve",
-            "--data",
-            &other,
-            "--rpc",
-            &rpc,
-            "--web",
-            "127.0.0.1:0",
-        ];
+        let serve = serve_hub(&other, &rpc);
         let log = format!("{other}.log");
         let stranger = context
             .programs

@@ -7,7 +7,7 @@ use anyhow::ensure;
 use super::case::{CANNOT, Case, Context, Need, Seen};
 use super::stage::Stage;
 use super::wrap;
-use crate::harness::{Programs, Reply, SmallDisk, copy_folder, wait_for};
+use crate::harness::{Programs, Reply, SmallDisk, copy_folder, serve_hub, wait_for};
 
 const MOUNTS: &[Need] = &[Need::Namespaces];
 
@@ -168,15 +168,7 @@ fn read_only_folders(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
         }
         stage.city.kill_hub()?;
         let rpc = stage.city.rpc().to_string();
-        let serve = [
-            "serve",
-            "--data",
-            &hub,
-            "--rpc",
-            &rpc,
-            "--web",
-            "127.0.0.1:0",
-        ];
+        let serve = serve_hub(&hub, &rpc);
         let reply = read_only(&hub).run("lianxin-hub", &serve)?;
         ensure!(reply.code == 1, "P6: the hub: {} {}", reply.code, reply.err);
         seen.saw("P6 hubs refused in a read-only folder");

@@ -95,13 +95,19 @@ struct Through {
     data: String,
 }
 
+/// A proxy before the hub, and programs that find the hub there.
+fn through_proxy(context: &Context, stage: &Stage) -> anyhow::Result<(Proxy, Programs)> {
+    let proxy = Proxy::to(stage.city.rpc())?;
+    let programs = context
+        .programs
+        .with_setting("LIANXIN_HUB", &proxy.address());
+    Ok((proxy, programs))
+}
+
 impl Through {
     fn found(context: &Context) -> anyhow::Result<Self> {
         let stage = Stage::unserved(context)?;
-        let proxy = Proxy::to(stage.city.rpc())?;
-        let programs = context
-            .programs
-            .with_setting("LIANXIN_HUB", &proxy.address());
+        let (proxy, programs) = through_proxy(context, &stage)?;
         let data = stage.data(0)?;
         Ok(Self {
             stage,
@@ -279,10 +285,7 @@ pub(super) fn connections(stage: &Stage) -> anyhow::Result<(BTreeSet<String>, u6
 /// and nothing counts as acknowledged that was not.
 fn silent_lines(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
     let mut stage = Stage::unserved(context)?;
-    let proxy = Proxy::to(stage.city.rpc())?;
-    let programs = context
-        .programs
-        .with_setting("LIANXIN_HUB", &proxy.address());
+    let (proxy, programs) = through_proxy(context, &stage)?;
     let mut crowd = Crowd::join(&stage, context.times)?;
     crowd.serve(&programs)?;
     let both = Plan {
@@ -328,10 +331,7 @@ fn silent_lines(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
 /// N8: a round trip of two seconds, half a second more or less.
 fn late_lines(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
     let mut stage = Stage::unserved(context)?;
-    let proxy = Proxy::to(stage.city.rpc())?;
-    let programs = context
-        .programs
-        .with_setting("LIANXIN_HUB", &proxy.address());
+    let (proxy, programs) = through_proxy(context, &stage)?;
     let crowd = Crowd::join(&stage, context.times)?;
     crowd.enter(&mut stage)?;
     proxy.does(Plan {
@@ -364,10 +364,7 @@ const CALL_WITHIN: u64 = 150;
 /// all of it goes up when the line is good again.
 fn large_writes_vanish(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
     let mut stage = Stage::unserved(context)?;
-    let proxy = Proxy::to(stage.city.rpc())?;
-    let programs = context
-        .programs
-        .with_setting("LIANXIN_HUB", &proxy.address());
+    let (proxy, programs) = through_proxy(context, &stage)?;
     let crowd = Crowd::join(&stage, context.times)?;
     for machine in &crowd.machines {
         stage.enter_many_in(&machine.data, ROWS)?;
@@ -449,10 +446,7 @@ fn peers_that_do_not_read(context: &Context, seen: &mut Seen) -> anyhow::Result<
     let mut stage = Stage::with_offices(context, 1)?;
     stage.enter_many(0, MANY_ROWS)?;
     stage.city.settle_down(0)?;
-    let proxy = Proxy::to(stage.city.rpc())?;
-    let programs = context
-        .programs
-        .with_setting("LIANXIN_HUB", &proxy.address());
+    let (proxy, programs) = through_proxy(context, &stage)?;
     let mut crowd = Crowd::join(&stage, context.times)?;
     proxy.does(downward(Way::Slow(8_000)));
     crowd.serve(&programs)?;

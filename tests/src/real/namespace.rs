@@ -10,7 +10,7 @@ use super::case::{Case, Context, Need, Seen, quiet};
 use super::crowd::Crowd;
 use super::stage::Stage;
 use super::wrap;
-use crate::harness::{Programs, wait_for};
+use crate::harness::{Programs, serve_hub, wait_for};
 
 const NETWORK: &[Need] = &[
     Need::Tool("ip", "iproute2"),
@@ -323,15 +323,7 @@ fn hub_under_another_address(context: &Context, seen: &mut Seen) -> anyhow::Resu
     for round in 0..context.times {
         let address = format!("127.0.0.{}", round % 200 + 2);
         let rpc = format!("{address}:{port}");
-        let serve = [
-            "serve",
-            "--data",
-            &hub,
-            "--rpc",
-            &rpc,
-            "--web",
-            "127.0.0.1:0",
-        ];
+        let serve = serve_hub(&hub, &rpc);
         let log = stage.city.folder.join("hub.log");
         let moved = context.programs.serve("lianxin-hub", &serve, &log)?;
         says(None)?;

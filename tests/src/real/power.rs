@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 
 use super::case::{CANNOT, Case, Context, Need, Seen, quiet};
 use super::stage::{Stage, Told};
-use crate::harness::Programs;
+use crate::harness::{Programs, serve_hub};
 
 pub(super) const CASES: &[Case] = &[Case {
     ids: "P3",
@@ -208,15 +208,7 @@ fn check(stage: &Stage, copy: &str, acknowledged: &[String]) -> anyhow::Result<(
 /// Hub and node start from a copy of the disk, and come together.
 fn go_on(stage: &Stage, copy: &str) -> anyhow::Result<()> {
     let (node, hub) = (format!("{copy}/office"), format!("{copy}/hub"));
-    let serve = [
-        "serve",
-        "--data",
-        &hub,
-        "--rpc",
-        "127.0.0.1:0",
-        "--web",
-        "127.0.0.1:0",
-    ];
+    let serve = serve_hub(&hub, "127.0.0.1:0");
     let log = stage.city.folder.join("after-a-cut.log");
     let serving = stage.city.programs.serve("lianxin-hub", &serve, &log)?;
     let address = serving.address("rpc")?.to_string();

@@ -11,7 +11,7 @@ use super::crowd::Crowd;
 use super::lines::{connections, memory_of};
 use super::stage::Stage;
 use super::wrap;
-use crate::harness::{Program, Programs, wait_for};
+use crate::harness::{Program, Programs, serve_hub, wait_for};
 
 const PRLIMIT: &[Need] = &[Need::Tool("prlimit", "util-linux")];
 
@@ -360,25 +360,9 @@ fn two_servers(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
     stage.city.kill_hub()?;
     let (hub, rpc) = (stage.city.hub_data.clone(), stage.city.rpc().to_string());
     let node = stage.data(0)?;
-    let of_hub = [
-        "serve",
-        "--data",
-        &hub,
-        "--rpc",
-        &rpc,
-        "--web",
-        "127.0.0.1:0",
-    ];
+    let of_hub = serve_hub(&hub, &rpc);
     // Two on different ports: only the folder is in the way.
-    let elsewhere = [
-        "serve",
-        "--data",
-        &hub,
-        "--rpc",
-        "127.0.0.1:0",
-        "--web",
-        "127.0.0.1:0",
-    ];
+    let elsewhere = serve_hub(&hub, "127.0.0.1:0");
     let of_node = ["serve", "--data", &node, "--web", "127.0.0.1:0"];
     let (hub_log, node_log) = (format!("{hub}.log"), format!("{node}.log"));
     for _ in 0..context.times {

@@ -1,6 +1,5 @@
 //! Many scenarios: on as many cores as wanted, each core a process of its own.
 
-use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Instant;
 
@@ -8,17 +7,10 @@ use anyhow::Context as _;
 
 use super::table::{Scenario, scenarios};
 use super::{Args, Met, Wanted, sweep};
-use crate::proof::{self, Entry};
+use crate::proof::{Book, Came};
+use crate::simulation::chance::seed_of;
 
 /// Scenarios differ by their names, not by their places: one more changes no other.
-fn seed_of(name: &str) -> u64 {
-    let hash = blake3::hash(name.as_bytes());
-    hash.as_bytes()
-        .iter()
-        .take(8)
-        .fold(0, |seed, byte| seed << 8 | u64::from(*byte))
-}
-
 fn unit_of(args: &Args, scenario: &Scenario) -> String {
     let Args {
         images,
@@ -116,16 +108,12 @@ fn in_processes(jobs: usize) -> anyhow::Result<bool> {
 }
 
 fn here(args: &Args, all: &[Scenario], (job, jobs): (usize, usize)) -> anyhow::Result<bool> {
-    let done = if args.ledger {
-        proof::done("sweep")?
-    } else {
-        BTreeSet::default()
-    };
+    let book = Book::open("sweep", args.ledger)?;
     let began = Instant::now();
     let (mut sum, mut why) = (Met::default(), Vec::new());
     for scenario in all.iter().skip(job).step_by(jobs) {
         let unit = unit_of(args, scenario);
-        if done.contains(&unit) {
+        if book.has(&unit) {
             continue;
         }
         let (met, violations, seconds) = one(args, scenario);
@@ -134,17 +122,12 @@ fn here(args: &Args, all: &[Scenario], (job, jobs): (usize, usize)) -> anyhow::R
         }
         let images = met.0.get("images").copied().unwrap_or(0);
         eprintln!("{seconds:>7.1} s {images:>7} images  {}", scenario.name);
-        if args.ledger {
-            proof::append(&Entry {
-                part: "sweep".to_owned(),
-                unit,
-                identity: proof::identity("sweep")?,
-                commit: proof::commit()?,
-                seconds,
-                met: met.0,
-                violations: violations.clone(),
-            })?;
-        }
+        let came = Came {
+            seconds,
+            met: met.0,
+            violations: violations.clone(),
+        };
+        book.keep(&unit, came)?;
         why.extend(violations);
     }
     let seconds = began.elapsed().as_secs_f64();

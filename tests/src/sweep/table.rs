@@ -8,7 +8,7 @@ mod transfers;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 
 use crate::generate::{RosterSpec, roster_xlsx};
 
@@ -23,6 +23,51 @@ const PEOPLE: &str = "
     s: 0 add participation volunteer=$v activity=$a service_date=2026-11-01 content=%
     k: 1 add person name=丁 remarks=%
     quiet";
+
+/// What several scenarios begin with, by a name that stands for it in their lines; each may use those before.
+const BEGINNINGS: [(&str, &str); 9] = [
+    (
+        "<started>",
+        "z: 0 transfer start --member $m --to {1} to_unit=某支部 addressee=某工委 dues_paid_to=2026-10",
+    ),
+    ("<submitted>", "<started>\n0 transfer step $z submit"),
+    (
+        "<reviewed>",
+        "<submitted>\n0 transfer step $z approve_branch\nquiet",
+    ),
+    (
+        "<on its way>",
+        "<reviewed>\ndesk transfer step $z approve --as 350102001 valid_days=60\nquiet",
+    ),
+    (
+        "<accepted>",
+        "<on its way>\n1 transfer step $z open_check\n1 transfer step $z accept to_branch={1b}",
+    ),
+    (
+        "<entered twice>",
+        "w: 0 add person name=甲甲 id_number=350102197001030050 remarks=%
+        w2: 0 add person name=甲甲 id_number=350102197001030050 remarks=%",
+    ),
+    (
+        "<in conflict>",
+        "desk set person/$p remarks=%\n0 set $p remarks=%\nquiet",
+    ),
+    (
+        "<may issue letters>",
+        "o: desk list organisation --where code={0}\ndesk set organisation/$o can_admit_members=1",
+    ),
+    (
+        "<four hundred days>",
+        "pass 8640000\nquiet\npass 8640000\nquiet\npass 8640000\nquiet\npass 8640000\nquiet",
+    ),
+];
+
+fn written_out(lines: &str) -> String {
+    let all = BEGINNINGS.iter().rev();
+    all.fold(lines.to_owned(), |lines, (name, beginning)| {
+        lines.replace(name, beginning)
+    })
+}
 
 /// One scenario.
 #[derive(Debug, Clone)]
@@ -82,7 +127,7 @@ fn scenario(work: &Work, part: Part, named: &str) -> Scenario {
 /// All scenarios.
 ///
 /// # Errors
-/// Where two have one name.
+/// Where two have one name, or one begins with what is not known.
 pub(super) fn scenarios() -> anyhow::Result<Vec<Scenario>> {
     let mut all = Vec::new();
     for work in office::WORK {
@@ -99,6 +144,15 @@ pub(super) fn scenarios() -> anyhow::Result<Vec<Scenario>> {
         all.extend(parts.map(|(part, named)| scenario(work, *part, named)));
     }
     all.extend(machines::scenarios());
+    for scenario in &mut all {
+        scenario.before = written_out(&scenario.before);
+        scenario.lines = written_out(&scenario.lines);
+    }
+    let unknown =
+        |scenario: &&Scenario| format!("{}{}", scenario.before, scenario.lines).contains('<');
+    if let Some(scenario) = all.iter().find(unknown) {
+        bail!("{}: a beginning that is not known", scenario.name);
+    }
     let names: BTreeSet<_> = all.iter().map(|scenario| &scenario.name).collect();
     ensure!(names.len() == all.len(), "two scenarios have one name");
     Ok(all)

@@ -8,15 +8,15 @@ use domain::change::{Change, Hash as Chain, chain_over, chain_start};
 use domain::decide::{Incoming, Verdict, decide, replaced};
 use domain::digest::Digest;
 use domain::id::{ChangeId, DESK};
-use domain::kinds::{conflict, step};
 use domain::limits;
 use domain::record::{Record, RecordKey};
 use domain::session::hub::{
     self as session, Arrived, Greeted, InFeed, Lineage, Offer, Place, Reader,
 };
 use domain::session::{Head, Standing};
-use domain::world::{Fact, Membership, Mover, Need, Outcome, World, Writes};
+use domain::world::{Fact, Mover, Need, Outcome, World, Writes};
 
+use super::super::facts;
 use super::change::{Entry, HUB, NODE, OFFICE, key_of, person, write};
 
 /// The hub's time: everything happens at once.
@@ -305,20 +305,8 @@ impl Hub {
             let about = records.filter(|record| record.value(field) == Some(&id.bytes()));
             about.cloned().collect::<Vec<_>>()
         };
-        match need {
-            Need::Record(key) => Fact::Record(key, self.records.get(&key).cloned()),
-            Need::Outcome(change, field) => {
-                Fact::Outcome(change, field, self.outcomes.get(&(change, field)).copied())
-            }
-            Need::OpenItems(id) => {
-                Fact::OpenItems(id, about(conflict::KIND_NUMBER, conflict::SUBJECT, id))
-            }
-            Need::StepsOf(id) => Fact::StepsOf(id, about(step::KIND_NUMBER, step::SUBJECT, id)),
-            Need::Block(issuer, number) => Fact::Block(issuer, number, None),
-            Need::Membership(id) => Fact::Membership(id, Membership::default()),
-            Need::Naming(kind, field, id) => Fact::Naming(kind, field, id, about(kind, field, id)),
-            Need::Standing(id) => Fact::Standing(id, Vec::new()),
-        }
+        let record = |key| self.records.get(&key).cloned();
+        facts::answer(need, &self.outcomes, record, about, |_| Vec::new())
     }
 
     fn apply(&mut self, writes: Writes) {

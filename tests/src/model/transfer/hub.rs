@@ -8,11 +8,12 @@ use domain::change::{Change, Verb};
 use domain::decide::{Incoming, NAMING_CASES, Verdict, decide};
 use domain::id::{ChangeId, OfficeId, RecordId};
 use domain::kind::Class;
-use domain::kinds::{conflict, member, organisation, person, step, transfer};
+use domain::kinds::{member, organisation, person, transfer};
 use domain::machines::transfer::state;
 use domain::record::{Record, RecordKey};
-use domain::world::{Fact, Membership, Need, Outcome, Waiting, World, Writes};
+use domain::world::{Fact, Need, Outcome, Waiting, World, Writes};
 
+use super::super::facts;
 use super::checks::{self, Checks};
 use super::mark;
 use super::steps::{self, Act, Case, HUB, PERSON, Sent, Who, now_on};
@@ -214,27 +215,17 @@ impl Hub {
             let about = records.filter(|record| record.value(field) == Some(&id.bytes()));
             about.cloned().collect::<Vec<_>>()
         };
-        match need {
-            Need::Record(key) => Fact::Record(key, self.record(key).cloned()),
-            Need::Outcome(change, field) => {
-                Fact::Outcome(change, field, self.outcomes.get(&(change, field)).copied())
-            }
-            Need::OpenItems(id) => {
-                Fact::OpenItems(id, about(conflict::KIND_NUMBER, conflict::SUBJECT, id))
-            }
-            Need::StepsOf(id) => Fact::StepsOf(id, about(step::KIND_NUMBER, step::SUBJECT, id)),
-            Need::Block(issuer, number) => Fact::Block(issuer, number, None),
-            Need::Membership(id) => Fact::Membership(id, Membership::default()),
-            Need::Naming(kind, field, id) => Fact::Naming(kind, field, id, about(kind, field, id)),
-            Need::Standing(id) => {
-                let cases = NAMING_CASES.map(|field| (transfer::KIND_NUMBER, field));
-                let members = [member::HOLDER, member::BRANCH, member::GROUP];
-                let members = members.map(|field| (member::KIND_NUMBER, field));
-                let named = cases.into_iter().chain(members);
-                let standing = named.flat_map(|(kind, field)| about(kind, field, id));
-                Fact::Standing(id, standing.collect())
-            }
-        }
+        let standing = |id| {
+            let cases = NAMING_CASES.map(|field| (transfer::KIND_NUMBER, field));
+            let members = [member::HOLDER, member::BRANCH, member::GROUP];
+            let members = members.map(|field| (member::KIND_NUMBER, field));
+            let named = cases.into_iter().chain(members);
+            named
+                .flat_map(|(kind, field)| about(kind, field, id))
+                .collect()
+        };
+        let record = |key| self.record(key).cloned();
+        facts::answer(need, &self.outcomes, record, about, standing)
     }
 
     /// Writes, and answers which changes have waited for what was made, in the order of the store.

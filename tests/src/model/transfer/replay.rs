@@ -10,7 +10,6 @@ mod look;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use domain::decide::Verdict;
@@ -21,6 +20,7 @@ use domain::machines::transfer::{event, state};
 use super::model::Action;
 use super::steps::{Act, Case, MEMBER, Sent, Who};
 use super::walk::{Move, walk};
+use crate::simulation::virtual_time;
 use city::{Case as Names, Town};
 
 /// What was carried out.
@@ -39,15 +39,8 @@ pub(in crate::model) struct Replayed {
 /// # Errors
 /// Where model and store differ, with the seed and the move.
 pub(in crate::model) fn replay(seeds: Range<u64>) -> anyhow::Result<Replayed> {
-    let memory = Path::new("/dev/shm");
-    let temporary = std::env::temp_dir();
-    let folder = tempfile::Builder::new()
-        .prefix("lianxin-model-")
-        .tempdir_in(if memory.is_dir() { memory } else { &temporary })?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()?;
+    let folder = virtual_time::folder("lianxin-model-")?;
+    let runtime = virtual_time::runtime()?;
     let root = folder.path().to_owned();
     runtime.block_on(async {
         let town = Town::found(seeds.start, &root).await?;

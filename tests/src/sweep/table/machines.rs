@@ -45,12 +45,12 @@ const COLD: &[Machines] = &[
     ),
     (
         "numbers are leased",
-        "o: desk list organisation --where code={0}\ndesk set organisation/$o can_admit_members=1",
+        "<may issue letters>",
         "sync 0\nsync 0",
     ),
     (
         "a letter is issued by the office itself",
-        "o: desk list organisation --where code={0}\ndesk set organisation/$o can_admit_members=1\nquiet\nz: 0 transfer start --member $m --to {1} to_unit=某支部 addressee=某工委 dues_paid_to=2026-10\n0 transfer step $z submit\n0 transfer step $z approve_branch\nquiet",
+        "<may issue letters>\nquiet\n<reviewed>",
         "0 transfer step $z approve valid_days=30\nquiet",
     ),
     (
@@ -90,17 +90,17 @@ const COLD: &[Machines] = &[
     ),
     (
         "a member who left is erased at the origin",
-        "z: 0 transfer start --member $m --to {1} to_unit=某支部 addressee=某工委 dues_paid_to=2026-10\n0 transfer step $z submit\n0 transfer step $z approve_branch\nquiet\ndesk transfer step $z approve --as 350102001 valid_days=60\nquiet\n1 transfer step $z open_check\n1 transfer step $z accept to_branch={1b}\nsync 1\ndesk backup HUB/copy#.backup",
+        "<accepted>\nsync 1\ndesk backup HUB/copy#.backup",
         "quiet\nquiet",
     ),
     (
         "what left is released",
-        "z: 0 transfer start --member $m --to {1} to_unit=某支部 addressee=某工委 dues_paid_to=2026-10\n0 transfer step $z submit\n0 transfer step $z approve_branch\nquiet\ndesk transfer step $z approve --as 350102001 valid_days=60\nquiet\n1 transfer step $z open_check\n1 transfer step $z accept to_branch={1b}\nquiet\npass 8640000\nquiet\npass 8640000\nquiet\npass 8640000\nquiet\npass 8640000\nquiet",
+        "<accepted>\nquiet\n<four hundred days>",
         "pass 1000000\nquiet\npass 7300\nquiet",
     ),
     (
         "a deleted record is released",
-        "0 delete $q\nquiet\npass 8640000\nquiet\npass 8640000\nquiet\npass 8640000\nquiet\npass 8640000\nquiet",
+        "0 delete $q\nquiet\n<four hundred days>",
         "pass 1000000\nquiet\npass 7300\nquiet",
     ),
 ];

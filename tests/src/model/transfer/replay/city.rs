@@ -204,21 +204,17 @@ impl Town {
     ) -> anyhow::Result<()> {
         let values = self.arguments(names, sent);
         let (subject, name) = match act {
-            Act::Register => {
-                let key = names.member();
-                return self
+            Act::Register | Act::Edit => {
+                let verb = if act == Act::Register {
+                    Verb::Create
+                } else {
+                    Verb::Set
+                };
+                let written = self
                     .city
-                    .write_raw(number, key, Verb::Create, values)
-                    .await
-                    .map(drop);
-            }
-            Act::Edit => {
-                let key = names.member();
-                return self
-                    .city
-                    .write_raw(number, key, Verb::Set, values)
-                    .await
-                    .map(drop);
+                    .write_raw(number, names.member(), verb, values)
+                    .await;
+                return written.map(drop);
             }
             Act::Death => (names.member(), "record_death"),
             Act::Step(case, name) => (names.case(case), name),
