@@ -93,16 +93,17 @@ impl App {
     ) -> anyhow::Result<Self> {
         let identity = HubIdentity::load(&folder.join(KEYS))?;
         let path = folder.join(DATABASE);
+        // Before the database: what stands in it was committed first.
+        let register = AppendOnlyRegister::open(&register_path(folder))?;
         let connection = store::open::writer(&path, Side::Hub)?;
         let own = own_of(Tx::on(&connection))?;
         progress::check(Tx::on(&connection), &own, folder)?;
+        progress::check_machines(Tx::on(&connection), &register)?;
         drop(connection);
         Ok(Self {
             store: open_store(path, Side::Hub)?,
             identity: Arc::new(identity),
-            register: Arc::new(Mutex::new(AppendOnlyRegister::open(
-                &folder.join(REGISTER),
-            )?)),
+            register: Arc::new(Mutex::new(register)),
             own,
             progress: Arc::new(Keeper::new(folder)),
             folder: folder.to_path_buf(),

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use domain::id::NodeId;
 use store::{StoreError, Tx};
 use tokio::sync::watch;
 use transport::progress::HubProgress;
+use transport::revoked::{AppendOnlyRegister, Entry};
 
 use crate::app::{App, Own};
 use crate::error::HubError;
@@ -19,17 +21,15 @@ const REST: Duration = Duration::from_secs(1);
 /// The database is older than what this hub has promised.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "hub.sqlite is older than what this hub has promised (it has {}, and had {}): an old file was put in its \
+    "hub.sqlite is older than what this hub has promised (it has {there}, and had {had}): an old file was put in its \
      place, or its -wal file was lost. Put the newest backup back (restore FILE), or, where this database is \
      the newest there is, say so: recovery begin \
      数据库比中心已确认的内容旧(被换成旧文件,或丢失了 -wal 文件):请用最新备份执行 restore;\
-     如这就是最新的数据库,请执行 recovery begin",
-    told(there),
-    told(had)
+     如这就是最新的数据库,请执行 recovery begin"
 )]
 pub struct Behind {
-    there: HubProgress,
-    had: HubProgress,
+    there: String,
+    had: String,
 }
 
 fn told(progress: &HubProgress) -> String {
@@ -83,9 +83,34 @@ pub fn noted(folder: &Path, own: &Own) -> anyhow::Result<Option<HubProgress>> {
 pub fn check(tx: Tx<'_>, own: &Own, folder: &Path) -> anyhow::Result<()> {
     let there = of(tx, own)?;
     match noted(folder, own)? {
-        Some(had) if had.is_ahead_of(&there) => Err(Behind { there, had }.into()),
+        Some(had) if had.is_ahead_of(&there) => Err(Behind {
+            there: told(&there),
+            had: told(&had),
+        }
+        .into()),
         _ => Ok(()),
     }
+}
+
+/// Refuses a database that lacks a machine which was told that it is enrolled: its entry of the register
+/// is written after the commit. A `register` read before the database has no later ones.
+///
+/// # Errors
+/// [`Behind`]; the store's own.
+pub fn check_machines(tx: Tx<'_>, register: &AppendOnlyRegister) -> anyhow::Result<()> {
+    let (mut there, mut had) = (0, 0);
+    for (entry, _) in register.entries() {
+        if let Entry::Enrolled { node, .. } = entry {
+            had += 1;
+            there += u32::from(tx.node(NodeId::new(node))?.is_some());
+        }
+    }
+    if there < had {
+        let machines = |count| format!("{count} enrolled machines");
+        let (there, had) = (machines(there), machines(had));
+        return Err(Behind { there, had }.into());
+    }
+    Ok(())
 }
 
 /// The same, of a hub that runs.

@@ -16,7 +16,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::decide::{complete_move, waits_of};
+use domain::decide::{complete_move, keep_at_desk, waits_of};
 use domain::digest::{Digest, certificate_text};
 use domain::id::{Incarnation, OfficeId};
 use domain::kind::Class;
@@ -141,7 +141,8 @@ pub fn add_former(tx: Tx<'_>, incarnation: Incarnation) -> Result<(), StoreError
 }
 
 /// Ends the recovery: from now on everything is decided. A move of which only the former holder's
-/// half was heard is completed first: somebody holds every member at the commit.
+/// half was heard is completed first: somebody holds every member at the commit. What has left its
+/// office, and no other office has, is the desk's from now on.
 ///
 /// # Errors
 /// The store's own.
@@ -159,6 +160,12 @@ pub fn end(tx: Tx<'_>, app: &App, now_ms: u64) -> Result<(), HubError> {
             let detail = format!("half of a move was heard: tenure {}", closed.key.id);
             tx.note_incident("half_moved", None, &detail, now_ms)?;
         }
+    }
+    round.finish(world.into_writes(), Vec::new())?;
+    let mut world = round.new_world(0)?;
+    for left in tx.left_own_office()? {
+        let keep = |world: &mut World| keep_at_desk(world, &left, now_ms);
+        round.with_facts(&mut world, keep)?;
     }
     round.finish(world.into_writes(), Vec::new())?;
     tx.set_setting(RECOVERING, &[])?;
@@ -221,7 +228,10 @@ pub fn take_proof(
     let mut adopted = 0;
     if is_proven {
         adopted = adopt(tx, app, node, feed, &offers, now_ms)?;
-        take_history(tx, app, node, proof)?;
+        // What a node's changes made stands in its office's feed: the city's alone proves none of it.
+        if feed != store::hub::CITY {
+            take_history(tx, app, node, proof)?;
+        }
     } else if is_older && !proof.incarnation.is_empty() {
         tx.drop_offers(node.id, feed)?;
     } else {

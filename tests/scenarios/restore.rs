@@ -353,6 +353,43 @@ fn an_old_file_in_the_place_of_the_hubs_database_is_not_served_as_if_nothing_had
     Ok(())
 }
 
+/// L1: the machine that has enrolled since is in the register beside the database, and nothing else of it is.
+#[test]
+fn an_old_database_that_lacks_a_machine_is_not_served() -> anyhow::Result<()> {
+    let mut stage = Stage::with_offices(1)?;
+    let city = &mut stage.city;
+    city.prove_equality()?;
+    let old = city.folder.join("old.sqlite");
+    city.hub(&["backup", &old.to_string_lossy()])?.done()?;
+    let second = computer(city, "second");
+    second(&["init"])?.done()?;
+    let code = city.hub(&["code", city.office(0)?.code])?.done()?.json();
+    second(&["join", &text(&code["code"])])?.done()?;
+    city.kill_hub()?;
+    let database = Path::new(&city.hub_data).join("hub.sqlite");
+    for ending in ["sqlite-wal", "sqlite-shm"] {
+        let _ = std::fs::remove_file(database.with_extension(ending));
+    }
+    std::fs::copy(&old, &database)?;
+    let refused = city.hub(&["list", "person"])?;
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.err.contains("2 enrolled machines"),
+        "{}",
+        refused.err
+    );
+    city.hub(&["recovery", "begin"])?.done()?;
+    city.start_hub()?;
+    second(&["add", "person", "name=寅一"])?.done()?;
+    for _ in 0..2 {
+        second(&["sync"])?.done()?;
+    }
+    city.prove_equality()?;
+    second(&["verify"])?.done()?;
+    expect_names(&names_at_hub(city)?, &["寅一"]);
+    Ok(())
+}
+
 /// S1: a node that was rewound went on in another epoch, and then the hub was put back to before what the
 /// node had sent in the epoch before. No signature proves it: it comes again from the node's journal.
 #[test]

@@ -371,7 +371,7 @@ async fn check_equal(city: &City, seen: &Seen, may_have_more: bool) -> anyhow::R
             }
             own.remove(there);
         }
-        let missing = own.first().map(|row| row.key);
+        let missing = own.first();
         ensure!(
             missing.is_none(),
             "invariant S13: office {number} lacks its own {missing:?}"

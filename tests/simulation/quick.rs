@@ -97,3 +97,26 @@ fn a_crash_at_an_access_to_a_disk_loses_nothing() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// A database without its write-ahead log, in scenarios in which that once cost something: a person who
+/// stayed an office's that had no row of him (S13), a machine that the hub had forgotten (L1), and words
+/// that counted as decided because the city's proof did (S7).
+#[test]
+fn invariant_s7_s13_a_log_that_is_lost_costs_nothing_that_was_promised() -> anyhow::Result<()> {
+    disk::register().map_err(anyhow::Error::msg)?;
+    let args = sweep::Args {
+        places: 1,
+        faults: 4,
+        ..some_accesses()
+    };
+    for scenario in [
+        "a member is accepted, from beginning to end",
+        "a node joins",
+        "a node joins with what it has written before",
+    ] {
+        let met = sweep::run_named(scenario, &args)?.0;
+        let lost = met.get("O9 P16 write-ahead logs lost");
+        assert!(lost.is_some_and(|times| *times > 0), "{scenario}: {met:?}");
+    }
+    Ok(())
+}

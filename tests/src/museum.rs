@@ -14,10 +14,10 @@ use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 
 use crate::proof::{self, Book, Came};
-use hunt::{Found, hunt};
+use hunt::{Found, hunt, sweep};
 use patch::{Caught, Patch};
 use scratch::Scratch;
 
@@ -57,7 +57,7 @@ struct Done {
 /// Plants every bug and hunts it; whether all were caught, and nothing failed where none was planted.
 ///
 /// # Errors
-/// A patch that does not apply or compile; what cannot be run.
+/// A patch that cannot be read; what cannot be run.
 pub fn run(args: &Args) -> anyhow::Result<bool> {
     let root = proof::root()?;
     let mut patches = patch::read_all(&root)?;
@@ -87,8 +87,9 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
         control(&scratch, &patches, &mut hunts, seeds_max)?;
     }
     for patch in &patches {
-        plant(&scratch, patch, &mut hunts)
-            .with_context(|| format!("planted bug {}", patch.name))?;
+        if let Err(why) = plant(&scratch, patch, &mut hunts) {
+            hunts.lost(patch, &format!("{why:#}"))?;
+        }
     }
     hunts.end()?;
     scratch.copy()?;
@@ -111,6 +112,12 @@ fn control(
         }
     }
     let program = scratch.build(CONTROL)?;
+    for patch in patches {
+        if let Caught::Sweep(scenario) = &patch.caught {
+            let found = sweep(&program, scenario)?;
+            ensure!(found.is_none(), "where nothing is planted: {found:?}");
+        }
+    }
     hunts.begin(
         CONTROL.to_owned(),
         format!("none in {seeds} seeds"),
@@ -147,6 +154,15 @@ fn plant(scratch: &Scratch, patch: &Patch, hunts: &mut Hunts) -> anyhow::Result<
                         others.join("; "),
                     ),
                 })
+            })
+        }
+        Caught::Sweep(scenario) => {
+            let (program, scenario) = (scratch.build(&patch.name)?, scenario.clone());
+            hunts.begin(name, wanted, move || {
+                let found = sweep(&program, &scenario)?;
+                std::fs::remove_file(&program)?;
+                let violation = found.is_none().then(|| "no crash shows it".to_owned());
+                Ok((None, violation, found.unwrap_or_default()))
             })
         }
         Caught::Test(line) => {
@@ -203,6 +219,14 @@ impl Hunts {
             })
         }));
         Ok(())
+    }
+
+    /// A bug that could not be planted, or built.
+    fn lost(&mut self, patch: &Patch, why: &str) -> anyhow::Result<()> {
+        let (name, why) = (patch.name.clone(), format!("not planted: {why}"));
+        self.begin(name, patch.caught.to_string(), move || {
+            Ok((None, Some(why), String::new()))
+        })
     }
 
     fn take_oldest(&mut self) -> anyhow::Result<()> {

@@ -189,6 +189,8 @@ fn put_files(folder: &Path, place: &Place) -> anyhow::Result<()> {
     for name in place.image.names().filter(|name| name.ends_with(".sqlite")) {
         let path = folder.join(name);
         if !path.exists() {
+            // A backup is made in a folder of its own.
+            std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
             std::fs::write(path, [])?;
         }
     }

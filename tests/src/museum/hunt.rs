@@ -6,6 +6,18 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 
+/// Enough of a scenario to see what is planted for it.
+const SOME_ACCESSES: [&str; 8] = [
+    "--places",
+    "100",
+    "--images",
+    "4",
+    "--faults",
+    "4",
+    "--finish-each",
+    "24",
+];
+
 /// What a simulator found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
@@ -48,6 +60,24 @@ pub fn hunt(program: &Path, seeds: u64) -> anyhow::Result<Found> {
             .push(format!("the simulator ended with {ended}"));
     }
     Ok(found)
+}
+
+/// What a sweep of these scenarios finds, in some of their accesses; none where all holds.
+///
+/// # Errors
+/// Where the program cannot be run.
+pub fn sweep(program: &Path, scenario: &str) -> anyhow::Result<Option<String>> {
+    let ran = Command::new(program)
+        .args(["sweep", "--scenario", scenario])
+        .args(SOME_ACCESSES)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("{} cannot be run", program.display()))?;
+    let said = String::from_utf8_lossy(&ran.stderr);
+    let mut lines = said.lines();
+    Ok(lines
+        .find(|line| is_of_an_invariant(line))
+        .map(str::to_owned))
 }
 
 /// The seed of a line that says that one failed, and why.

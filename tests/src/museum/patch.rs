@@ -39,6 +39,8 @@ pub struct Patch {
 pub enum Caught {
     /// By the simulator, from seed 1 on, within so many seeds.
     Seeds(u64),
+    /// By crashes in the scenarios whose names begin so.
+    Sweep(String),
     /// By a test, where no simulation can see it: what stands behind `cargo test`.
     Test(String),
 }
@@ -62,6 +64,7 @@ impl fmt::Display for Caught {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Seeds(seeds) => f.pad(&format!("seeds {seeds}")),
+            Self::Sweep(scenario) => f.pad(&format!("sweep {scenario}")),
             Self::Test(line) => f.pad(&format!("test {line}")),
         }
     }
@@ -105,8 +108,9 @@ impl Patch {
         let caught = of("caught:")?;
         let caught = match caught.split_once(' ') {
             Some(("seeds", seeds)) => Caught::Seeds(seeds.parse()?),
+            Some(("sweep", scenario)) => Caught::Sweep(scenario.to_owned()),
             Some(("test", line)) => Caught::Test(line.to_owned()),
-            _ => bail!("caught: seeds N, or test LINE"),
+            _ => bail!("caught: seeds N, sweep SCENARIO, or test LINE"),
         };
         let files = read_diff(diff)?;
         let changed: usize = files
@@ -139,7 +143,7 @@ impl Patch {
     pub fn seeds(&self) -> Option<u64> {
         match self.caught {
             Caught::Seeds(seeds) => Some(seeds),
-            Caught::Test(_) => None,
+            Caught::Sweep(_) | Caught::Test(_) => None,
         }
     }
 

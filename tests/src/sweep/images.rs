@@ -36,7 +36,7 @@ pub(super) struct Sweep<'s> {
     pub(super) wanted: &'s Wanted,
     pub(super) met: &'s mut Met,
     states: Vec<States>,
-    bench: Bench,
+    pub(super) bench: Bench,
     /// States from which everything was brought to its end already.
     finished: BTreeSet<(usize, usize)>,
     images: u64,
@@ -201,11 +201,7 @@ impl<'s> Sweep<'s> {
         let entity = (position as u64) << 16 | (number << 4) | machine as u64;
         let chance = &mut Chance::new(self.wanted.seed, "cut", entity);
         let (image, _) = replay.cut(folder, cut, next, chance);
-        let mut beside = replay.beside(folder);
-        // The small files are looked at when the next access comes, wherever that is.
-        if let Some(next) = next.filter(|next| self.stage.machine_of(&next.file) == Some(machine)) {
-            beside = next.beside.clone().unwrap_or(beside);
-        }
+        let beside = self.recording.beside(self.stage, replay, machine, position);
         Place {
             image,
             beside: (*beside).clone(),

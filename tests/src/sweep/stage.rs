@@ -1,6 +1,7 @@
 //! A scenario that was prepared, and what it did to the disks when it ran once without faults.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -10,7 +11,7 @@ use super::script::{self, Memory, Ran};
 use super::table::Scenario;
 use crate::simulation::city::{City, Still};
 use crate::simulation::disk;
-use crate::simulation::disk::log::{self, Log, Replay};
+use crate::simulation::disk::log::{self, Beside, Log, Replay};
 
 /// Offices of a city.
 const OFFICES: usize = 2;
@@ -49,6 +50,8 @@ pub(super) struct Recording {
     pub(super) after: Memory,
     /// When it ended.
     pub(super) passed: Duration,
+    /// The small files of each machine when it ended.
+    last: Vec<Rc<Beside>>,
 }
 
 /// Which database a machine has, and under which name.
@@ -126,7 +129,12 @@ impl Stage {
         let ran = script::run(&mut self.city, &mut after, (&self.lines, 0), true).await;
         let ran = ran.with_context(|| self.scenario.name.clone())?;
         tokio::time::sleep(SETTLES).await;
+        let last = self
+            .folders
+            .iter()
+            .map(|folder| log::beside(Path::new(folder)));
         Ok(Recording {
+            last: last.map(Rc::new).collect(),
             base,
             log: log::end(),
             ran,
@@ -154,6 +162,26 @@ impl Stage {
 }
 
 impl Recording {
+    /// The small files of a machine after so many accesses. They are looked at when an access comes: so
+    /// they lie as its next access finds them.
+    pub(super) fn beside(
+        &self,
+        stage: &Stage,
+        replay: &Replay,
+        machine: usize,
+        position: usize,
+    ) -> Rc<Beside> {
+        let later = self.log.accesses.get(position..).unwrap_or_default();
+        let next = later
+            .iter()
+            .find(|access| stage.machine_of(&access.file) == Some(machine));
+        let folder = stage.folders.get(machine).map_or("", String::as_str);
+        match next {
+            Some(next) => next.beside.clone().unwrap_or_else(|| replay.beside(folder)),
+            None => self.last.get(machine).cloned().unwrap_or_default(),
+        }
+    }
+
     /// How much is known and which line is to be carried out next, where everything ends after so
     /// many accesses; and whether that line was under way.
     pub(super) fn known_at(&self, position: usize) -> (Memory, usize, bool) {

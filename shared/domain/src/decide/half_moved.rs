@@ -8,7 +8,7 @@
 use super::create::open_tenure;
 use super::effect;
 use super::transfer::withdraw;
-use crate::id::{OfficeId, RecordId, derived_id};
+use crate::id::{DESK, OfficeId, RecordId, derived_id};
 use crate::kinds::{member, person, tenure};
 use crate::machines::member_status;
 use crate::record::{Record, RecordKey};
@@ -25,6 +25,17 @@ pub fn complete_move(world: &mut World, closed: &Record, now_ms: u64) -> Result<
         Err(_) => world.discard(),
     }
     completed
+}
+
+/// The hub keeps a record that has left its office and is in no other's hands, as the desk's: an
+/// office's own record of a person whose relation has moved on, and what was decided about it.
+///
+/// # Errors
+/// A fact that is lacking; the world is as before.
+pub fn keep_at_desk(world: &mut World, left: &Record, now_ms: u64) -> Result<bool, Need> {
+    effect::set_in(world, left, DESK, &[], now_ms);
+    world.adopt();
+    Ok(true)
 }
 
 fn complete(world: &mut World, closed: &Record, now_ms: u64) -> Result<bool, Need> {

@@ -186,6 +186,28 @@ impl Tx<'_> {
         Ok(tenures)
     }
 
+    /// Records that were taken out of their own office's feed since the hub was put back: a report
+    /// has proven that they had left it, and none has shown which other office has them.
+    pub fn left_own_office(&self) -> Result<Vec<Record>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT feed, kind, id FROM feed_entry JOIN feed ON feed.name = feed_entry.feed
+             WHERE left_reason IS NOT NULL AND feed_entry.sequence >= feed.restored_next
+             ORDER BY feed, kind, id",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut left = Vec::new();
+        while let Some(row) = rows.next()? {
+            let feed: String = row.get(0)?;
+            let key = RecordKey {
+                kind: row.get(1)?,
+                id: RecordId::new(row.get(2)?),
+            };
+            let record = self.record(key)?;
+            left.extend(record.filter(|record| feed == format!("office/{}", record.office)));
+        }
+        Ok(left)
+    }
+
     /// Changes of a journal up to a place have had their effect already.
     pub fn set_history(&self, node: NodeId, epoch: u32, through: u64) -> Result<(), StoreError> {
         self.connection

@@ -63,9 +63,9 @@ pub(super) const WORK: &[Work] = &[
     ("a code is made", "", "c: desk code {1} --address hub:7443"),
     (
         "what was set aside is dealt with",
-        "<accepted>
-        sync 1
-        0 set $m remarks=%
+        "<reviewed>
+        0 transfer step $z withdraw
+        desk transfer step $z approve --as 350102001 valid_days=60
         quiet
         c: 0 quarantine",
         "0 quarantine forward $c --why 已核实",

@@ -91,7 +91,7 @@ pub(super) const WORK: &[Work] = &[
         "x20 0 add person name=众人# remarks=%",
     ),
     (
-        "a suggestion to a former member is set aside",
+        "an edit of a member who has left goes to a person",
         "<accepted>
         sync 1",
         "0 set $m remarks=%",
