@@ -13,7 +13,7 @@ use domain::kinds::{self, conflict, member, set_aside};
 use domain::record::{Record, RecordKey};
 
 use crate::simulation::city::City;
-use crate::simulation::reference::{self, Seen};
+use crate::simulation::reference::{self, Made, Seen};
 
 /// More epochs than an office reaches here.
 const EPOCHS: u32 = 100;
@@ -39,6 +39,10 @@ pub struct Ledger {
     pub unknown: Vec<String>,
     /// Changes on which one stood that the hub lost with its own journal.
     stood_on: BTreeSet<ChangeId>,
+    /// The same, as the reference model names them.
+    stood_on_there: BTreeSet<reference::Id>,
+    /// What the hub had made itself, and has lost.
+    made: Made,
     /// Whether the hub was ever put back.
     hub_was_restored: bool,
     /// Whether a hub that was off was put back: what stood on what is not known then.
@@ -91,8 +95,12 @@ impl Ledger {
     pub fn hub_restored(&mut self, held: &[String], before: Option<AtHub>) {
         self.hub_was_restored = true;
         self.is_blind |= before.is_none();
-        self.stood_on
-            .extend(before.into_iter().flat_map(|before| before.known));
+        if let Some(before) = before {
+            let stood_on = before.seen.stood_on(&self.made);
+            self.stood_on_there.extend(stood_on.into_values().flatten());
+            self.made.extend(before.seen.made());
+            self.stood_on.extend(before.known);
+        }
         for kept in &mut self.kept {
             kept.at_hub = held.contains(&kept.token);
         }
@@ -203,7 +211,15 @@ impl AtHub {
                 || before.contains(id)
                 || self.seen.is_kept_only(seen::id_of(*id))
         };
-        self.shown.contains(token) || ids.iter().any(is_known)
+        // What was written anew was known under its former id.
+        let was_known = |id: &ChangeId| {
+            let mut wrote = self.seen.wrote.iter();
+            let former = wrote.find(|wrote| wrote.id == seen::id_of(*id));
+            let former = former.and_then(|wrote| wrote.replaces);
+            let mut all = self.known.union(before);
+            former.is_some_and(|former| all.any(|known| seen::id_of(*known) == former))
+        };
+        self.shown.contains(token) || ids.iter().any(|id| is_known(id) || was_known(id))
     }
 }
 
@@ -323,9 +339,10 @@ fn check_reference(seen: &Seen, ledger: &Ledger) -> anyhow::Result<()> {
         none("S7: deleted unseen", seen.deleted_unseen())?;
         none("S10: ahead of time", seen.ahead_of_time())?;
     }
-    let stood_on = ledger.stood_on.iter().map(|id| seen::id_of(*id));
+    let known = ledger.stood_on.iter().map(|id| seen::id_of(*id));
+    let known: BTreeSet<_> = known.chain(ledger.stood_on_there.iter().copied()).collect();
     if !ledger.is_blind {
-        none("S7: dropped", seen.dropped(&stood_on.collect()))?;
+        none("S7: dropped", seen.dropped(&known, &ledger.made))?;
     }
     Ok(())
 }

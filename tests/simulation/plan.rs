@@ -107,7 +107,7 @@ impl Plan {
         let mut chance = Chance::new(seed, "plan", 0);
         let most = if chance.happens(25) { 30 } else { 6 };
         let offices = usize::try_from(chance.log_uniform(2, most)).unwrap_or(2);
-        let count = chance.log_uniform(15, 90);
+        let count = chance.log_uniform(20, 160);
         // Most are short: what goes wrong does so within an hour, and idle days cost most.
         let longest = if chance.happens(5) { 4 * DAY } else { HOUR };
         let length_ms = chance.log_uniform(10 * MINUTE, longest);

@@ -16,7 +16,7 @@ pub type Id = (Name, u32, u64);
 /// A record: kind and id.
 pub type Key = (u16, Name);
 /// One field of a record.
-type Place = (Key, u16);
+pub type Place = (Key, u16);
 
 /// Sixteen bytes that name something.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -27,6 +27,9 @@ impl fmt::Debug for Name {
         write!(f, "{:032x}", u128::from_be_bytes(self.0))
     }
 }
+
+/// What a hub has written itself: the value, by change and field.
+pub type Made = BTreeMap<(Id, u16), Vec<u8>>;
 
 /// A change as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,50 +120,97 @@ pub struct Seen {
     pub groups: Vec<(u16, Vec<u16>)>,
 }
 
+impl Wrote {
+    fn writes(&self, (key, number): Place, value: &[u8]) -> bool {
+        let mut fields = self.fields.iter();
+        self.key == key
+            && fields
+                .any(|(field, written, _)| *field == number && written.as_deref() == Some(value))
+    }
+}
+
 impl Seen {
+    /// The values that the hub itself has written.
+    pub fn made(&self) -> Made {
+        let own = self.wrote.iter().filter(|wrote| wrote.id.0 == self.hub);
+        let fields = own.flat_map(|wrote| {
+            let of = |(number, value, _): &(u16, Option<Vec<u8>>, Option<Id>)| {
+                Some(((wrote.id, *number), value.clone()?))
+            };
+            wrote.fields.iter().filter_map(of)
+        });
+        fields.collect()
+    }
+
     /// Whether a change is kept and not applied.
     pub fn is_kept_only(&self, id: Id) -> bool {
         let mut wrote = self.wrote.iter();
         wrote.any(|wrote| wrote.id == id && wrote.is_kept_only)
     }
 
-    /// Every value that nothing stands on is in its record or lies before a person.
-    pub fn dropped(&self, stood_on_before: &BTreeSet<Id>) -> Vec<String> {
-        let mut tips: BTreeMap<Place, Vec<(&Wrote, &[u8])>> = BTreeMap::new();
+    /// The changes on which others stand, field by field. `made_before` is what the hub has made and lost.
+    pub fn stood_on(&self, made_before: &Made) -> BTreeMap<Place, BTreeSet<Id>> {
         let mut stood_on: BTreeMap<Place, BTreeSet<Id>> = BTreeMap::new();
         let instead: BTreeMap<_, _> = self
             .wrote
             .iter()
             .filter_map(|wrote| Some((wrote.replaces?, wrote.id)))
             .collect();
+        let made = self.made();
         for wrote in &self.wrote {
-            for (number, value, base) in &wrote.fields {
+            for (number, _, base) in &wrote.fields {
                 let place = (wrote.key, *number);
                 let below = stood_on.entry(place).or_default();
                 below.extend(base);
                 // What stands on a change stands on the one that replaced it.
                 below.extend(base.and_then(|base| instead.get(&base)));
-                if let (Some(value), false) = (value, wrote.is_kept_only) {
+                // What the hub has made of a change stands for it.
+                let value = base.and_then(|base| {
+                    let made = made.get(&(base, *number));
+                    made.or_else(|| made_before.get(&(base, *number)))
+                });
+                if let Some(value) = value {
+                    let of_others = self.wrote.iter().filter(|wrote| wrote.writes(place, value));
+                    below.extend(of_others.map(|wrote| wrote.id));
+                }
+            }
+        }
+        stood_on
+    }
+
+    /// Every value that nothing stands on is in its record or lies before a person.
+    pub fn dropped(&self, stood_on_before: &BTreeSet<Id>, made_before: &Made) -> Vec<String> {
+        let mut tips: BTreeMap<Place, Vec<(&Wrote, &[u8])>> = BTreeMap::new();
+        for wrote in self.wrote.iter().filter(|wrote| !wrote.is_kept_only) {
+            for (number, value, _) in &wrote.fields {
+                if let Some(value) = value {
+                    let place = (wrote.key, *number);
                     tips.entry(place).or_default().push((wrote, value));
                 }
             }
         }
+        let stood_on = self.stood_on(made_before);
         let mut dropped = Vec::new();
         for (place, all) in &tips {
             let below = stood_on.get(place);
             let is_below = |id: &Id| {
                 below.is_some_and(|below| below.contains(id)) || stood_on_before.contains(id)
             };
+            // What was written anew was stood on under its former id.
+            let is_stood_on = |wrote: &Wrote| {
+                is_below(&wrote.id) || wrote.replaces.is_some_and(|former| is_below(&former))
+            };
             let known: BTreeSet<&[u8]> = all
                 .iter()
-                .filter(|(wrote, value)| is_below(&wrote.id) || self.is_shown(*place, wrote, value))
+                .filter(|(wrote, value)| is_stood_on(wrote) || self.is_shown(*place, wrote, value))
                 .map(|(_, value)| *value)
                 .collect();
             for (wrote, value) in all {
                 if !known.contains(value) && !self.gone.contains(&place.0.1) {
+                    let told = self.history_of(value);
                     let value = String::from_utf8_lossy(value);
                     dropped.push(format!(
-                        "field {} of {:?}: “{value}” of {:?}",
+                        "field {} of {:?}: “{value}” of {:?}; {told}",
                         place.1, place.0, wrote.id
                     ));
                 }
@@ -180,6 +230,13 @@ impl Seen {
             }
         }
         let mut told = Vec::new();
+        for (key, number) in &places {
+            let row = self.rows.get(key);
+            let stands = row.and_then(|row| row.fields.get(number));
+            let stands = stands.map(|(value, id)| (String::from_utf8_lossy(value), id));
+            let revision = row.map(|row| row.revision);
+            told.push(format!("there stands {stands:?}, revision {revision:?}"));
+        }
         for wrote in &self.wrote {
             for (number, written, base) in &wrote.fields {
                 if places.contains(&(wrote.key, *number)) {

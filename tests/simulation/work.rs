@@ -132,6 +132,12 @@ pub async fn work(city: &City, office: Option<usize>, number: u64) -> Option<Don
     })
 }
 
+/// One record of eight, the same ones wherever somebody looks.
+fn is_busy(record: &Value) -> bool {
+    let id = record["id"].as_str().unwrap_or_default();
+    id.ends_with(['0', '8'])
+}
+
 /// Words of a command line.
 fn line_of(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
@@ -161,10 +167,20 @@ impl Draw<'_> {
         format!("token-{}-", self.number)
     }
 
-    /// A record of a kind that this place knows.
+    /// A record of a kind that this place knows: mostly one of the few on which everybody works, so that
+    /// office and desk, or two machines of an office, meet in it.
     async fn pick(&mut self, kind: &str) -> Option<Value> {
         let list = self.run(&line_of(&["list", kind, "--limit", "200"])).await;
-        self.chance.one_of(list.ok()?.as_array()?).cloned()
+        let list = list.ok()?;
+        let all: Vec<_> = list.as_array()?.iter().collect();
+        let busy: Vec<_> = all
+            .iter()
+            .copied()
+            .filter(|record| is_busy(record))
+            .collect();
+        let is_busy_wanted = self.chance.below(3) > 0 && !busy.is_empty();
+        let from = if is_busy_wanted { busy } else { all };
+        self.chance.one_of(&from).copied().cloned()
     }
 
     async fn pick_id(&mut self, kind: &str) -> Option<String> {

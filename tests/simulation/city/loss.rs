@@ -1,4 +1,4 @@
-//! What an office can lose: its write-ahead log, its whole machine, a year.
+//! What an office can lose: its write-ahead log, its whole machine.
 
 use std::time::Duration;
 
@@ -7,11 +7,6 @@ use anyhow::Context as _;
 use super::{City, code_of};
 use crate::simulation::chance::Chance;
 use crate::simulation::disk;
-
-/// How often the others are switched on while one office is away, and how many days lie between.
-const ROUNDS: u64 = 4;
-const DAYS_BETWEEN: u64 = 103;
-const DAY: Duration = Duration::from_hours(24);
 
 impl City {
     /// An office is switched off and starts without its write-ahead log; whether there was anything in it.
@@ -46,27 +41,5 @@ impl City {
         std::fs::remove_dir_all(&folder)?;
         disk::power_on(&folder.to_string_lossy());
         self.enrol(number).await
-    }
-
-    /// More than a year passes. The hub and the other offices are switched on now and then, this
-    /// office never.
-    ///
-    /// # Errors
-    /// Where one does not start.
-    pub async fn pass_a_year(&mut self, away: usize, chance: &mut Chance) -> anyhow::Result<()> {
-        for _ in 0..ROUNDS {
-            for machine in 0..self.offices.len() {
-                self.cut_office(machine, chance);
-            }
-            self.cut_hub(chance);
-            tokio::time::sleep(DAY * u32::try_from(DAYS_BETWEEN).unwrap_or(u32::MAX)).await;
-            self.start_hub()?;
-            for office in (0..self.size).filter(|office| *office != away) {
-                self.start_office(office)?;
-            }
-            // They serve: an hour is enough to renew, to send and to read.
-            tokio::time::sleep(Duration::from_hours(1)).await;
-        }
-        self.start_office(away)
     }
 }

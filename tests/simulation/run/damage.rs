@@ -122,10 +122,20 @@ impl Run {
             return Ok(());
         }
         let before = AtHub::read(&self.city).await.ok();
-        self.city.put_hub_back(&backup, chance).await?;
+        let put_back = self.city.put_hub_back(&backup, chance).await;
         self.ledger.hub_restored(&held, before);
-        self.count("D4 hubs put back and not told");
-        Ok(())
+        match put_back {
+            // A machine has enrolled since: the register beside the database says so.
+            Err(error) if error.is::<Behind>() => {
+                self.count("P16 hubs that found their database behind");
+                self.city.begin_recovery(chance).await
+            }
+            Ok(()) => {
+                self.count("D4 hubs put back and not told");
+                Ok(())
+            }
+            broken => broken,
+        }
     }
 
     /// A hub that a node has proven to be behind ends; its operator says that it was put back.

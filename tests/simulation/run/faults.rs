@@ -1,5 +1,7 @@
 //! What happens in a run: an event of the plan, carried out.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 
 use super::Run;
@@ -7,6 +9,10 @@ use crate::simulation::chance::Chance;
 use crate::simulation::disk;
 use crate::simulation::oracle::AtHub;
 use crate::simulation::plan::{Event, What};
+
+/// How often the others are switched on while one office is away, and how long it is in between.
+const ROUNDS: u64 = 4;
+const BETWEEN: Duration = Duration::from_hours(103 * 24);
 
 impl Run {
     /// Carries out an event.
@@ -73,7 +79,7 @@ impl Run {
             What::Destroyed(office) => self.replace(office, chance).await?,
             What::Away(office) => {
                 let before = tokio::time::Instant::now();
-                self.city.pass_a_year(office, chance).await?;
+                self.pass_a_year(office, chance).await?;
                 self.longer += before.elapsed();
                 self.count("N11 offices away for more than a year");
             }
@@ -212,5 +218,24 @@ impl Run {
         self.ledger.hub_restored(&held, before);
         (self.hub_lies, self.hub_is_damaged) = (false, false);
         Ok(())
+    }
+
+    /// More than a year passes. The hub and the other offices are switched on now and then, this office
+    /// never.
+    async fn pass_a_year(&mut self, away: usize, chance: &mut Chance) -> anyhow::Result<()> {
+        for _ in 0..ROUNDS {
+            for machine in 0..self.city.offices.len() {
+                self.city.cut_office(machine, chance);
+            }
+            self.cut_hub(chance).await;
+            tokio::time::sleep(BETWEEN).await;
+            self.start_hub(chance).await?;
+            for office in (0..self.city.size).filter(|office| *office != away) {
+                self.city.start_office(office)?;
+            }
+            // They serve: an hour is enough to renew, to send and to read.
+            tokio::time::sleep(Duration::from_hours(1)).await;
+        }
+        self.city.start_office(away)
     }
 }

@@ -143,7 +143,7 @@ const LONG: [(&str, Sessions, bool); 9] = [
         "a folder is copied and the hub is put back",
         Sessions {
             writes: 1,
-            greetings: 3,
+            greetings: 4,
             copies: 1,
             restores: 1,
             is_coarse: true,

@@ -404,7 +404,13 @@ impl Model for Sessions {
                 world.hub.desk(world.edits);
             }
         }
-        if action != Action::RollBack {
+        // What an office's store has lost, a hub that is put back may lose for good.
+        let may_lose = match action {
+            Action::RollBack => true,
+            Action::Restore => last.left.rollbacks < self.rollbacks,
+            _ => false,
+        };
+        if !may_lose {
             world.has_lost |= !last.held().is_subset(&world.held());
         }
         Some(world)
