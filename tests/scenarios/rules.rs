@@ -195,6 +195,22 @@ fn fields_that_belong_together_have_one_winner_and_one_item() -> anyhow::Result<
     assert_eq!(record["work_unit"], "甲厂", "no mixture: {record}");
     assert_eq!(record["credit_code"], "91350100MA00000002");
     assert!(text(&items[0]["loser"]).contains("乙厂"), "{items:?}");
+    // And where the record has had neither of them.
+    let id = enter(city, 0, "规则七空")?;
+    city.settle_down(0)?;
+    let key = format!("person/{id}");
+    let items = apart(
+        city,
+        &[&["set", &id, "work_unit=丙厂"]],
+        &[&["set", &key, "credit_code=91350100MA00000003"]],
+    )?;
+    let of_this = items.iter().filter(|item| text(&item["record"]) == id);
+    assert_eq!(of_this.count(), 1, "judged as one: {items:?}");
+    let record = city.hub(&["get", &id])?.done()?.json();
+    let there = ["work_unit", "credit_code"].map(|field| record[field].is_string());
+    assert_eq!(there, [false, true], "no mixture: {record}");
+    city.settle_down(0)?;
+    city.prove_equality()?;
     Ok(())
 }
 

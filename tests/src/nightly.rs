@@ -23,7 +23,7 @@ const SECONDS_PER_HOUR: f64 = 3_600.0;
 const PARTS: &[&[&str]] = &[
     &["model"],
     &["museum"],
-    &["sweep"],
+    &["sweep", "--jobs", "0", "--images", "17"],
     &["real"],
     &["foreign", "--long"],
     &["fuzz"],

@@ -65,8 +65,9 @@ pub struct Record {
 }
 
 impl Record {
-    /// Values to be set, with every value that is shown of the groups that they touch: a group is
-    /// written whole, so that it is judged as one (`sync.md` 3, rule 7). By number.
+    /// Values to be set, with all others of the groups that they touch, as they are shown: a group is
+    /// written whole, so that it is judged as one (`sync.md` 3, rule 7). What has no value is written as
+    /// none, so that no value of a losing side stays beside the winner's. By number.
     #[must_use]
     pub fn with_whole_groups(&self, mut values: Vec<(u16, Vec<u8>)>) -> Vec<(u16, Vec<u8>)> {
         if let Some(kind) = kinds::by_number(self.key.kind) {
@@ -77,7 +78,7 @@ impl Record {
                 .collect();
             for number in touched {
                 let is_given = values.iter().any(|(given, _)| *given == number);
-                if !is_given && self.version(number).is_some() {
+                if !is_given {
                     values.push((number, self.value(number).unwrap_or_default().to_vec()));
                 }
             }
@@ -134,5 +135,50 @@ impl Record {
     /// Its hash, by which two stores are compared.
     pub fn hash(&self) -> RowHash {
         crate::digest::row_hash(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::person;
+
+    #[test]
+    fn invariant_s7_a_group_is_written_whole_with_what_it_has_never_had() {
+        let version = Version {
+            change: ChangeId {
+                node: crate::id::NodeId::new([1; 16]),
+                epoch: 1,
+                sequence: 1,
+            },
+            ordered_at: 1,
+        };
+        let key = RecordKey {
+            kind: person::KIND_NUMBER,
+            id: RecordId::new([2; 16]),
+        };
+        let mut record = Record {
+            key,
+            class: person::KIND.class,
+            office: OfficeId::new([3; 16]),
+            revision: 1,
+            life: Life::Alive,
+            life_version: version,
+            fields: BTreeMap::new(),
+        };
+        record.set(person::NAME, "甲", version);
+        let unit = |record: &Record| {
+            let given = vec![(person::WORK_UNIT, "乙厂".as_bytes().to_vec())];
+            record.with_whole_groups(given)
+        };
+        let whole = |code: &str| {
+            vec![
+                (person::WORK_UNIT, "乙厂".as_bytes().to_vec()),
+                (person::CREDIT_CODE, code.as_bytes().to_vec()),
+            ]
+        };
+        assert_eq!(unit(&record), whole(""), "none, where there never was one");
+        record.set(person::CREDIT_CODE, "91350100MA00000001", version);
+        assert_eq!(unit(&record), whole("91350100MA00000001"));
     }
 }
