@@ -9,7 +9,7 @@ use domain::decide::{Incoming, NAMING_CASES, Verdict, decide};
 use domain::id::{ChangeId, OfficeId, RecordId};
 use domain::kind::Class;
 use domain::kinds::{member, organisation, person, transfer};
-use domain::machines::transfer::state;
+use domain::machines::transfer::{event, state};
 use domain::record::{Record, RecordKey};
 use domain::world::{Fact, Need, Outcome, Waiting, World, Writes};
 
@@ -174,7 +174,9 @@ impl Hub {
         let mut taken = Taken::clone(&self.taken[&id]);
         let (who, change) = (taken.sent.who, taken.sent.change.clone());
         let (verdict, writes) = self.decided(who, &change, taken.received_ms, waited_in);
-        if verdict == Verdict::Applied && matches!(taken.sent.act, Act::Step(..)) {
+        // Who succeeds may be succeeded: that step again is no repeat, and refused where nobody is.
+        let repeats = |act| matches!(act, Act::Step(_, name) if name != event::REPOINT);
+        if verdict == Verdict::Applied && repeats(taken.sent.act) {
             self.applied.insert((who, taken.sent.act));
         }
         taken.verdict = verdict;
