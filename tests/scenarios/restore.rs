@@ -314,6 +314,26 @@ fn an_office_that_enrolled_after_the_backup_goes_on_at_the_restored_hub() -> any
 
 /// S9, P16: an old file put into the place of the hub's database is seen before anything is decided on
 /// it, and becomes a restored one when a person says so.
+/// An old file in the place of the database of a hub that is off, without its log.
+fn put_database_back(city: &City, old: &Path) -> anyhow::Result<()> {
+    let database = Path::new(&city.hub_data).join("hub.sqlite");
+    for ending in ["sqlite-wal", "sqlite-shm"] {
+        let _ = std::fs::remove_file(database.with_extension(ending));
+    }
+    std::fs::copy(old, &database)?;
+    Ok(())
+}
+
+/// The hub's database is not used and not served, and its refusal says this; after `recovery begin` it is.
+fn recover_what_is_refused(city: &mut City, says: &str) -> anyhow::Result<()> {
+    let refused = city.hub(&["list", "person"])?;
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains(says), "{}", refused.err);
+    assert!(city.start_hub().is_err(), "it is served");
+    city.hub(&["recovery", "begin"])?.done()?;
+    city.start_hub()
+}
+
 #[test]
 fn an_old_file_in_the_place_of_the_hubs_database_is_not_served_as_if_nothing_had_happened()
 -> anyhow::Result<()> {
@@ -322,7 +342,6 @@ fn an_old_file_in_the_place_of_the_hubs_database_is_not_served_as_if_nothing_had
     let first = enter(city, 0, "子一")?;
     city.prove_equality()?;
     city.kill_hub()?;
-    let database = Path::new(&city.hub_data).join("hub.sqlite");
     let old = city.folder.join("old.sqlite");
     // What a careless copy takes: the database with its log.
     city.hub(&["backup", &old.to_string_lossy()])?.done()?;
@@ -335,16 +354,8 @@ fn an_old_file_in_the_place_of_the_hubs_database_is_not_served_as_if_nothing_had
     // It is noted within a second.
     std::thread::sleep(Duration::from_secs(2));
     city.kill_hub()?;
-    for ending in ["sqlite-wal", "sqlite-shm"] {
-        let _ = std::fs::remove_file(database.with_extension(ending));
-    }
-    std::fs::copy(&old, &database)?;
-    let refused = city.hub(&["list", "person"])?;
-    assert_eq!(refused.code, 1);
-    assert!(refused.err.contains("recovery begin"), "{}", refused.err);
-    assert!(city.start_hub().is_err(), "it is served");
-    city.hub(&["recovery", "begin"])?.done()?;
-    city.start_hub()?;
+    put_database_back(city, &old)?;
+    recover_what_is_refused(city, "recovery begin")?;
     city.prove_equality()?;
     expect_names(&names_at_hub(city)?, &["子一", "子二"]);
     expect_names(&names_at(city, 0)?, &["子一", "子二"]);
@@ -366,20 +377,8 @@ fn an_old_database_that_lacks_a_machine_is_not_served() -> anyhow::Result<()> {
     let code = city.hub(&["code", city.office(0)?.code])?.done()?.json();
     second(&["join", &text(&code["code"])])?.done()?;
     city.kill_hub()?;
-    let database = Path::new(&city.hub_data).join("hub.sqlite");
-    for ending in ["sqlite-wal", "sqlite-shm"] {
-        let _ = std::fs::remove_file(database.with_extension(ending));
-    }
-    std::fs::copy(&old, &database)?;
-    let refused = city.hub(&["list", "person"])?;
-    assert_eq!(refused.code, 1);
-    assert!(
-        refused.err.contains("2 enrolled machines"),
-        "{}",
-        refused.err
-    );
-    city.hub(&["recovery", "begin"])?.done()?;
-    city.start_hub()?;
+    put_database_back(city, &old)?;
+    recover_what_is_refused(city, "2 enrolled machines")?;
     second(&["add", "person", "name=寅一"])?.done()?;
     for _ in 0..2 {
         second(&["sync"])?.done()?;
@@ -446,12 +445,7 @@ fn a_hub_whose_folder_was_put_back_whole_stops_when_the_first_office_greets() ->
     city.start_hub()?;
     enter(city, 0, "寅三")?;
     wait_for("the hub ends", 60, || Ok((!city.hub_runs()?).then_some(())))?;
-    let refused = city.hub(&["list", "person"])?;
-    assert_eq!(refused.code, 1);
-    assert!(refused.err.contains("recovery begin"), "{}", refused.err);
-    assert!(city.start_hub().is_err(), "it is served");
-    city.hub(&["recovery", "begin"])?.done()?;
-    city.start_hub()?;
+    recover_what_is_refused(city, "recovery begin")?;
     city.prove_equality()?;
     expect_names(&names_at_hub(city)?, &["寅一", "寅三", "寅二"]);
     expect_names(&names_at(city, 0)?, &["寅一", "寅三", "寅二"]);
