@@ -343,6 +343,10 @@ fn check_reference(seen: &Seen, ledger: &Ledger) -> anyhow::Result<()> {
     let known: BTreeSet<_> = known.chain(ledger.stood_on_there.iter().copied()).collect();
     if !ledger.is_blind {
         none("S7: dropped", seen.dropped(&known, &ledger.made))?;
+        none(
+            "S7: overruled by nobody",
+            seen.overruled(&known, &ledger.made),
+        )?;
     }
     Ok(())
 }

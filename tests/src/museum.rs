@@ -9,7 +9,7 @@ pub mod hunt;
 pub mod patch;
 pub mod scratch;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -46,6 +46,7 @@ pub struct Args {
 /// What came of one bug, or of the control.
 struct Done {
     name: String,
+    unit: String,
     wanted: String,
     /// At which seed it was caught, if it was and by a seed.
     seed: Option<u64>,
@@ -79,13 +80,12 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
         return Ok(true);
     }
     let mut hunts = Hunts::new(args)?;
-    let seeds_max = patches.iter().filter_map(Patch::seeds).max().unwrap_or(0);
-    patches.retain(|patch| !hunts.book.has(&patch.name));
     let scratch = Scratch::new(&root)?;
-    if args.bug.is_empty() && !hunts.book.has(CONTROL) {
+    if args.bug.is_empty() && !hunts.book.has(&control_unit(&patches)) {
         scratch.copy()?;
-        control(&scratch, &patches, &mut hunts, seeds_max)?;
+        control(&scratch, &patches, &mut hunts)?;
     }
+    patches.retain(|patch| !hunts.book.has(&patch.unit));
     for patch in &patches {
         if let Err(why) = plant(&scratch, patch, &mut hunts) {
             hunts.lost(patch, &format!("{why:#}"))?;
@@ -96,13 +96,29 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     Ok(hunts.tell())
 }
 
+/// The name of the control in the ledger, with how each bug is caught.
+fn control_unit(patches: &[Patch]) -> String {
+    let caught: Vec<_> = patches
+        .iter()
+        .map(|patch| patch.caught.to_string())
+        .collect();
+    let caught: Vec<_> = caught.iter().map(String::as_str).collect();
+    patch::unit(CONTROL, &caught)
+}
+
+/// The units that stand in the ledger once every bug that is there now was hunted.
+///
+/// # Errors
+/// A patch that cannot be read.
+pub fn units(root: &Path) -> anyhow::Result<BTreeSet<String>> {
+    let patches = patch::read_all(root)?;
+    let bugs = patches.iter().map(|patch| patch.unit.clone());
+    Ok(bugs.chain([control_unit(&patches)]).collect())
+}
+
 /// Where nothing is planted, nothing fails.
-fn control(
-    scratch: &Scratch,
-    patches: &[Patch],
-    hunts: &mut Hunts,
-    seeds: u64,
-) -> anyhow::Result<()> {
+fn control(scratch: &Scratch, patches: &[Patch], hunts: &mut Hunts) -> anyhow::Result<()> {
+    let seeds = patches.iter().filter_map(Patch::seeds).max().unwrap_or(0);
     for patch in patches {
         if let Caught::Test(line) = &patch.caught {
             ensure!(
@@ -119,7 +135,7 @@ fn control(
         }
     }
     hunts.begin(
-        CONTROL.to_owned(),
+        (CONTROL.to_owned(), control_unit(patches)),
         format!("none in {seeds} seeds"),
         move || {
             let found = hunt(&program, seeds)?;
@@ -139,7 +155,8 @@ fn control(
 fn plant(scratch: &Scratch, patch: &Patch, hunts: &mut Hunts) -> anyhow::Result<()> {
     scratch.copy()?;
     scratch.plant(patch)?;
-    let (name, wanted) = (patch.name.clone(), patch.caught.to_string());
+    let name = (patch.name.clone(), patch.unit.clone());
+    let wanted = patch.caught.to_string();
     match &patch.caught {
         Caught::Seeds(seeds) => {
             let (program, seeds) = (scratch.build(&patch.name)?, *seeds);
@@ -198,7 +215,7 @@ impl Hunts {
 
     fn begin(
         &mut self,
-        name: String,
+        (name, unit): (String, String),
         wanted: String,
         hunts: impl FnOnce() -> anyhow::Result<Hunted> + Send + 'static,
     ) -> anyhow::Result<()> {
@@ -211,6 +228,7 @@ impl Hunts {
             let seconds = began.elapsed().as_secs_f64();
             Ok(Done {
                 name,
+                unit,
                 wanted,
                 seed,
                 violation,
@@ -223,7 +241,8 @@ impl Hunts {
 
     /// A bug that could not be planted, or built.
     fn lost(&mut self, patch: &Patch, why: &str) -> anyhow::Result<()> {
-        let (name, why) = (patch.name.clone(), format!("not planted: {why}"));
+        let name = (patch.name.clone(), patch.unit.clone());
+        let why = format!("not planted: {why}");
         self.begin(name, patch.caught.to_string(), move || {
             Ok((None, Some(why), String::new()))
         })
@@ -245,7 +264,7 @@ impl Hunts {
             "{:<32} {mark}{seed} (wanted: {}; {:.0} s): {}",
             done.name, done.wanted, done.seconds, done.told
         );
-        self.book.keep(&done.name, came_of(&done))?;
+        self.book.keep(&done.unit, came_of(&done))?;
         self.over.push(done);
         Ok(())
     }

@@ -2,9 +2,57 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Id, Row, Seen, Wrote};
+use super::{Id, Made, Place, Row, Seen, Wrote};
 
 impl Seen {
+    /// Fields that have one tip, in which nevertheless something else stands: nobody disagreed with what
+    /// was written last.
+    pub fn overruled(&self, stood_on_before: &BTreeSet<Id>, made_before: &Made) -> Vec<String> {
+        let stood_on = self.stood_on(made_before);
+        let mut tips: BTreeMap<Place, BTreeMap<&[u8], Vec<Id>>> = BTreeMap::new();
+        for wrote in self.wrote.iter().filter(|wrote| !wrote.is_kept_only) {
+            for (number, value, _) in &wrote.fields {
+                let place = (wrote.key, *number);
+                let below = stood_on.get(&place);
+                let is_below = |id: &Id| {
+                    below.is_some_and(|below| below.contains(id)) || stood_on_before.contains(id)
+                };
+                let is_tip =
+                    !is_below(&wrote.id) && !wrote.replaces.is_some_and(|former| is_below(&former));
+                if let Some(value) = value.as_deref().filter(|_| is_tip) {
+                    let same = tips.entry(place).or_default().entry(value).or_default();
+                    same.push(wrote.id);
+                }
+            }
+        }
+        // What was set aside takes no effect, and a person sees why.
+        let named: BTreeSet<_> = self.items.iter().flat_map(|item| &item.names).collect();
+        let mut overruled = Vec::new();
+        for ((key, number), tips) in &tips {
+            let Some(row) = self
+                .rows
+                .get(key)
+                .filter(|row| !row.is_case && !row.is_deleted)
+            else {
+                continue;
+            };
+            let there = row
+                .fields
+                .get(number)
+                .map_or(&[][..], |(value, _)| value.as_slice());
+            if let [(value, ids)] = tips.iter().collect::<Vec<_>>().as_slice()
+                && **value != there
+                && !ids.iter().any(|id| named.contains(id))
+            {
+                overruled.push(format!(
+                    "field {number} of {key:?}; {}",
+                    self.history_of(value)
+                ));
+            }
+        }
+        overruled
+    }
+
     /// Deletions of which nothing is left: the record lives, nobody brought it back, and no item names who
     /// wanted to delete it.
     pub fn lost_deletions(&self) -> Vec<String> {

@@ -7,6 +7,8 @@ use anyhow::{Context as _, bail, ensure};
 
 /// Where they lie.
 const FOLDER: &str = "tests/museum";
+/// Characters of a hash in the name of a unit.
+const HASH_LENGTH: usize = 8;
 /// The most lines that a bug takes out or puts in.
 const LINES_MAX: usize = 40;
 /// What is shipped, from what all stands on to the top: what is planted lowest costs the longest build.
@@ -31,6 +33,9 @@ pub struct Patch {
     pub breaks: String,
     /// How it is caught.
     pub caught: Caught,
+    /// Its name in the ledger: with what it changes and how it is caught, so that a change of one bug, and
+    /// not of what is said of it, makes void what came of that one.
+    pub unit: String,
     files: Vec<FileDiff>,
 }
 
@@ -70,6 +75,13 @@ impl fmt::Display for Caught {
     }
 }
 
+/// A name in the ledger with a hash of what stands behind it.
+pub fn unit(name: &str, what: &[&str]) -> String {
+    let hash = blake3::hash(what.join("\n").as_bytes()).to_hex();
+    let short: String = hash.chars().take(HASH_LENGTH).collect();
+    format!("{name} {short}")
+}
+
 /// All planted bugs, those that are planted lowest first.
 ///
 /// # Errors
@@ -106,6 +118,7 @@ impl Patch {
         };
         ensure!(of("name:")? == name, "its name is not its file's");
         let caught = of("caught:")?;
+        let unit = unit(name, &[&caught, diff]);
         let caught = match caught.split_once(' ') {
             Some(("seeds", seeds)) => Caught::Seeds(seeds.parse()?),
             Some(("sweep", scenario)) => Caught::Sweep(scenario.to_owned()),
@@ -135,6 +148,7 @@ impl Patch {
             bug: of("bug:")?,
             breaks: of("breaks:")?,
             caught,
+            unit,
             files,
         })
     }
