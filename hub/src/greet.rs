@@ -37,7 +37,7 @@ pub fn greet(
         None => lost_journal(tx, node, greeting.epoch)?,
     };
     let Some(journal) = journal else {
-        return Err(proto::status::CallRefused::NotAllowed("an epoch that was not offered").into());
+        return forgotten(tx, node, greeting);
     };
     let is_unheard = is_unheard(tx, node.id)?;
     let lineage = lineage(tx, node.id, greeting)?;
@@ -64,6 +64,23 @@ pub fn greet(
 /// Whether the hub recovers and this node has not told yet what it holds.
 fn is_unheard(tx: Tx<'_>, node: NodeId) -> Result<bool, HubError> {
     Ok(recovery::is_recovering(tx)? && tx.unreported()?.contains(&node))
+}
+
+/// A greeting in an epoch of which this hub knows nothing, although no restore has lost it.
+fn forgotten(
+    tx: Tx<'_>,
+    node: &Node,
+    greeting: &Greeting,
+) -> Result<(Standing, Journal), HubError> {
+    let (unused, greatest) = (tx.unused_offer(node.id)?, tx.greatest_epoch(node.id)?);
+    let Some(epoch) = session::offered_beyond(unused, greatest, greeting.epoch) else {
+        return Err(proto::status::CallRefused::NotAllowed("an epoch that was not offered").into());
+    };
+    offer(tx, node.id, greeting, epoch)?;
+    Ok((
+        Standing::Forked(epoch),
+        empty_journal(node.id, greeting.epoch),
+    ))
 }
 
 /// Notes which head an epoch is offered for.
@@ -103,17 +120,21 @@ fn lost_journal(tx: Tx<'_>, node: &Node, epoch: u32) -> Result<Option<Journal>, 
     if !session::is_lost_epoch(epoch, tx.greatest_epoch(node.id)?, was_restored) {
         return Ok(None);
     }
-    let journal = Journal {
-        node: node.id,
+    let journal = empty_journal(node.id, epoch);
+    tx.put_journal(&journal)?;
+    Ok(Some(journal))
+}
+
+fn empty_journal(node: NodeId, epoch: u32) -> Journal {
+    Journal {
+        node,
         epoch,
         received: 0,
-        chain: chain_start(node.id, epoch),
+        chain: chain_start(node, epoch),
         decided_through: 0,
         is_kept_only: false,
         history_through: 0,
-    };
-    tx.put_journal(&journal)?;
-    Ok(Some(journal))
+    }
 }
 
 /// The chain of a journal at a place; none where the hub does not have it.

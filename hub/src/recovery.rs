@@ -181,7 +181,7 @@ pub fn take_offers(
     tx: Tx<'_>,
     node: &Node,
     feed: &str,
-    offered: Vec<wire::Row>,
+    offered: Vec<FeedRow>,
     gone: &[RecordKey],
 ) -> Result<(), HubError> {
     if offered.is_empty() && gone.is_empty() {
@@ -198,7 +198,7 @@ pub fn take_offers(
         return Err(CallRefused::NotAllowed("more rows are offered than are kept").into());
     }
     for row in offered {
-        if let FeedRow::State(record) = convert::decode_row(row)? {
+        if let FeedRow::State(record) = row {
             tx.put_offer(node.id, feed, record.key, Some(&record))?;
         }
     }

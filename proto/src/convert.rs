@@ -12,6 +12,7 @@ pub use change::{batch_signature_text, decided_signature_text, decode_change, en
 pub use change::{change_ref, read_change_ref};
 pub use change::{decode_erased, encode_erased, erased_signature_text};
 pub use lease::{decode_leases, encode_lease};
+pub(crate) use pack::count_fields;
 pub use pack::{decode_batch, decode_rows, encode_batch, encode_rows};
 pub use row::{FeedRow, LeaveReason, decode_row, encode_row};
 

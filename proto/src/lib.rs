@@ -4,6 +4,7 @@
 //! Nothing outside this crate sees a generated type except through [`convert`]; the services
 //! themselves ([`wire`]) are what the programs plug into tonic.
 
+pub mod codec;
 pub mod convert;
 pub mod status;
 

@@ -21,6 +21,7 @@ fn generated_code_is_current() {
     tonic_prost_build::configure()
         .out_dir(out.path())
         .bytes(".")
+        .codec_path("crate::codec::BoundedCodec")
         .compile_fds(set)
         .expect("the code generates");
     for name in ["lianxin.sync.v1.rs", "lianxin.enrolment.v1.rs"] {

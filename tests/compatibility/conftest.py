@@ -260,10 +260,6 @@ OPEN = {
         "bodies are not erased yet",
     "test_a_cursor_beyond_the_head_is_refused_or_brought_back_and_brings_no_rows":
         "a cursor beyond the head reads the feed anew",
-    "test_a_message_that_is_no_protobuf_is_the_senders_fault_and_not_the_hubs":
-        "the gRPC library answers INTERNAL",
-    "test_text_that_is_not_utf8_is_the_senders_fault_and_not_the_hubs":
-        "the gRPC library answers INTERNAL",
 }
 
 

@@ -251,6 +251,12 @@ def unpack(packed: bytes, raw_bytes: int) -> bytes:
     return raw
 
 
+def offered(wire, rows) -> dict:
+    """Rows as a report offers them."""
+    raw = wire.sync.RowSet(rows=rows).SerializeToString()
+    return {"offered": pack(raw), "offered_raw_bytes": len(raw)}
+
+
 # --- changes ------------------------------------------------------------------------------------
 
 

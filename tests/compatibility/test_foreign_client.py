@@ -438,7 +438,7 @@ def test_the_feed_of_another_office_can_be_neither_pulled_nor_compared(join):
         return list(west.pages(west.pull_request(cursors={feed: 0})))
 
     def compared(**more):
-        request = west.wire.sync.ReconcileRequest(incarnation=west.incarnation, **more)
+        request = west.wire.sync.ReconcileRequest(incarnation=west.incarnation, epoch=west.epoch, **more)
         return west.sync.Reconcile(request, timeout=20)
 
     try:
@@ -467,8 +467,9 @@ def test_rows_that_a_client_offers_change_no_record(join):
     forged.fields[0].value = "改过".encode()
     request = east.wire.sync.ReconcileRequest(
         incarnation=east.incarnation,
+        epoch=east.epoch,
         feed=east.own_feed,
-        offered=[forged],
+        **lx.offered(east.wire, [forged]),
         gone=[PERSON.to_bytes(2, "big") + person],
     )
     try:
@@ -493,7 +494,7 @@ def test_the_tree_of_digests_leads_to_every_row(join):
     found, total, prefixes = {}, 0, [b""]
     while prefixes:
         request = client.wire.sync.ReconcileRequest(
-            incarnation=client.incarnation, feed=client.own_feed, prefixes=prefixes
+            incarnation=client.incarnation, epoch=client.epoch, feed=client.own_feed, prefixes=prefixes
         )
         prefixes = []
         for below in client.sync.Reconcile(request, timeout=20).below:
@@ -525,7 +526,7 @@ def test_only_a_true_and_signed_half_of_a_certificate_is_taken(join):
             signature=lx.sign(key, label, text),
         )
         request = client.wire.sync.ReconcileRequest(
-            incarnation=client.incarnation, feed=client.own_feed, equality=equality
+            incarnation=client.incarnation, epoch=client.epoch, feed=client.own_feed, equality=equality
         )
         return client.sync.Reconcile(request, timeout=20)
 
@@ -748,7 +749,9 @@ def every_call(client: Client, sync) -> dict:
             messages.CheckpointsRequest(epoch=1, sequences=[0]), timeout=10
         ),
         "Reconcile": lambda: sync.Reconcile(
-            messages.ReconcileRequest(incarnation=client.incarnation, feed=client.own_feed, prefixes=[b""]),
+            messages.ReconcileRequest(
+                incarnation=client.incarnation, epoch=client.epoch, feed=client.own_feed, prefixes=[b""]
+            ),
             timeout=10,
         ),
         "Renew": lambda: sync.Renew(
@@ -1196,7 +1199,7 @@ def test_rubbish_in_an_enrolment_is_refused_clearly_and_leaves_the_code_usable(h
 def test_no_number_in_a_report_to_the_hub_closes_its_store(own_hub, join, number):
     client, bystander = join(EAST, own_hub), join(WEST, own_hub)
     messages = client.wire.sync
-    base = {"incarnation": client.incarnation, "feed": client.own_feed}
+    base = {"incarnation": client.incarnation, "epoch": client.epoch, "feed": client.own_feed}
     some = secrets.token_bytes(64)
     proof = messages.Proof(
         incarnation=bytes(16),
@@ -1228,13 +1231,14 @@ def test_rubbish_in_a_reconciliation_is_answered_or_refused_clearly(
 ):
     victim = own_victim
     messages = victim.wire.sync
-    base = {"incarnation": victim.incarnation, "feed": victim.own_feed}
+    base = {"incarnation": victim.incarnation, "epoch": victim.epoch, "feed": victim.own_feed}
     row = victim.wire.row.Row(kind=number % 2**32, record=some, office=some, revision=number)
     for more in (
         {"prefixes": prefixes},
         {"wanted": wanted},
         {"gone": wanted},
-        {"offered": [row]},
+        lx.offered(victim.wire, [row]),
+        {"offered": some, "offered_raw_bytes": number % 2**32},
         {"equality": messages.Equality(sequence=number, sum=some, count=number, signature=some)},
         {
             "proof": messages.Proof(

@@ -661,7 +661,7 @@ class Histories(RuleBasedStateMachine):
             sequence=page.to_sequence, sum=digest[0], count=digest[1], signature=lx.sign(client.signing_key, "digest", text)
         )
         request = messages.ReconcileRequest(
-            incarnation=client.incarnation, feed=page.feed, prefixes=[b""], equality=equality
+            incarnation=client.incarnation, epoch=client.epoch, feed=page.feed, prefixes=[b""], equality=equality
         )
         (below,) = client.sync.Reconcile(request, timeout=20).below
         listed = {(row.kind, row.record): row.hash for row in below.rows}

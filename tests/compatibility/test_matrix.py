@@ -44,11 +44,11 @@ CODES = {
 #   unknown    of a machine that this hub does not know
 TABLE = """
 call        whose  nobody otherhub selfmade hubcert expired longgone early  older revoked unknown apart epoch stale office second neighbour
-Hello       own    UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      OK    PD    OK    OK     OK     OK
-Hello       other  UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      OK    PD    OK    OK     OK     OK
-Hello       none   UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      OK    PD    OK    OK     OK     OK
-Hello       city   UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      OK    PD    OK    OK     OK     OK
-Hello       desk   UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      OK    PD    OK    OK     OK     OK
+Hello       own    UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      OK    OK    OK    OK     OK     OK
+Hello       other  UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      OK    OK    OK    OK     OK     OK
+Hello       none   UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      OK    OK    OK    OK     OK     OK
+Hello       city   UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      OK    OK    OK    OK     OK     OK
+Hello       desk   UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      OK    OK    OK    OK     OK     OK
 Push        own    UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      kept  PD    FP    OK     OK     OK
 Push        other  UA     UV       UV       UV      UA      UA       yours  UA    PD      NF      kept  PD    FP    yours  yours  yours
 Push        none   UA     UV       UV       UV      UA      UA       waits  UA    PD      NF      kept  PD    FP    waits  waits  waits
@@ -427,7 +427,7 @@ class Cell:
         # Asked for in the own feed, what is not the own is not there.
         for feed in {self.feeds["own"], self.feeds[whose]}:
             request = messages.ReconcileRequest(
-                incarnation=caller.incarnation, feed=feed, prefixes=[b""], wanted=[name]
+                incarnation=caller.incarnation, epoch=caller.epoch, feed=feed, prefixes=[b""], wanted=[name]
             )
             answer = self.heard(self.sync.Reconcile(self.smuggle(request, whose), timeout=20))
             for row in answer.rows:

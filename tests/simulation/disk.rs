@@ -10,7 +10,8 @@ mod vfs;
 mod whole;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::simulation::chance::Chance;
@@ -111,6 +112,35 @@ pub struct Machine {
     pub met: Met,
     /// Counts power cuts: who opened a file before the last one can do nothing with it.
     life: u64,
+    /// Where its files lie.
+    folder: PathBuf,
+    /// The marks of half-copied logs when the power failed: a program that is dropped afterwards makes
+    /// none.
+    marks: Option<BTreeSet<PathBuf>>,
+}
+
+impl Machine {
+    /// Nothing answers from now on.
+    fn lose_power(&mut self) {
+        if !std::mem::replace(&mut self.is_off, true) {
+            self.marks = Some(marks_in(&self.folder));
+        }
+    }
+}
+
+/// The files of a real folder that say that a database is half copied.
+fn marks_in(folder: &Path) -> BTreeSet<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths.filter(|path| log::is_mark(path)).collect()
+}
+
+/// Removes such files, all but some.
+fn remove_marks(folder: &Path, but: &BTreeSet<PathBuf>) {
+    for mark in marks_in(folder).difference(but) {
+        // It may be gone already.
+        let _ = std::fs::remove_file(mark);
+    }
 }
 
 /// Faults that had an effect.
@@ -173,7 +203,16 @@ pub fn draw_from(number: u64) {
 
 /// The disk of the machine whose files lie below `folder`.
 pub fn machine(folder: &str) -> Rc<RefCell<Machine>> {
-    DISKS.with_borrow_mut(|disks| Rc::clone(disks.machines.entry(below(folder)).or_default()))
+    let fresh = || {
+        Rc::new(RefCell::new(Machine {
+            folder: PathBuf::from(folder),
+            ..Machine::default()
+        }))
+    };
+    DISKS.with_borrow_mut(|disks| {
+        let machine = disks.machines.entry(below(folder));
+        Rc::clone(machine.or_insert_with(fresh))
+    })
 }
 
 fn below(folder: &str) -> String {
@@ -201,7 +240,7 @@ pub fn power_cut(folder: &str, chance: &mut Chance) {
         file.shared = Rc::default();
     }
     let mut machine = machine.borrow_mut();
-    machine.is_off = true;
+    machine.lose_power();
     machine.life += 1;
     machine.met.lost += u64::from(lost);
     machine.met.garbled += garbled;
@@ -212,6 +251,9 @@ pub fn power_on(folder: &str) {
     let machine = machine(folder);
     let mut machine = machine.borrow_mut();
     machine.is_off = false;
+    if let Some(marks) = machine.marks.take() {
+        remove_marks(&machine.folder, &marks);
+    }
     machine.cut_at = None;
     machine.fail_at = None;
     machine.broken_from = None;
@@ -278,7 +320,12 @@ fn image_of(folder: &str, bytes_of: impl Fn(&File) -> Vec<u8>) -> Image {
 /// Puts an image on a machine's disk, in the place of everything there. No program may run on it.
 pub fn put_image(folder: &str, image: &Image) {
     let machine = machine(folder);
-    machine.borrow_mut().life += 1;
+    {
+        let mut machine = machine.borrow_mut();
+        machine.life += 1;
+        machine.marks = Some(BTreeSet::new());
+        remove_marks(&machine.folder, &BTreeSet::new());
+    }
     let names = names_below(folder);
     DISKS.with_borrow_mut(|disks| {
         for name in names {

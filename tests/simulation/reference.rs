@@ -82,6 +82,8 @@ pub struct Item {
     pub names: Vec<Id>,
     /// The values that it shows.
     pub values: Vec<Vec<u8>>,
+    /// Whether what it names takes no effect.
+    pub is_set_aside: bool,
 }
 
 /// A member's tenure.
@@ -95,6 +97,8 @@ pub struct Tenure {
     pub holder: Vec<u8>,
     /// Whether it goes on.
     pub is_open: bool,
+    /// Whether somebody had held the member before: it was opened by a case.
+    pub is_by_case: bool,
     /// Where the member went.
     pub closed_to: Option<Vec<u8>>,
 }
@@ -293,6 +297,9 @@ impl Seen {
             let open = all.iter().filter(|tenure| tenure.is_open).count();
             if open > 1 {
                 broken.push(format!("{open} organisations hold one member: {all:?}"));
+            }
+            if let Some(first) = all.first().filter(|first| first.is_by_case) {
+                broken.push(format!("who held the member before {first:?} is not known"));
             }
             for (tenure, number) in all.iter().zip(1..) {
                 let next = all.get(usize::try_from(number).unwrap_or(usize::MAX));

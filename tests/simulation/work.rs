@@ -183,6 +183,24 @@ impl Draw<'_> {
         self.chance.one_of(&from).copied().cloned()
     }
 
+    /// A record of this office that somebody has changed at the hub, unseen here.
+    async fn pick_unseen(&mut self, kind: &str) -> Option<String> {
+        let line = ["list", kind, "--limit", "200"];
+        let here = self.run(&line_of(&line)).await.ok()?;
+        if self.city.hub.machine.is_asleep() {
+            return None;
+        }
+        let there = self.city.at_hub(&line).await.ok()?;
+        let there = there.as_array()?;
+        let is_unseen = |record: &&Value| {
+            let mut same = there.iter().filter(|other| other["id"] == record["id"]);
+            same.any(|other| other["revision"].as_u64() > record["revision"].as_u64())
+        };
+        let unseen: Vec<_> = here.as_array()?.iter().filter(is_unseen).collect();
+        let record = self.chance.one_of(&unseen)?;
+        Some(record["id"].as_str()?.to_owned())
+    }
+
     async fn pick_id(&mut self, kind: &str) -> Option<String> {
         let record = self.pick(kind).await?;
         Some(record["id"].as_str()?.to_owned())
@@ -291,7 +309,10 @@ impl Draw<'_> {
 
     async fn life(&mut self) -> Option<Line> {
         let kind = *self.chance.one_of(WITH_REMARKS)?;
-        let id = self.pick_id(kind).await?;
+        let id = match self.pick_unseen(kind).await {
+            Some(unseen) => unseen,
+            None => self.pick_id(kind).await?,
+        };
         let verb = *self
             .chance
             .one_of(&["delete", "delete", "restore-record"])?;

@@ -258,7 +258,8 @@ impl Hunts {
         let (mark, seed) = match (&done.violation, done.seed) {
             (Some(why), _) => (format!("NOT CAUGHT: {why}"), String::new()),
             (None, Some(seed)) => ("caught".to_owned(), format!(" by seed {seed}")),
-            (None, None) => ("held".to_owned(), String::new()),
+            (None, None) if done.name == CONTROL => ("held".to_owned(), String::new()),
+            (None, None) => ("caught".to_owned(), String::new()),
         };
         eprintln!(
             "{:<32} {mark}{seed} (wanted: {}; {:.0} s): {}",

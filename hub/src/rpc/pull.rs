@@ -8,8 +8,10 @@ use domain::kinds::organisation;
 use domain::limits;
 use domain::record::RecordKey;
 use domain::session::hub as session;
+use prost::Message as _;
 use prost::bytes::Bytes;
 use proto::convert::{self, FeedRow, LeaveReason};
+use proto::status::CallRefused;
 use proto::wire::sync as wire;
 use store::Tx;
 use store::hub::{Entry, Head, Node};
@@ -24,6 +26,8 @@ use crate::app::App;
 use crate::error::HubError;
 use crate::{recovery, release};
 
+/// Why a machine is not answered that was copied, or was never greeted in the epoch that it names.
+pub(super) const SET_APART: &str = "two machines speak for this office";
 /// Prefixes that one call describes.
 const PREFIXES_MAX: usize = 256;
 /// Pages made ahead of the reader.
@@ -92,7 +96,7 @@ fn page(
         .node(node.id)?
         .is_none_or(|node| node.revoked_at.is_some())
     {
-        return Err(proto::status::CallRefused::Revoked.into());
+        return Err(CallRefused::Revoked.into());
     }
     // A place that the feed never had: the hub was put back, or the cursor is nobody's. From zero; and
     // where the cursor lies before what was released.
@@ -187,10 +191,13 @@ pub(super) fn watch(shared: Shared, node: Node) -> ReceiverStream<Result<wire::F
 
 /// Describes prefixes, sends wanted rows, and takes the node's half of a certificate.
 pub(super) async fn reconcile(
-    app: &App,
+    shared: &Shared,
     node: Node,
     asked: wire::ReconcileRequest,
 ) -> Result<wire::ReconcileResponse, Status> {
+    let app = &shared.app;
+    let _room = shared.room(asked.offered_raw_bytes)?;
+    check_reads(app, &node, asked.epoch).await?;
     let adopted = take_report(app, &node, &asked).await?;
     let answer = app
         .store
@@ -210,23 +217,51 @@ pub(super) async fn reconcile(
                 let said = describe(prefix.len(), &inside);
                 below.push(convert::encode_below(prefix, &said));
             }
-            let mut wanted = Vec::new();
-            for name in asked.wanted.iter().take(limits::PAGE_ROWS_MAX) {
-                let key = convert::decode_key(name, "wanted")?;
-                if tx.is_in_feed(key, &asked.feed)?
-                    && let Some(record) = tx.record(key)?
-                {
-                    wanted.push(convert::encode_row(&FeedRow::State(record)));
-                }
-            }
+            let (rows, answered) = wanted(tx, &asked.feed, &asked.wanted)?;
             Ok(wire::ReconcileResponse {
                 below,
-                rows: wanted,
+                rows,
                 adopted,
+                answered,
             })
         })
         .await?;
     Ok(answer)
+}
+
+/// Refuses a copied machine that was set apart: it reads nothing, and nothing that it says of a feed
+/// counts. A restored hub may not know the epoch of one that still has to report.
+async fn check_reads(app: &App, node: &Node, epoch: u32) -> Result<(), Status> {
+    let id = node.id;
+    let (journal, is_recovering) = app
+        .store
+        .read::<_, HubError>(move |tx| Ok((tx.journal(id, epoch)?, recovery::is_recovering(tx)?)))
+        .await?;
+    let is_kept_only = journal.map(|journal| journal.is_kept_only);
+    if !session::may_reconcile(is_kept_only, is_recovering) {
+        return Err(CallRefused::NotAllowed(SET_APART).into());
+    }
+    Ok(())
+}
+
+/// The wanted rows of a feed, from the first to where a page is full; how many of the wanted that answers.
+fn wanted(tx: Tx<'_>, feed: &str, names: &[Bytes]) -> Result<(Vec<wire::Row>, u32), HubError> {
+    let (mut rows, mut bytes, mut answered) = (Vec::new(), 0, 0);
+    for name in names.iter().take(limits::PAGE_ROWS_MAX) {
+        if bytes >= limits::PAGE_BYTES_MAX {
+            break;
+        }
+        let key = convert::decode_key(name, "wanted")?;
+        if tx.is_in_feed(key, feed)?
+            && let Some(record) = tx.record(key)?
+        {
+            let row = convert::encode_row(&FeedRow::State(record));
+            bytes += row.encoded_len();
+            rows.push(row);
+        }
+        answered += 1;
+    }
+    Ok((rows, answered))
 }
 
 /// Takes what a reconciliation brings: the node's half of a certificate, rows that a restored hub
@@ -238,12 +273,16 @@ async fn take_report(
 ) -> Result<u64, HubError> {
     let is_report = asked.equality.is_some()
         || asked.proof.is_some()
-        || !asked.offered.is_empty()
+        || asked.offered_raw_bytes > 0
         || !asked.erased.is_empty()
         || !asked.gone.is_empty();
     if !is_report {
         return Ok(0);
     }
+    let offered = match asked.offered_raw_bytes {
+        0 => Vec::new(),
+        raw_bytes => convert::decode_rows(&asked.offered, raw_bytes)?,
+    };
     let mut gone = Vec::new();
     for name in &asked.gone {
         gone.push(convert::decode_key(name, "gone")?);
@@ -255,7 +294,7 @@ async fn take_report(
                 take_certificate(tx, &own, &node, &asked.feed, equality)?;
             }
             release::take_statements(tx, &node, asked.erased, system::now_ms())?;
-            recovery::take_offers(tx, &node, &asked.feed, asked.offered, &gone)?;
+            recovery::take_offers(tx, &node, &asked.feed, offered, &gone)?;
             match &asked.proof {
                 Some(proof) => {
                     recovery::take_proof(tx, &own, &node, &asked.feed, proof, system::now_ms())
@@ -279,7 +318,7 @@ fn take_certificate(
     let text = certificate_text(node.office, feed, at, &digest, incarnation);
     VerifyingKey(node.verifying_key)
         .verify(Context::Digest, &text, &equality.signature)
-        .map_err(|_| proto::status::CallRefused::BadSignature)?;
+        .map_err(|_| CallRefused::BadSignature)?;
     let heads = tx.heads(&[feed.to_owned()])?;
     let is_head = heads.iter().any(|head| head.sequence == at);
     if !is_head {
@@ -287,7 +326,7 @@ fn take_certificate(
         return Ok(());
     }
     if tx.feed_digest(feed)? != digest {
-        return Err(proto::status::CallRefused::NotAllowed("the digests differ").into());
+        return Err(CallRefused::NotAllowed("the digests differ").into());
     }
     recovery::drop_answered_evidence(tx, node, feed)?;
     let own = app.identity.signing_key().sign(Context::Digest, &text);

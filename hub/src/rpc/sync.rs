@@ -193,7 +193,7 @@ impl Sync for SyncService {
             })
             .await?;
         if !session::may_read(journal.map(|journal| journal.is_kept_only)) {
-            return Err(CallRefused::NotAllowed("two machines speak for this office").into());
+            return Err(CallRefused::NotAllowed(pull::SET_APART).into());
         }
         let allowed = feeds_of(&node);
         if pull
@@ -261,7 +261,7 @@ impl Sync for SyncService {
             return Err(CallRefused::NotAllowed("not a feed of this office").into());
         }
         Ok(Response::new(
-            pull::reconcile(&self.shared.app, node, asked).await?,
+            pull::reconcile(&self.shared, node, asked).await?,
         ))
     }
 

@@ -56,10 +56,8 @@ impl Session {
                 convert::encode_erased(own.epoch, erased, &key.sign(Context::Erased, &text))
             });
             let request = wire::ReconcileRequest {
-                incarnation: self.incarnation.clone(),
-                feed: self.app.office_feed(),
                 erased: statements.collect(),
-                ..wire::ReconcileRequest::default()
+                ..self.about(&self.app.office_feed())
             };
             self.client.reconcile(request).await?;
             let numbers: Vec<_> = untold.into_iter().map(|(number, _)| number).collect();

@@ -16,6 +16,9 @@ use super::{GREETINGS_MAX, Session, report};
 use crate::erase;
 use crate::fold::{self, Page};
 
+/// Rows that are asked for in one call.
+const WANTED_AT_ONCE: usize = 256;
+
 /// How far journals are durable, as it travels.
 fn read_durable(places: &[wire::Durable]) -> anyhow::Result<Vec<Place>> {
     let read = |place: &wire::Durable| {
@@ -225,15 +228,13 @@ impl Session {
         }
         let by_node = self.signing_key.sign(Context::Digest, text).to_vec();
         let request = wire::ReconcileRequest {
-            incarnation: self.incarnation.clone(),
-            feed: feed.clone(),
             equality: Some(wire::Equality {
                 sequence,
                 sum: digest.sum().to_vec().into(),
                 count: digest.count(),
                 signature: by_node.clone().into(),
             }),
-            ..wire::ReconcileRequest::default()
+            ..self.about(&feed)
         };
         self.client.reconcile(request).await?;
         let certificate = Certificate {
@@ -290,10 +291,8 @@ impl Session {
             let asked: Vec<_> = prefixes.drain(..prefixes.len().min(256)).collect();
             let mut unanswered: BTreeSet<_> = asked.iter().cloned().collect();
             let request = wire::ReconcileRequest {
-                incarnation: self.incarnation.clone(),
-                feed: feed.to_owned(),
                 prefixes: asked.into_iter().map(Bytes::from).collect(),
-                ..wire::ReconcileRequest::default()
+                ..self.about(feed)
             };
             for below in self.client.reconcile(request).await?.into_inner().below {
                 let (prefix, theirs) = convert::decode_below(below)?;
@@ -324,17 +323,25 @@ impl Session {
         differing: &[RecordKey],
     ) -> anyhow::Result<Vec<RecordKey>> {
         let mut only_here = Vec::new();
-        for portion in differing.chunks(256) {
-            let wanted = portion.iter().map(|key| convert::encode_key(*key));
+        let mut waiting = differing;
+        while !waiting.is_empty() {
+            let wanted = waiting.iter().take(WANTED_AT_ONCE);
+            let wanted: Vec<_> = wanted.map(|key| convert::encode_key(*key)).collect();
+            let asked = wanted.len();
             let request = wire::ReconcileRequest {
-                incarnation: self.incarnation.clone(),
-                feed: feed.to_owned(),
-                wanted: wanted.collect(),
-                ..wire::ReconcileRequest::default()
+                wanted,
+                ..self.about(feed)
             };
-            let rows = self.client.reconcile(request).await?.into_inner().rows;
+            let said = self.client.reconcile(request).await?.into_inner();
+            let answered = usize::try_from(said.answered)?;
+            anyhow::ensure!(
+                (1..=asked).contains(&answered),
+                "the hub answered {answered} of {asked} rows"
+            );
+            let (portion, rest) = waiting.split_at(answered);
+            waiting = rest;
             let mut states = Vec::new();
-            for row in rows {
+            for row in said.rows {
                 if let FeedRow::State(record) = convert::decode_row(row)? {
                     states.push(record);
                 }
@@ -362,7 +369,7 @@ impl Session {
     }
 
     /// Rows that only this node has: offered to the hub, not erased.
-    async fn offer(&mut self, feed: &str, offered: Vec<wire::Row>) -> anyhow::Result<()> {
+    async fn offer(&mut self, feed: &str, offered: Vec<FeedRow>) -> anyhow::Result<()> {
         if offered.is_empty() {
             return Ok(());
         }

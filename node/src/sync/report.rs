@@ -12,7 +12,7 @@ use super::Session;
 
 /// Rows looked at for one call, and the bytes after which a call is sent.
 const PORTION_ROWS: usize = 256;
-const PORTION_BYTES: usize = 256 * 1024;
+const PORTION_BYTES: u32 = 256 * 1024;
 
 impl Session {
     /// Reports every feed.
@@ -56,41 +56,54 @@ impl Session {
             })
             .await?;
         let request = wire::ReconcileRequest {
-            incarnation: self.incarnation.clone(),
-            feed: feed.to_owned(),
             proof: Some(proof),
-            ..wire::ReconcileRequest::default()
+            ..self.about(feed)
         };
         Ok(self.client.reconcile(request).await?.into_inner().adopted)
     }
 }
 
 impl Session {
-    /// Offers rows in calls that the hub takes.
+    /// A call about a feed, still without what it says or asks.
+    pub(super) fn about(&self, feed: &str) -> wire::ReconcileRequest {
+        wire::ReconcileRequest {
+            incarnation: self.incarnation.clone(),
+            epoch: self.own.epoch,
+            feed: feed.to_owned(),
+            ..wire::ReconcileRequest::default()
+        }
+    }
+
+    /// Offers rows in calls that the hub takes: halves of what is too much for one.
     pub(super) async fn offer_portion(
         &mut self,
         feed: &str,
-        offered: Vec<wire::Row>,
+        offered: Vec<FeedRow>,
         gone: Vec<Bytes>,
     ) -> anyhow::Result<()> {
-        let mut request = wire::ReconcileRequest {
-            incarnation: self.incarnation.clone(),
-            feed: feed.to_owned(),
-            gone,
-            ..wire::ReconcileRequest::default()
-        };
-        let mut bytes = 0;
-        for row in offered {
-            bytes += prost::Message::encoded_len(&row);
-            request.offered.push(row);
-            if bytes > PORTION_BYTES {
-                self.client.reconcile(request.clone()).await?;
-                request.offered.clear();
-                request.gone.clear();
-                bytes = 0;
-            }
+        if !gone.is_empty() {
+            let request = wire::ReconcileRequest {
+                gone,
+                ..self.about(feed)
+            };
+            self.client.reconcile(request).await?;
         }
-        if !request.offered.is_empty() || !request.gone.is_empty() {
+        let mut waiting = vec![offered.as_slice()];
+        while let Some(rows) = waiting.pop() {
+            if rows.is_empty() {
+                continue;
+            }
+            let (bytes, raw_bytes) = convert::encode_rows(rows)?;
+            if raw_bytes > PORTION_BYTES && rows.len() > 1 {
+                let (first, rest) = rows.split_at(rows.len() / 2);
+                waiting.extend([rest, first]);
+                continue;
+            }
+            let request = wire::ReconcileRequest {
+                offered: bytes.into(),
+                offered_raw_bytes: raw_bytes,
+                ..self.about(feed)
+            };
             self.client.reconcile(request).await?;
         }
         Ok(())
@@ -125,11 +138,11 @@ pub(super) fn held(
     tx: Tx<'_>,
     feed: &str,
     keys: &[RecordKey],
-) -> anyhow::Result<(Vec<wire::Row>, Vec<Bytes>)> {
+) -> anyhow::Result<(Vec<FeedRow>, Vec<Bytes>)> {
     let (mut offered, mut gone) = (Vec::new(), Vec::new());
     for key in keys {
         if let Some(record) = confirmed(tx, feed, *key)? {
-            offered.push(convert::encode_row(&FeedRow::State(record)));
+            offered.push(FeedRow::State(record));
         } else {
             gone.push(convert::encode_key(*key));
         }

@@ -56,7 +56,11 @@ pub fn decode_batch(bytes: &[u8], raw: u32, count_max: usize) -> Result<Vec<RawC
 
 /// Counts the top-level fields of a message before it is decoded: two bytes on the wire can become
 /// a hundred in memory.
-fn count_fields(bytes: &[u8], count_max: usize, what: &'static str) -> Result<(), Invalid> {
+pub(crate) fn count_fields(
+    bytes: &[u8],
+    count_max: usize,
+    what: &'static str,
+) -> Result<(), Invalid> {
     let malformed = |_| Invalid::Malformed(what);
     let mut rest = bytes;
     let mut count = 0;

@@ -610,6 +610,9 @@ pub struct CheckpointsResponse {
 pub struct ReconcileRequest {
     #[prost(bytes = "bytes", tag = "1")]
     pub incarnation: ::prost::bytes::Bytes,
+    /// The node's epoch, as in a PullRequest: a copied machine that was set apart is refused.
+    #[prost(uint32, tag = "10")]
+    pub epoch: u32,
     #[prost(string, tag = "2")]
     pub feed: ::prost::alloc::string::String,
     /// Nibbles of BLAKE3(kind || id), one a byte.
@@ -622,9 +625,11 @@ pub struct ReconcileRequest {
     #[prost(message, optional, tag = "5")]
     pub equality: ::core::option::Option<Equality>,
     /// After the hub was restored from a backup: rows of the feed that the node holds and the hub does
-    /// not have, or has in an older state.
-    #[prost(message, repeated, tag = "6")]
-    pub offered: ::prost::alloc::vec::Vec<Row>,
+    /// not have, or has in an older state: a RowSet, compressed with zstd; and its size unpacked.
+    #[prost(bytes = "bytes", tag = "11")]
+    pub offered: ::prost::bytes::Bytes,
+    #[prost(uint32, tag = "12")]
+    pub offered_raw_bytes: u32,
     /// And rows that the hub has and that had left the feed: kind and record, as in wanted.
     #[prost(bytes = "bytes", repeated, tag = "7")]
     pub gone: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
@@ -704,6 +709,9 @@ pub struct ReconcileResponse {
     /// Offered rows that the hub took back as its own.
     #[prost(uint64, tag = "3")]
     pub adopted: u64,
+    /// How many of the wanted, from the first, are answered: large rows come with several calls.
+    #[prost(uint32, tag = "4")]
+    pub answered: u32,
 }
 /// What stands below one prefix.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -925,7 +933,7 @@ pub mod sync_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/lianxin.sync.v1.Sync/Hello",
             );
@@ -947,7 +955,7 @@ pub mod sync_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/lianxin.sync.v1.Sync/Push",
             );
@@ -971,7 +979,7 @@ pub mod sync_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/lianxin.sync.v1.Sync/Pull",
             );
@@ -995,7 +1003,7 @@ pub mod sync_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/lianxin.sync.v1.Sync/Watch",
             );
@@ -1020,7 +1028,7 @@ pub mod sync_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/lianxin.sync.v1.Sync/Checkpoints",
             );
@@ -1045,7 +1053,7 @@ pub mod sync_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/lianxin.sync.v1.Sync/Reconcile",
             );
@@ -1068,7 +1076,7 @@ pub mod sync_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::BoundedCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/lianxin.sync.v1.Sync/Renew",
             );
@@ -1251,7 +1259,7 @@ pub mod sync_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = HelloSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1294,7 +1302,7 @@ pub mod sync_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = PushSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1340,7 +1348,7 @@ pub mod sync_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = PullSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1386,7 +1394,7 @@ pub mod sync_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WatchSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1429,7 +1437,7 @@ pub mod sync_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CheckpointsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1472,7 +1480,7 @@ pub mod sync_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ReconcileSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1515,7 +1523,7 @@ pub mod sync_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RenewSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

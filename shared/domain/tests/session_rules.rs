@@ -12,7 +12,8 @@ use domain::kinds::person;
 use domain::session::hub::{
     self, Arrived, Greeted, InFeed, Lineage, Offer, Place, Reader, counts_as, decides,
     foreign_before, is_echo, is_history, is_lost_epoch, is_older_proof, judge_offer, may_read,
-    offered, place, proves_copies, read_from, reads_past_released, standing, told_decided,
+    may_reconcile, offered, offered_beyond, place, proves_copies, read_from, reads_past_released,
+    standing, told_decided,
 };
 use domain::session::office::{
     Applied, GreetAgain, Heir, Next, Parting, Sent, after_greeting, after_push, fold_row,
@@ -93,6 +94,28 @@ fn a_greeting_stands_by_its_place_and_its_chain() {
 fn an_epoch_is_offered_until_somebody_greets_in_it() {
     assert_eq!(offered(Some(3), 4), 3);
     assert_eq!(offered(None, 4), 5);
+}
+
+/// S8: a copied machine that was set apart reads nothing, in no way.
+#[test]
+fn who_was_set_apart_neither_reads_nor_compares() {
+    for is_recovering in [false, true] {
+        assert!(may_reconcile(Some(false), is_recovering));
+        assert!(!may_reconcile(Some(true), is_recovering));
+    }
+    assert!(may_reconcile(None, true) && !may_reconcile(None, false));
+}
+
+/// L1: a hub that was put back unnoticed has forgotten which epochs it offered.
+#[test]
+fn who_greets_in_a_forgotten_epoch_is_offered_a_later_one() {
+    assert_eq!(offered_beyond(None, 1, 2), Some(3));
+    assert_eq!(offered_beyond(Some(4), 1, 2), Some(4));
+    assert_eq!(offered_beyond(Some(2), 2, 3), Some(4));
+    assert_eq!(offered_beyond(None, 2, 2), None);
+    assert_eq!(offered_beyond(None, 2, 1), None);
+    assert_eq!(offered_beyond(None, 1, 66), None);
+    assert_eq!(offered_beyond(None, u32::MAX - 1, u32::MAX), None);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What can go wrong with a store, by what to do about it.
 
+use std::path::PathBuf;
+
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -12,6 +14,12 @@ pub enum StoreError {
     /// The file is damaged.
     #[error("the database is damaged: {0}; keep the folder as it is and restore a backup")]
     Corrupt(String),
+    /// The file's log was taken away while it was being copied into it: the file is new in part.
+    #[error(
+        "{0} is half written: its -wal file was taken away while it was being copied into it. Put that file back \
+         beside it; where it is gone, restore a backup"
+    )]
+    HalfCopied(PathBuf),
     /// The file was written by a newer program; it is left as it is.
     #[error("the database was written by a newer program (generation {found}, known {known})")]
     SchemaTooNew {
@@ -43,6 +51,10 @@ impl StoreError {
             Self::Corrupt(what) => {
                 format!("数据库文件损坏({what})。请保留整个数据文件夹,用备份恢复。")
             }
+            Self::HalfCopied(file) => format!(
+                "数据库 {} 只写入了一半:它的 -wal 文件在写入过程中被移走。请把该文件放回原处;如已丢失,请用备份恢复。",
+                file.display()
+            ),
             Self::SchemaTooNew { found, known } => {
                 format!("数据库由更新版本的程序写入({found} > {known}),请升级程序;数据未改动。")
             }

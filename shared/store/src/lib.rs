@@ -7,6 +7,7 @@
 //! Tables of declared kinds are made from their declarations ([`schema`]); everything else stands in
 //! numbered migrations, which are never edited.
 
+pub mod connection;
 pub mod error;
 pub mod hub;
 pub mod merged;

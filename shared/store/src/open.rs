@@ -9,6 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
+use crate::connection::{WriteConnection, mark_of};
 use crate::error::StoreError;
 use crate::schema;
 
@@ -38,10 +39,12 @@ const HUB: &[M<'static>] = &[
 /// Opens (and makes or upgrades) the database for writing.
 ///
 /// # Errors
-/// A newer schema is refused and left as it is; every other error as SQLite says.
-pub fn writer(path: &Path, side: Side) -> Result<Connection, StoreError> {
-    let mut connection = Connection::open(path)?;
+/// A newer schema is refused and left as it is, and so is a file that its log was taken from
+/// ([`StoreError::HalfCopied`]); every other error as SQLite says.
+pub fn writer(path: &Path, side: Side) -> Result<WriteConnection, StoreError> {
+    let connection = Connection::open(path)?;
     configure(&connection)?;
+    let mut connection = WriteConnection::new(connection, path)?;
     migrate(&mut connection, side)?;
     schema::make_tables(&mut connection, side)?;
     Ok(connection)
@@ -183,11 +186,12 @@ pub fn put_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
     let Some(aside) = free.into_iter().find(|aside| !aside.exists()) else {
         return Ok(None);
     };
-    for ending in ["-wal", "-shm", ""] {
-        let from = named(path, ending);
+    let moved = |ending| (named(path, ending), named(&aside, ending));
+    let mark = (mark_of(path), mark_of(&aside));
+    // The database last: where this is cut off, it goes on with it.
+    for (from, to) in [moved("-wal"), moved("-shm"), mark, moved("")] {
         if from.exists() {
-            std::fs::rename(&from, named(&aside, ending))
-                .map_err(|error| StoreError::Disk(error.to_string()))?;
+            std::fs::rename(&from, to).map_err(|error| StoreError::Disk(error.to_string()))?;
         }
     }
     Ok(Some(aside))
@@ -198,8 +202,9 @@ pub fn put_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
 ///
 /// # Errors
 /// Where another process reads or writes so long that it cannot be done now; nothing is lost.
-pub fn wipe_traces(connection: &Connection) -> Result<(), StoreError> {
+pub fn wipe_traces(connection: &WriteConnection) -> Result<(), StoreError> {
     connection.execute_batch("VACUUM")?;
+    connection.copy()?;
     let is_busy: bool =
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if is_busy {

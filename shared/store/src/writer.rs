@@ -12,6 +12,7 @@ use std::thread;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::connection::WriteConnection;
 use crate::error::StoreError;
 use crate::open::{self, Side};
 use crate::records::Tx;
@@ -19,7 +20,7 @@ use crate::records::Tx;
 /// Jobs that may wait for the writer before callers wait for a place.
 const QUEUE_MAX: usize = 256;
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+type Job = Box<dyn FnOnce(&mut WriteConnection) + Send>;
 
 /// The store of a running program: a thread that writes, and readers opened on demand.
 #[derive(Debug, Clone)]
@@ -32,7 +33,7 @@ pub struct Store {
 #[derive(Debug, Clone)]
 enum Writer {
     Thread(mpsc::Sender<Job>),
-    Caller(Arc<Mutex<Connection>>),
+    Caller(Arc<Mutex<WriteConnection>>),
 }
 
 impl Store {
@@ -48,6 +49,7 @@ impl Store {
                     // writer goes on for everybody else.
                     let run = AssertUnwindSafe(|| job(&mut connection));
                     drop(std::panic::catch_unwind(run));
+                    copy_log(&mut connection);
                 }
             })
             .map_err(|error| StoreError::Broken(error.to_string()))?;
@@ -89,7 +91,7 @@ impl Store {
 
     async fn on_writer<T, E>(
         &self,
-        job: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+        job: impl FnOnce(&mut WriteConnection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -97,7 +99,12 @@ impl Store {
     {
         let jobs = match &self.writer {
             Writer::Thread(jobs) => jobs,
-            Writer::Caller(connection) => return job(&mut own(connection)),
+            Writer::Caller(connection) => {
+                let mut connection = own(connection);
+                let done = job(&mut connection);
+                copy_log(&mut connection);
+                return done;
+            }
         };
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
@@ -134,8 +141,14 @@ impl Store {
 }
 
 /// A job that panicked was rolled back: the connection is as good as before.
-fn own(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+fn own(connection: &Mutex<WriteConnection>) -> MutexGuard<'_, WriteConnection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Copies a long log into the database. What was committed is durable in the log: where the disk refuses,
+/// the next job tries again.
+fn copy_log(connection: &mut WriteConnection) {
+    let _ = connection.copy_if_long();
 }
 
 /// Runs `work` in one immediate transaction on a connection of the caller's own.

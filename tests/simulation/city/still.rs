@@ -80,9 +80,9 @@ impl City {
         self.begin = now.checked_sub(still.passed).context("a time that was")?;
         disk::draw_from(number);
         for (place, (folder, lies)) in folders.iter().zip(&still.places).enumerate() {
-            put_files(folder, lies)?;
             disk::put_image(&folder.to_string_lossy(), &lies.image);
             disk::power_on(&folder.to_string_lossy());
+            put_files(folder, lies)?;
             let chance = Chance::new(self.seed ^ number, "machine again", place as u64);
             let machine = Arc::new(Machine::new(self.begin, chance));
             match place.checked_sub(1).and_then(|at| self.offices.get_mut(at)) {

@@ -118,12 +118,19 @@ pub(super) fn note(file: &str, change: impl FnOnce() -> Change) {
     });
 }
 
+/// Whether a file says of the database beside it that it is half copied.
+pub fn is_mark(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_encoded_bytes().ends_with(b".sqlite-copying")
+}
+
 /// The small files beside the databases in a folder.
 pub fn beside(folder: &Path) -> Beside {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let files = entries.filter_map(|entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
         let is_small = !name.contains(".sqlite") && !name.contains(".csv");
+        let is_small = is_small || is_mark(&entry.path());
         (is_small && entry.path().is_file()).then_some((name, entry.path()))
     });
     files

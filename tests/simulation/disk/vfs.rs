@@ -140,7 +140,7 @@ impl Handle {
         let number = machine.writes;
         machine.writes += 1;
         if machine.cut_at == Some(number) {
-            machine.is_off = true;
+            machine.lose_power();
             machine.met.cuts += 1;
             return Err(failed);
         }

@@ -93,6 +93,7 @@ fn item_of(record: &Record) -> Item {
         about,
         names: versions.iter().filter_map(named).collect(),
         values: values.iter().filter_map(value).collect(),
+        is_set_aside: record.key.kind == set_aside::KIND_NUMBER,
     }
 }
 
@@ -103,6 +104,7 @@ fn tenure_of(record: &Record) -> Tenure {
         number: record.integer(tenure::NUMBER).unwrap_or(0).unsigned_abs(),
         holder: bytes(tenure::HOLDER).unwrap_or_default(),
         is_open: record.value(tenure::CLOSED).is_none(),
+        is_by_case: record.value(tenure::OPENED_CASE).is_some(),
         closed_to: bytes(tenure::CLOSED_TO),
     }
 }

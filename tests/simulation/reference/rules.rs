@@ -26,7 +26,8 @@ impl Seen {
             }
         }
         // What was set aside takes no effect, and a person sees why.
-        let named: BTreeSet<_> = self.items.iter().flat_map(|item| &item.names).collect();
+        let set_aside = self.items.iter().filter(|item| item.is_set_aside);
+        let named: BTreeSet<_> = set_aside.flat_map(|item| &item.names).collect();
         let mut overruled = Vec::new();
         for ((key, number), tips) in &tips {
             let Some(row) = self

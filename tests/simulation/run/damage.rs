@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use lianxin_hub::progress::Behind;
 
 use super::Run;
@@ -147,9 +147,12 @@ impl Run {
         self.cut_hub(chance).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         let started = self.city.start_hub();
+        let Err(why) = started else {
+            bail!("invariant S9: a hub that was proven to be behind serves again");
+        };
         ensure!(
-            started.is_err_and(|error| error.is::<Behind>()),
-            "invariant S9: a hub that was proven to be behind serves again"
+            why.is::<Behind>(),
+            "invariant S9: a hub that was proven to be behind says: {why:#}"
         );
         self.city.begin_recovery(chance).await
     }

@@ -185,10 +185,11 @@ pub(super) fn seeds() -> anyhow::Result<Vec<Vec<u8>>> {
             )],
             rows: vec![convert::encode_row(&FeedRow::State(sample::record(1)))],
             adopted: 0,
+            answered: 1,
         };
         seeds.push([&[1][..], &response.encode_to_vec()].concat());
         for feed in super::cursor::feeds(&known) {
-            seeds.push([&[0][..], &request(&known, feed, prefix).encode_to_vec()].concat());
+            seeds.push([&[0][..], &request(&known, feed, prefix)?.encode_to_vec()].concat());
         }
     }
     let [feed, _] = super::cursor::feeds(&known);
@@ -218,7 +219,7 @@ pub(super) fn seeds() -> anyhow::Result<Vec<Vec<u8>>> {
             digest: Bytes::from_static(&[1; 32]),
             signature: Bytes::from_static(&[2; 64]),
         }],
-        ..request(&known, feed, &[])
+        ..request(&known, feed, &[])?
     };
     for part in 0..3 {
         let mut one = signed.clone();
@@ -232,14 +233,21 @@ pub(super) fn seeds() -> anyhow::Result<Vec<Vec<u8>>> {
     Ok(seeds)
 }
 
-fn request(known: &served::Known, feed: String, prefix: &[u8]) -> wire::ReconcileRequest {
-    wire::ReconcileRequest {
+fn request(
+    known: &served::Known,
+    feed: String,
+    prefix: &[u8],
+) -> anyhow::Result<wire::ReconcileRequest> {
+    let (offered, offered_raw_bytes) = convert::encode_rows(&[FeedRow::State(sample::record(2))])?;
+    Ok(wire::ReconcileRequest {
         incarnation: Bytes::copy_from_slice(&known.incarnation),
+        epoch: 1,
         feed,
         prefixes: vec![Bytes::copy_from_slice(prefix)],
         wanted: vec![convert::encode_key(sample::record(1).key)],
-        offered: vec![convert::encode_row(&FeedRow::State(sample::record(2)))],
+        offered: offered.into(),
+        offered_raw_bytes,
         gone: vec![convert::encode_key(sample::record(3).key)],
         ..wire::ReconcileRequest::default()
-    }
+    })
 }

@@ -190,8 +190,6 @@ pub(super) fn call<M: Message + Default>(path: &str, message: &[u8]) -> anyhow::
     let status = &answer.status;
     match status.code() {
         Code::Ok => {}
-        // What tonic says of bytes that are no message.
-        Code::Internal => ensure!(M::decode(message).is_err(), "S20: {status:?}"),
         Code::InvalidArgument
         | Code::FailedPrecondition
         | Code::PermissionDenied
@@ -204,7 +202,11 @@ pub(super) fn call<M: Message + Default>(path: &str, message: &[u8]) -> anyhow::
     if status.code() == Code::ResourceExhausted {
         note::met("M4 counts over the limit refused");
     }
-    if status.code() == Code::Internal {
+    if M::decode(message).is_err() {
+        ensure!(
+            status.code() != Code::Ok,
+            "bytes that are no message are answered"
+        );
         note::met("calls that are none");
     }
     Ok(answer)

@@ -147,7 +147,8 @@ impl Bench {
         let path = self.folder.join(name);
         let opens = "invariant S16: it does not open";
         if !self.migrates {
-            return seen_by(&store::open::writer(&path, side).context(opens)?);
+            let connection = store::open::writer(&path, side).context(opens)?;
+            return seen_by(&connection);
         }
         // First what SQLite makes of it alone: opening it as a program may add tables.
         let alone = Connection::open(&path)?;
@@ -178,6 +179,15 @@ impl Bench {
         if whole == EMPTY || !self.proven.insert(state) {
             return Ok(false);
         }
+        self.verify(machine, place).await?;
+        Ok(true)
+    }
+
+    /// Opens a machine's folder as its program does, and lets it verify what is there.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub(super) async fn verify(&mut self, machine: usize, place: &Place) -> anyhow::Result<()> {
         self.put(&place.image);
         for name in log::beside(&self.folder).keys() {
             std::fs::remove_file(self.folder.join(name))?;
@@ -205,7 +215,7 @@ impl Bench {
             at(&self.machine, lianxin_node::cli::command(&app, &["verify"])).await
         };
         proven.context("invariant S4/S16: verify")?;
-        Ok(true)
+        Ok(())
     }
 }
 

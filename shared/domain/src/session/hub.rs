@@ -86,6 +86,19 @@ pub const fn offered(unused: Option<u32>, greatest: u32) -> u32 {
     }
 }
 
+/// How many offers of one machine's epochs a hub can have forgotten.
+const FORGOTTEN_MAX: u32 = 64;
+
+/// The epoch to offer to a machine that greets in one of which the hub knows nothing, and has forgotten
+/// nothing as far as it knows: its database was put back unnoticed, together with the offer. It is later
+/// than any that either knows. None where so many offers cannot be missing: nobody made them.
+pub fn offered_beyond(unused: Option<u32>, greatest: u32, claimed: u32) -> Option<u32> {
+    let forgotten = claimed.checked_sub(greatest)?;
+    let unused = unused.filter(|unused| *unused > claimed);
+    let offered = unused.or_else(|| claimed.checked_add(1))?;
+    (1..=FORGOTTEN_MAX).contains(&forgotten).then_some(offered)
+}
+
 /// Whether this greeting proves that there are two machines: the one whose journal is the hub's
 /// greets although later epochs are in use. What comes in those is kept and not applied from now on,
 /// and its machine reads nothing, until a person names the office's (ADR 0013).
@@ -182,6 +195,12 @@ pub fn counts_in(old: ChangeId, record: &Record) -> Option<Outcome> {
 /// Whether a node may read: its epoch is known and is not a copied machine's.
 pub fn may_read(is_kept_only: Option<bool>) -> bool {
     is_kept_only == Some(false)
+}
+
+/// Whether a node may compare feeds, ask for rows and report: as one that may read; and to a restored hub
+/// also in an epoch that it has lost, for it is to hear of it.
+pub fn may_reconcile(is_kept_only: Option<bool>, is_recovering: bool) -> bool {
+    may_read(is_kept_only) || (is_recovering && is_kept_only.is_none())
 }
 
 /// Where reading begins: at a place that the feed never had, from zero (the hub was put back, or the

@@ -1,0 +1,146 @@
+//! A connection that writes, and copies what its log holds into the database file.
+//!
+//! While that lasts, part of the file is new and part is old, and only the log makes it whole. So a file
+//! beside it says so: a database that is found with that file and without its log was cut in the middle
+//! and is no state that ever was. SQLite itself cannot tell (`shared/docs/adr`, 0026).
+
+use std::fs::File;
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use crate::error::StoreError;
+
+/// What the name of a database gets while its log is copied into it.
+const MARK: &str = "-copying";
+/// Pages in the log from which on they are copied into the database, as SQLite does by itself.
+const LOG_PAGES: i64 = 1_000;
+
+/// A connection that writes. When it is dropped, what its log holds is copied into the database.
+#[derive(Debug)]
+pub struct WriteConnection {
+    connection: Connection,
+    mark: PathBuf,
+    /// From how many pages in the log on it is copied: more where somebody still reads what is old.
+    copy_from: i64,
+}
+
+/// The log of a database.
+struct Log {
+    /// Whether somebody else is copying it.
+    is_busy: bool,
+    /// Pages in it.
+    pages: i64,
+    /// How many of them stand in the database file.
+    copied: i64,
+}
+
+impl WriteConnection {
+    /// Takes a connection to the database at `path`, which nobody has written with yet.
+    ///
+    /// # Errors
+    /// [`StoreError::HalfCopied`] where its log was taken away while it was being copied.
+    pub(crate) fn new(connection: Connection, path: &Path) -> Result<Self, StoreError> {
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        let connection = Self {
+            connection,
+            mark: mark_of(path),
+            copy_from: LOG_PAGES,
+        };
+        if connection.mark.exists() && connection.log("NOOP")?.pages <= 0 {
+            return Err(StoreError::HalfCopied(path.to_owned()));
+        }
+        Ok(connection)
+    }
+
+    /// Copies the log into the database, if it has become long.
+    ///
+    /// # Errors
+    /// The disk's. What is committed stays in the log.
+    pub fn copy_if_long(&mut self) -> Result<(), StoreError> {
+        let pages = self.log("NOOP")?.pages;
+        if pages < self.copy_from {
+            return Ok(());
+        }
+        let is_whole = self.copy()?;
+        self.copy_from = LOG_PAGES + if is_whole { 0 } else { pages };
+        Ok(())
+    }
+
+    /// Copies what nobody needs in the log any more into the database; whether that was all.
+    ///
+    /// # Errors
+    /// As [`Self::copy_if_long`].
+    pub fn copy(&self) -> Result<bool, StoreError> {
+        let disk = |error: std::io::Error| StoreError::Disk(error.to_string());
+        let mut log = self.log("NOOP")?;
+        if log.pages > log.copied {
+            // A disk that cannot be read takes nothing either, and stays as it is.
+            self.connection
+                .query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()))?;
+            File::create(&self.mark)
+                .and_then(|mark| mark.sync_all())
+                .map_err(disk)?;
+            log = self.log("PASSIVE")?;
+        }
+        if log.is_busy {
+            // Another process copies, and the mark is its own.
+            return Ok(false);
+        }
+        // It may be there from a copy that was cut off, and that another connection has ended.
+        if self.mark.exists() {
+            std::fs::remove_file(&self.mark).map_err(disk)?;
+        }
+        Ok(log.pages <= log.copied)
+    }
+
+    fn log(&self, mode: &str) -> Result<Log, StoreError> {
+        let read = format!("PRAGMA wal_checkpoint({mode})");
+        let log = self
+            .connection
+            .prepare_cached(&read)?
+            .query_row([], |row| {
+                Ok(Log {
+                    is_busy: row.get(0)?,
+                    pages: row.get(1)?,
+                    copied: row.get(2)?,
+                })
+            })?;
+        Ok(log)
+    }
+}
+
+impl Drop for WriteConnection {
+    fn drop(&mut self) {
+        if self.copy().is_ok_and(|is_whole| is_whole) {
+            return;
+        }
+        // SQLite would copy the rest without the mark: it is to stay in the log, for whoever opens next.
+        // Nobody is left who could hear of an error.
+        let keeps_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        let _ = self.connection.set_db_config(keeps_log, true);
+    }
+}
+
+impl Deref for WriteConnection {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for WriteConnection {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
+/// What lies beside a database while its log is copied into it.
+pub(crate) fn mark_of(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(MARK);
+    PathBuf::from(name)
+}

@@ -1,0 +1,109 @@
+//! The log of a database, and what happens where somebody takes it away.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+
+use store::StoreError;
+use store::connection::WriteConnection;
+use store::open::{self, Side};
+
+const MIB: i64 = 1024 * 1024;
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+fn size(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len())
+}
+
+fn write(connection: &WriteConnection, bytes: i64) {
+    let sql = "INSERT OR REPLACE INTO setting (name, value) VALUES ('test', zeroblob(?1))";
+    connection.execute(sql, [bytes]).unwrap();
+}
+
+/// The files of a database as they are now, in another folder.
+fn copied(path: &Path, to: &Path, endings: &[&str]) -> PathBuf {
+    let copy = to.join("data.sqlite");
+    for ending in endings {
+        std::fs::copy(beside(path, ending), beside(&copy, ending)).unwrap();
+    }
+    copy
+}
+
+/// S16, P16: what is half copied and has lost its log is refused; with its log it is whole.
+#[test]
+fn a_database_whose_log_was_taken_away_while_it_was_copied_is_refused() {
+    let (folder, there, here) = (
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+    );
+    let path = folder.path().join("data.sqlite");
+    let connection = open::writer(&path, Side::Hub).unwrap();
+    write(&connection, MIB);
+    // As it is in the middle of a copy.
+    std::fs::write(beside(&path, "-copying"), []).unwrap();
+    let with_log = copied(&path, there.path(), &["", "-wal", "-copying"]);
+    let without = copied(&path, here.path(), &["", "-copying"]);
+    let refused = open::writer(&without, Side::Hub).unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::HalfCopied(file) if *file == without),
+        "{refused}"
+    );
+    assert!(refused.text_zh().contains("-wal"));
+    let again = open::writer(&with_log, Side::Hub).unwrap();
+    let held: i64 = again
+        .query_row(
+            "SELECT length(value) FROM setting WHERE name = 'test'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(held, MIB);
+    drop(again);
+    assert!(!beside(&with_log, "-copying").exists() && !beside(&with_log, "-wal").exists());
+    // What is put aside takes its mark along: what comes in its place is whole.
+    open::put_aside(&without).unwrap();
+    drop(open::writer(&without, Side::Hub).unwrap());
+}
+
+/// S16: a log that has become long goes into the database while the program runs, and is used again.
+#[test]
+fn a_long_log_is_copied_and_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.sqlite");
+    let mut connection = open::writer(&path, Side::Node).unwrap();
+    for _ in 0..40 {
+        write(&connection, MIB);
+        connection.copy_if_long().unwrap();
+    }
+    assert!(size(&beside(&path, "-wal")) < 16 * MIB.cast_unsigned());
+    assert!(!beside(&path, "-copying").exists());
+}
+
+/// S16: what a reader still needs stays in the log, also when the writer goes.
+#[test]
+fn what_is_read_stays_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.sqlite");
+    let connection = open::writer(&path, Side::Node).unwrap();
+    let mut reader = open::reader(&path).unwrap();
+    let snapshot = reader.transaction().unwrap();
+    let count = || {
+        let sql = "SELECT count(*) FROM setting WHERE name = 'test'";
+        snapshot.query_row(sql, [], |row| row.get::<_, i64>(0))
+    };
+    assert_eq!(count().unwrap(), 0);
+    write(&connection, MIB);
+    assert!(!connection.copy().unwrap());
+    drop(connection);
+    assert_eq!(count().unwrap(), 0);
+    drop(snapshot);
+    drop(reader);
+    let again = open::writer(&path, Side::Node).unwrap();
+    assert!(again.copy().unwrap());
+}
