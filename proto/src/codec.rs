@@ -1,5 +1,5 @@
 //! Protobuf messages whose fields are counted before they are decoded: two bytes on the wire can become
-//! a hundred in memory, so a limit of bytes alone bounds neither memory nor time.
+//! a hundred in memory, so a limit of bytes alone bounds neither memory nor time (ADR 0025).
 
 use std::marker::PhantomData;
 

@@ -2,7 +2,7 @@
 //!
 //! While that lasts, part of the file is new and part is old, and only the log makes it whole. So a file
 //! beside it says so: a database that is found with that file and without its log was cut in the middle
-//! and is no state that ever was. SQLite itself cannot tell (`shared/docs/adr`, 0026).
+//! and is no state that ever was. SQLite itself cannot tell (ADR 0024).
 
 use std::fs::File;
 use std::ops::{Deref, DerefMut};

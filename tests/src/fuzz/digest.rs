@@ -17,6 +17,9 @@ use super::{note, sample, served};
 
 const RECONCILE: &str = "/lianxin.sync.v1.Sync/Reconcile";
 
+/// More fields than a message may have.
+const MANY: usize = 20_000;
+
 pub(super) fn check(input: &[u8]) -> anyhow::Result<()> {
     match input.split_first() {
         Some((mode, rest)) if mode % 2 == 0 => at_hub(rest),
@@ -32,6 +35,8 @@ fn at_hub(message: &[u8]) -> anyhow::Result<()> {
         return Ok(());
     }
     let asked = wire::ReconcileRequest::decode(message)?;
+    let count = asked.prefixes.len() + asked.wanted.len() + asked.gone.len() + asked.erased.len();
+    ensure!(count < MANY, "M4: {count} elements are answered");
     ensure!(
         super::cursor::feeds(&known).contains(&asked.feed),
         "M1: {}",
@@ -230,6 +235,8 @@ pub(super) fn seeds() -> anyhow::Result<Vec<Vec<u8>>> {
         }
         seeds.push([&[0][..], &one.encode_to_vec()].concat());
     }
+    // Rows without a name, more than any call asks for.
+    seeds.push([&[0][..], &[4 << 3 | 2, 0].repeat(MANY)].concat());
     Ok(seeds)
 }
 
