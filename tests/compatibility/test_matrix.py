@@ -69,10 +69,10 @@ Checkpoints other  UA     UV       UV       UV      UA      UA       OK     UA  
 Checkpoints none   UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      OK    OK    OK    OK     OK     OK
 Checkpoints city   UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      OK    OK    OK    OK     OK     OK
 Checkpoints desk   UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      OK    OK    OK    OK     OK     OK
-Reconcile   own    UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      OK    OK    FP    OK     OK     OK
+Reconcile   own    UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      PD    PD    FP    OK     OK     OK
 Reconcile   other  UA     UV       UV       UV      UA      UA       PD     UA    PD      NF      PD    PD    FP    PD     PD     PD
 Reconcile   none   UA     UV       UV       UV      UA      UA       PD     UA    PD      NF      PD    PD    FP    PD     PD     PD
-Reconcile   city   UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      OK    OK    FP    OK     OK     OK
+Reconcile   city   UA     UV       UV       UV      UA      UA       OK     UA    PD      NF      PD    PD    FP    OK     OK     OK
 Reconcile   desk   UA     UV       UV       UV      UA      UA       PD     UA    PD      NF      PD    PD    FP    PD     PD     PD
 Renew       own    UA     UV       UV       UV      OK      PD       OK     OK    PD      NF      OK    OK    OK    OK     OK     OK
 Renew       other  UA     UV       UV       UV      OK      PD       OK     OK    PD      NF      OK    OK    OK    OK     OK     OK

@@ -7,16 +7,14 @@ use super::{Id, Made, Place, Row, Seen, Wrote};
 impl Seen {
     /// Fields that have one tip, in which nevertheless something else stands: nobody disagreed with what
     /// was written last.
-    pub fn overruled(&self, stood_on_before: &BTreeSet<Id>, made_before: &Made) -> Vec<String> {
-        let stood_on = self.stood_on(made_before);
+    pub fn overruled(&self) -> Vec<String> {
+        let stood_on = self.stood_on(&Made::new());
         let mut tips: BTreeMap<Place, BTreeMap<&[u8], Vec<Id>>> = BTreeMap::new();
         for wrote in self.wrote.iter().filter(|wrote| !wrote.is_kept_only) {
             for (number, value, _) in &wrote.fields {
                 let place = (wrote.key, *number);
                 let below = stood_on.get(&place);
-                let is_below = |id: &Id| {
-                    below.is_some_and(|below| below.contains(id)) || stood_on_before.contains(id)
-                };
+                let is_below = |id: &Id| below.is_some_and(|below| below.contains(id));
                 let is_tip =
                     !is_below(&wrote.id) && !wrote.replaces.is_some_and(|former| is_below(&former));
                 if let Some(value) = value.as_deref().filter(|_| is_tip) {
@@ -28,6 +26,8 @@ impl Seen {
         // What was set aside takes no effect, and a person sees why.
         let set_aside = self.items.iter().filter(|item| item.is_set_aside);
         let named: BTreeSet<_> = set_aside.flat_map(|item| &item.names).collect();
+        // Of fields that belong together all are disputed where one is.
+        let is_disputed = |place: &Place| tips.get(place).is_some_and(|tips| tips.len() > 1);
         let mut overruled = Vec::new();
         for ((key, number), tips) in &tips {
             let Some(row) = self
@@ -37,6 +37,12 @@ impl Seen {
             else {
                 continue;
             };
+            let mut groups = self.groups.iter();
+            let group = groups.find(|(kind, group)| *kind == key.0 && group.contains(number));
+            let mut beside = group.into_iter().flat_map(|(_, group)| group);
+            if beside.any(|beside| is_disputed(&(*key, *beside))) {
+                continue;
+            }
             let there = row
                 .fields
                 .get(number)
