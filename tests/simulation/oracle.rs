@@ -477,6 +477,29 @@ async fn pending(city: &City, number: usize) -> anyhow::Result<Vec<(RecordKey, S
         .await
 }
 
+/// Whether an office holds what the hub has now, feed by feed: a report of another office may have moved
+/// its feed since it synced.
+///
+/// # Errors
+/// Where one of them is off.
+pub async fn is_level(city: &City, number: usize) -> anyhow::Result<bool> {
+    let app = city.offices[number].app.as_ref().context("on")?;
+    let hub = city.hub.app.as_ref().context("the hub is on")?;
+    for feed in [store::hub::CITY.to_owned(), app.office_feed()] {
+        let (here, there) = (feed.clone(), feed);
+        let here = app
+            .store
+            .read::<_, store::StoreError>(move |tx| Ok(tx.feed_read(&here)?.1));
+        let there = hub
+            .store
+            .read::<_, store::StoreError>(move |tx| tx.feed_digest(&there));
+        if here.await? != there.await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Whether an office is quiet: nothing waits, and the last certificates are of what it holds now.
 ///
 /// # Errors

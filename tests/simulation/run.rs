@@ -360,6 +360,12 @@ impl Run {
                     is_quiet = false;
                 }
             }
+            for office in 0..self.city.size {
+                if is_quiet && !oracle::is_level(&self.city, office).await? {
+                    why = format!("office {office} lacks something of the hub's");
+                    is_quiet = false;
+                }
+            }
             if is_quiet {
                 let what = format!("quiet after rounds: {round}");
                 *self.outcome.events.entry(what).or_insert(0) += 1;

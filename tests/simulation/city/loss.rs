@@ -38,7 +38,10 @@ impl City {
         let office = self.offices.get(number).context("an office")?;
         let folder = office.folder.clone();
         disk::put_image(&folder.to_string_lossy(), &disk::Image::default());
-        std::fs::remove_dir_all(&folder)?;
+        // A first try may have got so far.
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
         disk::power_on(&folder.to_string_lossy());
         self.enrol(number).await
     }

@@ -10,7 +10,7 @@ impl Seen {
     pub fn overruled(&self) -> Vec<String> {
         let stood_on = self.stood_on(&Made::new());
         let mut tips: BTreeMap<Place, BTreeMap<&[u8], Vec<Id>>> = BTreeMap::new();
-        for wrote in self.wrote.iter().filter(|wrote| !wrote.is_kept_only) {
+        for wrote in &self.wrote {
             for (number, value, _) in &wrote.fields {
                 let place = (wrote.key, *number);
                 let below = stood_on.get(&place);
@@ -23,9 +23,13 @@ impl Seen {
                 }
             }
         }
-        // What was set aside takes no effect, and a person sees why.
+        // What was set aside, or a copied machine wrote, takes no effect, and a person sees why.
         let set_aside = self.items.iter().filter(|item| item.is_set_aside);
-        let named: BTreeSet<_> = set_aside.flat_map(|item| &item.names).collect();
+        let kept_only = self.wrote.iter().filter(|wrote| wrote.is_kept_only);
+        let without_effect: BTreeSet<_> = set_aside
+            .flat_map(|item| &item.names)
+            .chain(kept_only.map(|wrote| &wrote.id))
+            .collect();
         // Of fields that belong together all are disputed where one is.
         let is_disputed = |place: &Place| tips.get(place).is_some_and(|tips| tips.len() > 1);
         let mut overruled = Vec::new();
@@ -49,7 +53,7 @@ impl Seen {
                 .map_or(&[][..], |(value, _)| value.as_slice());
             if let [(value, ids)] = tips.iter().collect::<Vec<_>>().as_slice()
                 && **value != there
-                && !ids.iter().any(|id| named.contains(id))
+                && !ids.iter().any(|id| without_effect.contains(id))
             {
                 overruled.push(format!(
                     "field {number} of {key:?}; {}",

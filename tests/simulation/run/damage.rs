@@ -176,6 +176,8 @@ impl Run {
 
     pub(super) async fn find_hub_damage(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
         if self.hub_is_damaged && self.city.hub.app.is_some() {
+            // Who looks at it wakes it.
+            self.city.hub.machine.wake();
             let found = self.city.at_hub(&["verify"]).await.is_err();
             self.count(if found {
                 "D2 damaged hubs found"
