@@ -95,6 +95,7 @@ impl App {
         let path = folder.join(DATABASE);
         // Before the database: what stands in it was committed first.
         let register = AppendOnlyRegister::open(&register_path(folder))?;
+        prove_marked(&path)?;
         let connection = store::open::writer(&path, Side::Hub)?;
         let own = own_of(Tx::on(&connection))?;
         progress::check(Tx::on(&connection), &own, folder)?;
@@ -136,6 +137,15 @@ pub fn own_of(tx: Tx<'_>) -> Result<Own, StoreError> {
         epoch: u32::from_be_bytes(epoch),
         incarnation: Incarnation::new(sixteen("incarnation")?),
     })
+}
+
+/// Looks at a database that may be half copied ([`store::open::prove_marked`]).
+///
+/// # Errors
+/// Where it is.
+pub fn prove_marked(database: &Path) -> Result<(), StoreError> {
+    let proves = |tx: Tx<'_>| crate::cli::verify::check(tx).map(drop);
+    store::open::prove_marked(database, Side::Hub, proves)
 }
 
 /// Who the hub of a database file is.

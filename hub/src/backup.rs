@@ -217,6 +217,7 @@ pub fn begin_here(folder: &Path) -> anyhow::Result<()> {
         "no hub in {} 该文件夹中没有中心",
         folder.display()
     );
+    app::prove_marked(&current)?;
     begin_again(&current, folder, Some(app::own_in(&current)?))
 }
 

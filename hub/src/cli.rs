@@ -10,7 +10,7 @@ mod merge;
 mod people;
 mod serve;
 mod setup;
-mod verify;
+pub(crate) mod verify;
 
 pub use serve::work_by_itself;
 

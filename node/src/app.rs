@@ -60,6 +60,11 @@ impl Own {
             })
     }
 
+    /// The name of the office's feed.
+    pub fn office_feed(self) -> String {
+        format!("office/{}", self.office)
+    }
+
     /// Whose journal this store is written under now: another process may have enrolled the node or
     /// moved to another epoch since this one looked.
     ///
@@ -134,6 +139,9 @@ impl App {
         );
         let kept_keys = KeptKeys::default();
         let own = Own::of_keys(&kept_keys.load(&folder.join(KEYS))?);
+        store::open::prove_marked(&path, Side::Node, |tx| {
+            crate::cli::verify::check(tx, own).map(drop)
+        })?;
         Ok(Self {
             kept_keys: Arc::new(kept_keys),
             store: open_store(path, Side::Node)?,
@@ -169,7 +177,7 @@ impl App {
 
     /// The name of this office's feed.
     pub fn office_feed(&self) -> String {
-        format!("office/{}", self.own.office)
+        self.own.office_feed()
     }
 }
 

@@ -6,7 +6,7 @@ mod people;
 mod quarantine;
 mod records;
 mod serve;
-mod verify;
+pub(crate) mod verify;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

@@ -17,27 +17,26 @@ const PORTION: usize = 5_000;
 
 pub(super) async fn verify(app: &App) -> anyhow::Result<Value> {
     store::open::check(&store::open::reader(&app.database())?, Side::Hub)?;
-    let (findings, counts) = app
-        .store
-        .read::<_, HubError>(|tx| {
-            let mut findings = Vec::new();
-            let journals = check_journals(tx, &mut findings)?;
-            let feeds = check_feeds(tx, &mut findings)?;
-            let members = check_holders(tx, &mut findings)?;
-            let leases = crate::leases::check(tx, &mut findings)?;
-            Ok((
-                findings,
-                json!({
-                    "journals": journals,
-                    "feeds": feeds,
-                    "members": members,
-                    "leases": leases,
-                }),
-            ))
-        })
-        .await?;
+    app.store.read(check).await
+}
+
+/// Checks what a database says: the chains of all journals, the digests of all feeds, the holders, the leases.
+///
+/// # Errors
+/// What does not hold.
+pub(crate) fn check(tx: Tx<'_>) -> anyhow::Result<Value> {
+    let mut findings = Vec::new();
+    let journals = check_journals(tx, &mut findings)?;
+    let feeds = check_feeds(tx, &mut findings)?;
+    let members = check_holders(tx, &mut findings)?;
+    let leases = crate::leases::check(tx, &mut findings)?;
     ensure!(findings.is_empty(), "{}", findings.join("; "));
-    Ok(counts)
+    Ok(json!({
+        "journals": journals,
+        "feeds": feeds,
+        "members": members,
+        "leases": leases,
+    }))
 }
 
 fn check_journals(tx: Tx<'_>, findings: &mut Vec<String>) -> Result<usize, HubError> {

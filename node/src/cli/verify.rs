@@ -6,11 +6,12 @@ use anyhow::{Context as _, ensure};
 use domain::change::{chain_next, chain_start};
 use domain::digest::Digest;
 use serde_json::{Value, json};
+use store::Tx;
 use store::open::Side;
 use transport::keys::NodeKeys;
 use transport::lock::ServeLock;
 
-use crate::app::App;
+use crate::app::{App, Own};
 
 /// Entries read at once.
 const PORTION: (usize, usize) = (5_000, 8 * 1024 * 1024);
@@ -18,45 +19,49 @@ const PORTION: (usize, usize) = (5_000, 8 * 1024 * 1024);
 /// Checks the file, the journal's chain, and the digests against the rows.
 pub(super) async fn verify(app: &App) -> anyhow::Result<Value> {
     store::open::check(&store::open::reader(&app.database())?, Side::Node)?;
-    let (own, feeds) = (app.own, ["city".to_owned(), app.office_feed()]);
-    app.store
-        .read::<_, anyhow::Error>(move |tx| {
-            let (mut after, mut chain) = (0, chain_start(own.node, own.epoch));
-            loop {
-                let entries = tx.entries_after(own.epoch, after, PORTION)?;
-                let Some(last) = entries.last() else { break };
-                after = last.sequence;
-                for entry in &entries {
-                    chain = chain_next(&chain, &entry.raw.header, &entry.raw.body_hash());
-                    ensure!(
-                        chain == entry.chain,
-                        "the journal's chain breaks at {}",
-                        entry.sequence
-                    );
-                }
-            }
-            let mut counts = serde_json::Map::new();
-            for feed in feeds {
-                let mut counted = Digest::default();
-                for (key, hash) in tx.counted_in(&feed)? {
-                    let confirmed = match tx.base_image(key)? {
-                        Some(confirmed) => confirmed,
-                        None => tx.record(key)?,
-                    };
-                    let fresh = confirmed.map(|record| record.hash());
-                    ensure!(fresh == Some(hash), "row {} differs from its hash", key.id);
-                    counted.add(&hash);
-                }
-                let (_, digest) = tx.feed_read(&feed)?;
-                ensure!(
-                    counted == digest,
-                    "the digest of {feed} differs from its rows"
-                );
-                counts.insert(feed, counted.count().into());
-            }
-            Ok(json!({"journal": after, "feeds": counts}))
-        })
-        .await
+    let own = app.own;
+    app.store.read(move |tx| check(tx, own)).await
+}
+
+/// Checks what a database says: the journal's chain, and the digests of both feeds against their rows.
+///
+/// # Errors
+/// What does not hold.
+pub(crate) fn check(tx: Tx<'_>, own: Own) -> anyhow::Result<Value> {
+    let (mut after, mut chain) = (0, chain_start(own.node, own.epoch));
+    loop {
+        let entries = tx.entries_after(own.epoch, after, PORTION)?;
+        let Some(last) = entries.last() else { break };
+        after = last.sequence;
+        for entry in &entries {
+            chain = chain_next(&chain, &entry.raw.header, &entry.raw.body_hash());
+            ensure!(
+                chain == entry.chain,
+                "the journal's chain breaks at {}",
+                entry.sequence
+            );
+        }
+    }
+    let mut counts = serde_json::Map::new();
+    for feed in ["city".to_owned(), own.office_feed()] {
+        let mut counted = Digest::default();
+        for (key, hash) in tx.counted_in(&feed)? {
+            let confirmed = match tx.base_image(key)? {
+                Some(confirmed) => confirmed,
+                None => tx.record(key)?,
+            };
+            let fresh = confirmed.map(|record| record.hash());
+            ensure!(fresh == Some(hash), "row {} differs from its hash", key.id);
+            counted.add(&hash);
+        }
+        let (_, digest) = tx.feed_read(&feed)?;
+        ensure!(
+            counted == digest,
+            "the digest of {feed} differs from its rows"
+        );
+        counts.insert(feed, counted.count().into());
+    }
+    Ok(json!({"journal": after, "feeds": counts}))
 }
 
 /// Copies the database.

@@ -8,8 +8,8 @@ use std::fs::File;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::error::StoreError;
 
@@ -43,16 +43,16 @@ impl WriteConnection {
     /// # Errors
     /// [`StoreError::HalfCopied`] where its log was taken away while it was being copied.
     pub(crate) fn new(connection: Connection, path: &Path) -> Result<Self, StoreError> {
-        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        let connection = Self {
-            connection,
-            mark: mark_of(path),
-            copy_from: LOG_PAGES,
-        };
-        if connection.mark.exists() && connection.log("NOOP")?.pages <= 0 {
+        let mark = mark_of(path);
+        if mark.exists() && log_pages(&connection)? <= 0 {
             return Err(StoreError::HalfCopied(path.to_owned()));
         }
-        Ok(connection)
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        Ok(Self {
+            connection,
+            mark,
+            copy_from: LOG_PAGES,
+        })
     }
 
     /// Copies the log into the database, if it has become long.
@@ -78,8 +78,7 @@ impl WriteConnection {
         let mut log = self.log("NOOP")?;
         if log.pages > log.copied {
             // A disk that cannot be read takes nothing either, and stays as it is.
-            self.connection
-                .query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()))?;
+            log_pages(&self.connection)?;
             File::create(&self.mark)
                 .and_then(|mark| mark.sync_all())
                 .map_err(disk)?;
@@ -97,18 +96,7 @@ impl WriteConnection {
     }
 
     fn log(&self, mode: &str) -> Result<Log, StoreError> {
-        let read = format!("PRAGMA wal_checkpoint({mode})");
-        let log = self
-            .connection
-            .prepare_cached(&read)?
-            .query_row([], |row| {
-                Ok(Log {
-                    is_busy: row.get(0)?,
-                    pages: row.get(1)?,
-                    copied: row.get(2)?,
-                })
-            })?;
-        Ok(log)
+        log_of(&self.connection, mode)
     }
 }
 
@@ -136,6 +124,28 @@ impl DerefMut for WriteConnection {
     fn deref_mut(&mut self) -> &mut Connection {
         &mut self.connection
     }
+}
+
+fn log_of(connection: &Connection, mode: &str) -> Result<Log, StoreError> {
+    let read = format!("PRAGMA wal_checkpoint({mode})");
+    let mut statement = connection.prepare_cached(&read)?;
+    let log = statement.query_row([], |row| {
+        Ok(Log {
+            is_busy: row.get(0)?,
+            pages: row.get(1)?,
+            copied: row.get(2)?,
+        })
+    });
+    Ok(log?)
+}
+
+/// How many pages the log of a database holds; none or less where there is no log.
+pub(crate) fn log_pages(connection: &Connection) -> Result<i64, StoreError> {
+    // A connection that has read nothing yet does not know of the log.
+    connection
+        .query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()))
+        .optional()?;
+    Ok(log_of(connection, "NOOP")?.pages)
 }
 
 /// What lies beside a database while its log is copied into it.

@@ -9,8 +9,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
-use crate::connection::{WriteConnection, mark_of};
+use crate::connection::{self, WriteConnection, mark_of};
 use crate::error::StoreError;
+use crate::records::Tx;
 use crate::schema;
 
 /// How long a writer waits for another process before it says that the database is busy.
@@ -48,6 +49,35 @@ pub fn writer(path: &Path, side: Side) -> Result<WriteConnection, StoreError> {
     migrate(&mut connection, side)?;
     schema::make_tables(&mut connection, side)?;
     Ok(connection)
+}
+
+/// Looks at a database whose log was being copied into it ([`crate::connection`]), and has none: another file may
+/// have been put in its place since. It is taken for whole if it is sound and `proves` finds what it holds
+/// consistent. Any other database is left alone.
+///
+/// # Errors
+/// [`StoreError::HalfCopied`] where it is not.
+pub fn prove_marked<E>(
+    path: &Path,
+    side: Side,
+    proves: impl FnOnce(Tx<'_>) -> Result<(), E>,
+) -> Result<(), StoreError> {
+    let mark = mark_of(path);
+    if !mark.exists() || !path.exists() {
+        return Ok(());
+    }
+    let connection = Connection::open(path)?;
+    prepare_once(&connection)?;
+    // What is in the log stays there.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    if connection::log_pages(&connection)? > 0 {
+        return Ok(());
+    }
+    let is_whole = check(&connection, side).is_ok() && proves(Tx::on(&connection)).is_ok();
+    if !is_whole {
+        return Err(StoreError::HalfCopied(path.to_owned()));
+    }
+    std::fs::remove_file(&mark).map_err(|error| StoreError::Disk(error.to_string()))
 }
 
 /// Opens the database for reading only.

@@ -32,8 +32,30 @@ pub struct Store {
 /// Where jobs run.
 #[derive(Debug, Clone)]
 enum Writer {
-    Thread(mpsc::Sender<Job>),
+    Thread(Arc<Worker>),
     Caller(Arc<Mutex<WriteConnection>>),
+}
+
+/// The writer's thread, and the way to it. Whoever drops the last handle waits until the thread has closed
+/// the database: a program that ends does not cut it off.
+#[derive(Debug)]
+struct Worker {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        // A job may have held the last handle.
+        if thread.thread().id() != thread::current().id() {
+            // Panics of jobs are caught; there is nothing else to hear.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Store {
@@ -41,7 +63,7 @@ impl Store {
     pub fn open(path: PathBuf, side: Side) -> Result<Self, StoreError> {
         let mut connection = open::writer(&path, side)?;
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE_MAX);
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
                 while let Some(job) = queue.blocking_recv() {
@@ -54,7 +76,10 @@ impl Store {
             })
             .map_err(|error| StoreError::Broken(error.to_string()))?;
         Ok(Self {
-            writer: Writer::Thread(jobs),
+            writer: Writer::Thread(Arc::new(Worker {
+                jobs: Some(jobs),
+                thread: Some(thread),
+            })),
             path,
         })
     }
@@ -98,7 +123,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let jobs = match &self.writer {
-            Writer::Thread(jobs) => jobs,
+            Writer::Thread(worker) => worker.jobs.as_ref().ok_or(StoreError::Closed)?,
             Writer::Caller(connection) => {
                 let mut connection = own(connection);
                 let done = job(&mut connection);

@@ -55,6 +55,17 @@ fn a_database_whose_log_was_taken_away_while_it_was_copied_is_refused() {
         "{refused}"
     );
     assert!(refused.text_zh().contains("-wal"));
+    open::writer(&without, Side::Hub).unwrap_err();
+    // One that proves to be whole all the same was put there since; one that does not is refused.
+    let proven = |path: &Path, is_whole: bool| {
+        let proves = |_: store::Tx<'_>| if is_whole { Ok(()) } else { Err(()) };
+        open::prove_marked(path, Side::Hub, proves)
+    };
+    assert!(matches!(
+        proven(&without, false),
+        Err(StoreError::HalfCopied(_))
+    ));
+    proven(&with_log, false).unwrap();
     let again = open::writer(&with_log, Side::Hub).unwrap();
     let held: i64 = again
         .query_row(
@@ -68,6 +79,9 @@ fn a_database_whose_log_was_taken_away_while_it_was_copied_is_refused() {
     assert!(!beside(&with_log, "-copying").exists() && !beside(&with_log, "-wal").exists());
     // What is put aside takes its mark along: what comes in its place is whole.
     open::put_aside(&without).unwrap();
+    drop(open::writer(&without, Side::Hub).unwrap());
+    std::fs::write(beside(&without, "-copying"), []).unwrap();
+    proven(&without, true).unwrap();
     drop(open::writer(&without, Side::Hub).unwrap());
 }
 
