@@ -268,9 +268,10 @@ pub fn greet(books: &Books, greeted: &Greeted) -> Plan {
                 }
             }
         }
-        let own = |booked: &&Booked| is_own(booked, greeted) && booked.is_live();
-        plan.granted = ledger.values().filter(own).map(|b| b.block).collect();
     }
+    // Also while nothing is leased or voided: what is left out here the node gives out no more.
+    let own = |booked: &&Booked| is_own(booked, greeted) && booked.is_live();
+    plan.granted = ledger.values().filter(own).map(|b| b.block).collect();
     let is_changed = |booked: &&Booked| !books.booked.contains(booked);
     plan.changed = ledger.values().filter(is_changed).copied().collect();
     plan
