@@ -91,7 +91,8 @@ const FORGOTTEN_MAX: u32 = 64;
 
 /// The epoch to offer to a machine that greets in one of which the hub knows nothing, and has forgotten
 /// nothing as far as it knows: its database was put back unnoticed, together with the offer. It is later
-/// than any that either knows, and the same one again where that answer was lost. None where so many offers cannot be missing: nobody made them.
+/// than any that either knows, and the same one again where that answer was lost. None where so many
+/// offers cannot be missing: nobody made them.
 pub fn offered_beyond(unused: Option<u32>, greatest: u32, claimed: u32) -> Option<u32> {
     let is_possible = claimed > 0 && claimed.saturating_sub(greatest) <= FORGOTTEN_MAX;
     let unused = unused.filter(|unused| *unused > claimed);
