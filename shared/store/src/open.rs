@@ -70,10 +70,12 @@ pub fn prove_marked<E>(
     prepare_once(&connection)?;
     // What is in the log stays there.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    if connection::log_pages(&connection)? > 0 {
+    let pages = connection::log_pages(&connection);
+    if pages.as_ref().is_ok_and(|pages| *pages > 0) {
         return Ok(());
     }
-    let is_whole = check(&connection, side).is_ok() && proves(Tx::on(&connection)).is_ok();
+    let is_whole =
+        pages.is_ok() && check(&connection, side).is_ok() && proves(Tx::on(&connection)).is_ok();
     if !is_whole {
         return Err(StoreError::HalfCopied(path.to_owned()));
     }
