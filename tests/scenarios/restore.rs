@@ -312,8 +312,6 @@ fn an_office_that_enrolled_after_the_backup_goes_on_at_the_restored_hub() -> any
     Ok(())
 }
 
-/// S9, P16: an old file put into the place of the hub's database is seen before anything is decided on
-/// it, and becomes a restored one when a person says so.
 /// An old file in the place of the database of a hub that is off, without its log.
 fn put_database_back(city: &City, old: &Path) -> anyhow::Result<()> {
     let database = Path::new(&city.hub_data).join("hub.sqlite");
@@ -334,6 +332,8 @@ fn recover_what_is_refused(city: &mut City, says: &str) -> anyhow::Result<()> {
     city.start_hub()
 }
 
+/// S9, P16: an old file put into the place of the hub's database is seen before anything is decided on
+/// it, and becomes a restored one when a person says so.
 #[test]
 fn an_old_file_in_the_place_of_the_hubs_database_is_not_served_as_if_nothing_had_happened()
 -> anyhow::Result<()> {
