@@ -150,7 +150,12 @@ pub(crate) fn log_pages(connection: &Connection) -> Result<i64, StoreError> {
 
 /// What lies beside a database while its log is copied into it.
 pub(crate) fn mark_of(database: &Path) -> PathBuf {
+    beside(database, MARK)
+}
+
+/// The file whose name is a database's with an ending.
+pub(crate) fn beside(database: &Path, ending: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
-    name.push(MARK);
+    name.push(ending);
     PathBuf::from(name)
 }

@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
-use crate::connection::{self, WriteConnection, mark_of};
+use crate::connection::{self, WriteConnection, beside, mark_of};
 use crate::error::StoreError;
 use crate::records::Tx;
 use crate::schema;
@@ -209,16 +209,11 @@ pub fn put_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
     if !path.exists() {
         return Ok(None);
     }
-    let named = |base: &Path, ending: &str| {
-        let mut name = base.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    };
-    let free = (1..).map(|number| named(path, &format!(".before-restore-{number}")));
+    let free = (1..).map(|number| beside(path, &format!(".before-restore-{number}")));
     let Some(aside) = free.into_iter().find(|aside| !aside.exists()) else {
         return Ok(None);
     };
-    let moved = |ending| (named(path, ending), named(&aside, ending));
+    let moved = |ending| (beside(path, ending), beside(&aside, ending));
     let mark = (mark_of(path), mark_of(&aside));
     // The database last: where this is cut off, it goes on with it.
     for (from, to) in [moved("-wal"), moved("-shm"), mark, moved("")] {
