@@ -15,6 +15,12 @@ use crate::error::StoreError;
 
 /// What the name of a database gets while its log is copied into it.
 const MARK: &str = "-copying";
+/// Only looks at the log.
+const LOOK: &str = "PRAGMA wal_checkpoint(NOOP)";
+/// Copies what no reader holds back.
+const COPY: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+/// Waits for readers, copies everything and empties the log.
+const EMPTY: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 /// Pages in the log from which on they are copied into the database, as SQLite does by itself.
 const LOG_PAGES: i64 = 1_000;
 
@@ -29,7 +35,7 @@ pub struct WriteConnection {
 
 /// The log of a database.
 struct Log {
-    /// Whether somebody else is copying it.
+    /// Whether somebody else is copying it, or reads what is old.
     is_busy: bool,
     /// Pages in it.
     pages: i64,
@@ -60,7 +66,7 @@ impl WriteConnection {
     /// # Errors
     /// The disk's. What is committed stays in the log.
     pub fn copy_if_long(&mut self) -> Result<(), StoreError> {
-        let pages = self.log("NOOP")?.pages;
+        let pages = log_by(&self.connection, LOOK)?.pages;
         if pages < self.copy_from {
             return Ok(());
         }
@@ -74,30 +80,47 @@ impl WriteConnection {
     /// # Errors
     /// As [`Self::copy_if_long`].
     pub fn copy(&self) -> Result<bool, StoreError> {
-        let disk = |error: std::io::Error| StoreError::Disk(error.to_string());
-        let mut log = self.log("NOOP")?;
+        let mut log = log_by(&self.connection, LOOK)?;
         if log.pages > log.copied {
-            // A disk that cannot be read takes nothing either, and stays as it is.
-            log_pages(&self.connection)?;
-            File::create(&self.mark)
-                .and_then(|mark| mark.sync_all())
-                .map_err(disk)?;
-            log = self.log("PASSIVE")?;
+            log = self.copy_marked(COPY)?;
         }
-        if log.is_busy {
-            // Another process copies, and the mark is its own.
+        self.unmark(&log)
+    }
+
+    /// Waits for readers, copies everything into the database and empties the log; whether it could.
+    ///
+    /// # Errors
+    /// As [`Self::copy_if_long`].
+    pub(crate) fn empty_log(&self) -> Result<bool, StoreError> {
+        let log = self.copy_marked(EMPTY)?;
+        self.unmark(&log)
+    }
+
+    fn copy_marked(&self, way: &str) -> Result<Log, StoreError> {
+        // A disk that cannot be read takes nothing either, and stays as it is.
+        log_pages(&self.connection)?;
+        File::create(&self.mark)
+            .and_then(|mark| mark.sync_all())
+            .map_err(disk)?;
+        log_by(&self.connection, way)
+    }
+
+    /// Takes the mark away if the database is whole without its log, and says whether it is. What a
+    /// reader held back leaves it in part old: SQLite copies of a page nothing but its last state.
+    fn unmark(&self, log: &Log) -> Result<bool, StoreError> {
+        if log.is_busy || log.pages > log.copied {
             return Ok(false);
         }
         // It may be there from a copy that was cut off, and that another connection has ended.
         if self.mark.exists() {
             std::fs::remove_file(&self.mark).map_err(disk)?;
         }
-        Ok(log.pages <= log.copied)
+        Ok(true)
     }
+}
 
-    fn log(&self, mode: &str) -> Result<Log, StoreError> {
-        log_of(&self.connection, mode)
-    }
+fn disk(error: std::io::Error) -> StoreError {
+    StoreError::Disk(error.to_string())
 }
 
 impl Drop for WriteConnection {
@@ -126,9 +149,8 @@ impl DerefMut for WriteConnection {
     }
 }
 
-fn log_of(connection: &Connection, mode: &str) -> Result<Log, StoreError> {
-    let read = format!("PRAGMA wal_checkpoint({mode})");
-    let mut statement = connection.prepare_cached(&read)?;
+fn log_by(connection: &Connection, way: &str) -> Result<Log, StoreError> {
+    let mut statement = connection.prepare_cached(way)?;
     let log = statement.query_row([], |row| {
         Ok(Log {
             is_busy: row.get(0)?,
@@ -145,7 +167,7 @@ pub(crate) fn log_pages(connection: &Connection) -> Result<i64, StoreError> {
     connection
         .query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()))
         .optional()?;
-    Ok(log_of(connection, "NOOP")?.pages)
+    Ok(log_by(connection, LOOK)?.pages)
 }
 
 /// What lies beside a database while its log is copied into it.

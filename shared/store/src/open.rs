@@ -231,10 +231,7 @@ pub fn put_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
 /// Where another process reads or writes so long that it cannot be done now; nothing is lost.
 pub fn wipe_traces(connection: &WriteConnection) -> Result<(), StoreError> {
     connection.execute_batch("VACUUM")?;
-    connection.copy()?;
-    let is_busy: bool =
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if is_busy {
+    if !connection.empty_log()? {
         return Err(StoreError::Broken("the log is being read".to_owned()));
     }
     Ok(())

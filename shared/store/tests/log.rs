@@ -99,25 +99,36 @@ fn a_long_log_is_copied_and_used_again() {
     assert!(!beside(&path, "-copying").exists());
 }
 
-/// S16: what a reader still needs stays in the log, also when the writer goes.
+/// S16: what a reader still needs stays in the log, also when the writer goes; and the database, which is
+/// then new in part, keeps its mark.
 #[test]
 fn what_is_read_stays_in_the_log() {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let path = folder.path().join("data.sqlite");
     let connection = open::writer(&path, Side::Node).unwrap();
+    connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+    write(&connection, MIB);
     let mut reader = open::reader(&path).unwrap();
     let snapshot = reader.transaction().unwrap();
-    let count = || {
-        let sql = "SELECT count(*) FROM setting WHERE name = 'test'";
+    let length = || {
+        let sql = "SELECT length(value) FROM setting WHERE name = 'test'";
         snapshot.query_row(sql, [], |row| row.get::<_, i64>(0))
     };
-    assert_eq!(count().unwrap(), 0);
-    write(&connection, MIB);
+    assert_eq!(length().unwrap(), MIB);
+    write(&connection, MIB / 2);
     assert!(!connection.copy().unwrap());
+    assert!(beside(&path, "-copying").exists());
+    open::wipe_traces(&connection).unwrap_err();
+    let without = copied(&path, here.path(), &["", "-copying"]);
+    let refused = open::writer(&without, Side::Node).unwrap_err();
+    assert!(matches!(refused, StoreError::HalfCopied(_)), "{refused}");
     drop(connection);
-    assert_eq!(count().unwrap(), 0);
+    assert_eq!(length().unwrap(), MIB);
     drop(snapshot);
     drop(reader);
     let again = open::writer(&path, Side::Node).unwrap();
     assert!(again.copy().unwrap());
+    open::wipe_traces(&again).unwrap();
+    assert!(!beside(&path, "-copying").exists());
+    assert_eq!(size(&beside(&path, "-wal")), 0);
 }
