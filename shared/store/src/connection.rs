@@ -101,7 +101,7 @@ impl WriteConnection {
         log_pages(&self.connection)?;
         File::create(&self.mark)
             .and_then(|mark| mark.sync_all())
-            .map_err(disk)?;
+            .map_err(|error| StoreError::Disk(error.to_string()))?;
         log_by(&self.connection, way)
     }
 
@@ -113,14 +113,11 @@ impl WriteConnection {
         }
         // It may be there from a copy that was cut off, and that another connection has ended.
         if self.mark.exists() {
-            std::fs::remove_file(&self.mark).map_err(disk)?;
+            std::fs::remove_file(&self.mark)
+                .map_err(|error| StoreError::Disk(error.to_string()))?;
         }
         Ok(true)
     }
-}
-
-fn disk(error: std::io::Error) -> StoreError {
-    StoreError::Disk(error.to_string())
 }
 
 impl Drop for WriteConnection {
