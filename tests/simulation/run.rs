@@ -275,17 +275,35 @@ impl Run {
     }
 
     async fn work(&mut self, office: Option<usize>, event: &Event) {
-        // Nobody works where the machine sleeps.
+        if self.is_asleep(office) {
+            return;
+        }
+        if let Some(done) = work::work(&self.city, office, event.number).await {
+            self.note(done, office, event);
+        }
+    }
+
+    async fn race(&mut self, office: usize, event: &Event) {
+        if self.is_asleep(Some(office)) || self.is_asleep(None) {
+            return;
+        }
+        let raced = work::race(&self.city, office, event.number).await;
+        if let Some([at_desk, at_office]) = raced {
+            self.note(at_desk, None, event);
+            self.note(at_office, Some(office), event);
+        }
+    }
+
+    /// Nobody works where the machine sleeps.
+    fn is_asleep(&self, office: Option<usize>) -> bool {
         let machine = match office {
             Some(office) => &self.city.offices[office].machine,
             None => &self.city.hub.machine,
         };
-        if machine.is_asleep() {
-            return;
-        }
-        let Some(done) = work::work(&self.city, office, event.number).await else {
-            return;
-        };
+        machine.is_asleep()
+    }
+
+    fn note(&mut self, done: work::Done, office: Option<usize>, event: &Event) {
         let answer = match &done.answer {
             Ok(_) => "done".to_owned(),
             Err(error) => format!("refused: {error}"),

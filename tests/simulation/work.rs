@@ -124,12 +124,28 @@ pub async fn work(city: &City, office: Option<usize>, number: u64) -> Option<Don
         return draw.newer_program().await;
     }
     let (line, token) = draw.line(act).await?;
-    let answer = draw.run(&line).await.map_err(|error| format!("{error:#}"));
-    Some(Done {
-        line,
-        token,
-        answer,
-    })
+    Some(draw.carry_out(line, token).await)
+}
+
+/// The desk changes a record of an office, which deletes it unseen.
+pub async fn race(city: &City, office: usize, number: u64) -> Option<[Done; 2]> {
+    let draw = |office| Draw {
+        city,
+        office,
+        number,
+        chance: Chance::new(city.seed, "work", number),
+    };
+    let (mut here, there) = (draw(Some(office)), draw(None));
+    let kind = *here.chance.one_of(WITH_REMARKS)?;
+    let id = here.pick_id(kind).await?;
+    let (name, remarks) = (
+        there.name_of(kind, &id),
+        format!("remarks={}", there.token()),
+    );
+    let line = line_of(&["set", &name, &remarks]);
+    let set = there.carry_out(line, Some(there.token())).await;
+    let deleted = here.carry_out(line_of(&["delete", &id]), None).await;
+    Some([set, deleted])
 }
 
 /// One record of eight, the same ones wherever somebody looks.
@@ -163,6 +179,15 @@ impl Draw<'_> {
         }
     }
 
+    async fn carry_out(&self, line: Vec<String>, token: Option<String>) -> Done {
+        let answer = self.run(&line).await.map_err(|error| format!("{error:#}"));
+        Done {
+            line,
+            token,
+            answer,
+        }
+    }
+
     fn token(&self) -> String {
         format!("token-{}-", self.number)
     }
@@ -181,24 +206,6 @@ impl Draw<'_> {
         let is_busy_wanted = self.chance.below(3) > 0 && !busy.is_empty();
         let from = if is_busy_wanted { busy } else { all };
         self.chance.one_of(&from).copied().cloned()
-    }
-
-    /// A record of this office that somebody has changed at the hub, unseen here.
-    async fn pick_unseen(&mut self, kind: &str) -> Option<String> {
-        let line = ["list", kind, "--limit", "200"];
-        let here = self.run(&line_of(&line)).await.ok()?;
-        if self.city.hub.machine.is_asleep() {
-            return None;
-        }
-        let there = self.city.at_hub(&line).await.ok()?;
-        let there = there.as_array()?;
-        let is_unseen = |record: &&Value| {
-            let mut same = there.iter().filter(|other| other["id"] == record["id"]);
-            same.any(|other| other["revision"].as_u64() > record["revision"].as_u64())
-        };
-        let unseen: Vec<_> = here.as_array()?.iter().filter(is_unseen).collect();
-        let record = self.chance.one_of(&unseen)?;
-        Some(record["id"].as_str()?.to_owned())
     }
 
     async fn pick_id(&mut self, kind: &str) -> Option<String> {
@@ -309,10 +316,7 @@ impl Draw<'_> {
 
     async fn life(&mut self) -> Option<Line> {
         let kind = *self.chance.one_of(WITH_REMARKS)?;
-        let id = match self.pick_unseen(kind).await {
-            Some(unseen) => unseen,
-            None => self.pick_id(kind).await?,
-        };
+        let id = self.pick_id(kind).await?;
         let verb = *self
             .chance
             .one_of(&["delete", "delete", "restore-record"])?;

@@ -9,6 +9,8 @@ pub enum What {
     Work(usize),
     /// Somebody works at the hub's desk.
     Desk,
+    /// An office deletes a record that the desk has just changed.
+    Race(usize),
     /// The line of an office is cut.
     Cut(usize),
     /// It is there again.
@@ -87,6 +89,7 @@ impl fmt::Display for What {
         match self {
             Self::Work(office) => write!(f, "office {office} works"),
             Self::Desk => write!(f, "the desk works"),
+            Self::Race(office) => write!(f, "office {office} deletes what the desk changes"),
             Self::Cut(office) => write!(f, "the line of office {office} is cut"),
             Self::Mend(office) => write!(f, "the line of office {office} is mended"),
             Self::OfficeOff(office, None) => write!(f, "office {office} loses power"),

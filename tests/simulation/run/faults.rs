@@ -28,6 +28,7 @@ impl Run {
                 self.work(Some(twin.unwrap_or(office)), event).await;
             }
             What::Desk => self.work(None, event).await,
+            What::Race(office) => self.race(office, event).await,
             What::Tick if self.hub_is_awake() => {
                 // A hub that is off, or whose disk is full, does it another day.
                 drop(self.city.at_hub(&["tick"]).await);
