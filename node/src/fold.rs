@@ -265,6 +265,25 @@ pub fn folded_through(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
     Ok(office::folded_through(head, tx.first_pending(own.epoch)?))
 }
 
+/// What is decided and still pending where node and hub hold the same is folded: no row comes that says so.
+/// The hub has counted it as a repeat of what was set aside in a former epoch, or was put back and has given
+/// the row a place that was read already.
+///
+/// # Errors
+/// The store's own.
+pub fn take_decided(tx: Tx<'_>, own: Own, decided_through: u64) -> anyhow::Result<()> {
+    for entry in tx.pending_through(own.epoch, decided_through)? {
+        if tx.is_waiting(entry.epoch, entry.sequence)? {
+            continue;
+        }
+        tx.drop_pending(entry.epoch, entry.sequence)?;
+        if let Some(confirmed) = tx.base_image(entry.key)? {
+            settle_row(tx, own, entry.key, confirmed)?;
+        }
+    }
+    Ok(())
+}
+
 /// A row of the feed that the hub does not have: it is counted no more. What only a hub makes, and this
 /// one has not made (a restored hub that decided anew), is kept beside and shown no more: nobody could
 /// work on it. Anything else stays.
@@ -327,6 +346,10 @@ pub fn repair(
     count(tx, feed, key, Some(state), &mut digest)?;
     settle_row(tx, own, key, Some(state.clone()))?;
     tx.put_feed_read(feed, sequence, &digest)?;
+    if key.kind == set_aside::KIND_NUMBER {
+        note_waiting(tx, own, state)?;
+        take_refusal(tx, own, state)?;
+    }
     Ok(())
 }
 

@@ -520,7 +520,10 @@ pub async fn is_quiet(city: &City, number: usize) -> anyhow::Result<Result<(), S
     for certificate in certificates {
         let feed = certificate["feed"].as_str().unwrap_or_default();
         if status["digests"][feed] != certificate["sum"] {
-            return Ok(Err(format!("{feed} is not proven to be equal")));
+            let here = &status["digests"][feed];
+            return Ok(Err(format!(
+                "{feed} is not proven to be equal: {here} here, {certificate}"
+            )));
         }
     }
     Ok(Ok(()))

@@ -82,6 +82,8 @@ pub struct Item {
     pub names: Vec<Id>,
     /// The values that it shows.
     pub values: Vec<Vec<u8>>,
+    /// The value that a person has put in place.
+    pub settled: Option<Vec<u8>>,
     /// Whether what it names takes no effect.
     pub is_set_aside: bool,
 }
@@ -345,13 +347,20 @@ impl Seen {
 
 impl Item {
     fn shows(&self, about: Key, id: Id, value: &[u8]) -> bool {
-        let shows_value = || {
-            let mut values = self.values.iter();
-            !value.is_empty()
-                && values.any(|shown| shown.windows(value.len()).any(|part| part == value))
-        };
+        let shows_value = || self.values.iter().any(|shown| is_part(value, shown));
         self.names.contains(&id) || (self.about == Some(about) && shows_value())
     }
+
+    /// Whether a person has put this value in place.
+    fn has_settled(&self, about: Key, value: &[u8]) -> bool {
+        let mut settled = self.settled.iter();
+        self.about == Some(about) && settled.any(|settled| is_part(value, settled))
+    }
+}
+
+/// Whether a value stands in the values of several fields.
+fn is_part(value: &[u8], all: &[u8]) -> bool {
+    !value.is_empty() && all.windows(value.len()).any(|part| part == value)
 }
 
 /// Where two see one record differently.

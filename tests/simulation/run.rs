@@ -392,6 +392,9 @@ impl Run {
             tokio::time::sleep(Duration::from_mins(1)).await;
         }
         self.tell_state().await;
+        if let Err(error) = oracle::audit(&self.city, &self.ledger).await {
+            why = format!("{why} ({error:#})");
+        }
         bail!("invariant L1: not together after healing: {why}")
     }
 

@@ -149,7 +149,7 @@ impl Session {
     }
 
     /// Compares the digests of a feed at its head: equal, both sign; different, the rows that differ
-    /// are repaired. Compared only where everything decided is folded.
+    /// are repaired. What is decided is in what is equal ([`rules::compares`]).
     async fn compare(&mut self, reached: Reached) -> anyhow::Result<()> {
         let own = self.own;
         let name = reached.feed.clone();
@@ -160,7 +160,8 @@ impl Session {
                 Ok((fold::folded_through(tx, own)?, tx.is_past_released(&name)?))
             })
             .await?;
-        if folded < reached.decided.0 {
+        let is_own_feed = reached.feed == self.app.office_feed();
+        if !rules::compares(is_own_feed, folded, reached.decided.0) {
             return Ok(());
         }
         let hubs = &reached.hubs;
@@ -173,11 +174,14 @@ impl Session {
         self.hub_key
             .verify(Context::Digest, &text, &hubs.signature)?;
         if theirs == reached.digest {
-            if is_past {
-                let name = reached.feed.clone();
+            let (name, decided) = (reached.feed.clone(), reached.decided.0);
+            if is_past || folded < decided {
                 self.app
                     .store
-                    .write::<_, anyhow::Error>(move |tx| Ok(tx.set_past_released(&name, false)?))
+                    .write::<_, anyhow::Error>(move |tx| {
+                        tx.set_past_released(&name, false)?;
+                        fold::take_decided(tx, own, decided)
+                    })
                     .await?;
             }
             return self.certify(reached, &text).await;

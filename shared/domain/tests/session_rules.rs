@@ -16,7 +16,7 @@ use domain::session::hub::{
     standing, told_decided,
 };
 use domain::session::office::{
-    Applied, GreetAgain, Heir, Next, Parting, Sent, after_greeting, after_push, fold_row,
+    Applied, GreetAgain, Heir, Next, Parting, Sent, after_greeting, after_push, compares, fold_row,
     folded_through, folds_at_once, go_on_from, is_decided, reads_anew, rewritten, takes_page,
 };
 use domain::session::{Head, Standing};
@@ -364,6 +364,15 @@ fn a_page_decides_what_is_ones_own_and_nothing_after() {
     assert!(is_decided(2, (1, 9), 5), "of a former epoch");
     assert_eq!(folded_through(9, Some(4)), 3);
     assert_eq!(folded_through(9, None), 9);
+}
+
+/// L1: what is decided and came with no row does not keep the own feed from being compared; another
+/// feed's page may be of a later snapshot.
+#[test]
+fn the_own_feed_is_compared_whatever_is_folded() {
+    assert!(compares(true, 0, 1) && compares(true, 1, 1));
+    assert!(compares(false, 1, 1) && compares(false, 2, 1));
+    assert!(!compares(false, 0, 1));
 }
 
 #[test]

@@ -91,6 +91,10 @@ fn item_of(record: &Record) -> Item {
     let named = |number: &u16| record.value(*number).and_then(change_of_bytes).map(id_of);
     Item {
         about,
+        settled: (record.key.kind == conflict::KIND_NUMBER)
+            .then(|| record.value(conflict::SETTLED_VALUE))
+            .flatten()
+            .map(<[u8]>::to_vec),
         names: versions.iter().filter_map(named).collect(),
         values: values.iter().filter_map(value).collect(),
         is_set_aside: record.key.kind == set_aside::KIND_NUMBER,

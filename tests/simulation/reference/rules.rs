@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Id, Made, Place, Row, Seen, Wrote};
+use super::{Id, Item, Made, Place, Row, Seen, Wrote};
 
 impl Seen {
     /// Fields that have one tip, in which nevertheless something else stands: nobody disagreed with what
@@ -78,7 +78,8 @@ impl Seen {
             .collect()
     }
 
-    /// Records that were deleted by somebody who had not seen a value that stands there.
+    /// Records that were deleted by somebody who had not seen a value that stands there. What a person has
+    /// settled may have been put there afterwards.
     pub fn deleted_unseen(&self) -> Vec<String> {
         let wrote: BTreeMap<Id, &Wrote> =
             self.wrote.iter().map(|wrote| (wrote.id, wrote)).collect();
@@ -102,7 +103,8 @@ impl Seen {
                 };
                 let is_seen =
                     base == Some(*version) || base.is_some_and(|base| same(base) != Some(false));
-                if !is_seen {
+                let settles = |item: &Item| item.has_settled(row.key, value);
+                if !is_seen && !self.items.iter().any(settles) {
                     unseen.push(format!(
                         "field {number} of {:?} by {:?}",
                         row.key, deletion.id

@@ -47,12 +47,13 @@ pub fn merge_fields(
         };
         let is_wanted = group.iter().any(|number| wanted.contains(number));
         let is_free = group.iter().all(|number| kept.value(*number).is_none());
-        let value = other.value(field.number).unwrap_or_default();
-        let differs = kept.value(field.number).unwrap_or_default() != value;
-        if field.winner != Winner::Steps && differs && (is_wanted || is_free) {
+        let of = |record: &Record, number| record.value(number).unwrap_or_default().to_vec();
+        let differs = |number: &u16| of(kept, *number) != of(other, *number);
+        let is_taken = (is_wanted || is_free) && group.iter().any(differs);
+        if field.winner != Winner::Steps && is_taken {
             taken.push(FieldChange {
                 number: field.number,
-                value: value.to_vec(),
+                value: of(other, field.number),
                 base: kept.version(field.number),
             });
         }
@@ -290,33 +291,44 @@ fn same_or_other(kept: OfficeId, other: OfficeId) -> Option<OfficeId> {
     (kept != other).then_some(kept)
 }
 
-/// What of the wanted values the kept record takes: those whose field is still as it was shown.
+/// What of the wanted values the kept record takes: those whose field is still as it was shown. A group
+/// is taken whole, what is not named of it as none, if the kept record has none there either.
 fn taken_now(
     kind: &Kind,
     kept: &Record,
     wanted: &[FieldChange],
     own: u16,
 ) -> Result<Vec<(u16, Vec<u8>)>, Stop> {
+    let named = |number: u16| wanted.iter().find(|field| field.number == number);
+    let by_steps = |number: u16| {
+        let declared = kind.field(number);
+        declared.is_some_and(|declared| declared.winner == Winner::Steps)
+    };
     let mut taken = Vec::new();
     for field in wanted.iter().filter(|field| field.number != own) {
-        let declared = kind
-            .field(field.number)
-            .ok_or(Stop::Refused("field_unknown"))?;
-        if declared.winner == Winner::Steps {
+        if kind.field(field.number).is_none() {
+            return Err(Stop::Refused("field_unknown"));
+        }
+        if by_steps(field.number) {
             return Err(Stop::Refused("by_steps_only"));
         }
         let group = match kind.group_of(field.number) {
             [] => std::slice::from_ref(&field.number),
             group => group,
         };
-        let shown = |number: &u16| {
-            let named = wanted.iter().find(|field| field.number == *number);
-            named.is_none_or(|named| named.base == kept.version(*number))
-        };
+        let whole = group.iter().copied().filter(|number| !by_steps(*number));
         // A value that the writer had not seen stays; the other row keeps its own anyway.
-        if group.iter().all(shown) {
-            taken.push((field.number, field.value.clone()));
+        let is_as_shown = |number| match named(number) {
+            Some(named) => named.base == kept.version(number),
+            None => kept.value(number).is_none(),
+        };
+        if taken.iter().any(|(number, _)| *number == field.number)
+            || !whole.clone().all(is_as_shown)
+        {
+            continue;
         }
+        let value = |number| named(number).map(|named| named.value.clone());
+        taken.extend(whole.map(|number| (number, value(number).unwrap_or_default())));
     }
     Ok(taken)
 }

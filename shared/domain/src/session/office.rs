@@ -233,6 +233,13 @@ pub const fn folded_through(head: u64, first_pending: Option<u64>) -> u64 {
     }
 }
 
+/// Whether the digests at a feed's head are compared: there all is read, and what is decided is part of it.
+/// Of the office's own feed the page says both of one snapshot; another feed's may be of a later one than
+/// the own feed was read to, and then waits until own changes are folded as far as they are decided.
+pub const fn compares(is_own_feed: bool, folded: u64, decided: u64) -> bool {
+    is_own_feed || folded >= decided
+}
+
 /// Whether the salt and body of an own change may be erased: nothing of its record is pending, and
 /// the change stands in a backup of the hub, so that the journal is not the only one that has it.
 pub const fn may_erase(has_pending: bool, place: u64, durable: u64) -> bool {
@@ -252,8 +259,7 @@ pub struct Fold {
 /// and the pending changes of the record.
 ///
 /// A skipped row decides pending changes all the same: what is confirmed is later than their
-/// decision, or a restored hub knows less, and then the digests differ and the row is repaired. A
-/// change that stayed pending would keep the digests from ever being compared.
+/// decision, or a restored hub knows less, and then the digests differ and the row is repaired.
 pub fn fold_row(
     own_epoch: u32,
     pending: Vec<(u32, u64)>,

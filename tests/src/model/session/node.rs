@@ -212,6 +212,25 @@ impl Store {
         dropped
     }
 
+    /// What is decided and still pending where all is equal.
+    fn take_decided(&mut self, epoch: u32, decided: u64) -> Vec<Arc<Entry>> {
+        let places: Vec<_> = self
+            .pending
+            .range((epoch, 0)..=(epoch, decided))
+            .copied()
+            .collect();
+        let mut dropped = Vec::new();
+        for place in places {
+            self.pending.remove(&place);
+            let entry = Arc::clone(&self.journal[&place]);
+            let key = entry.key();
+            let confirmed = self.confirmed(key).cloned();
+            self.settle_row(key, confirmed);
+            dropped.push(entry);
+        }
+        dropped
+    }
+
     /// The rows that differ become the hub's; what only this machine has stays, and counts no more.
     fn repair(&mut self, hub: &Hub) {
         let shown: BTreeMap<_, _> = hub.shown().map(|record| (record.key, record)).collect();
@@ -219,6 +238,9 @@ impl Store {
             if self.counted.get(key) != Some(&record.hash()) {
                 self.count(*key, record.hash());
                 self.settle_row(*key, Some((*record).clone()));
+                if key.kind == set_aside::KIND_NUMBER {
+                    self.take_refusal(record);
+                }
             }
         }
         let digest = &mut self.digest;
@@ -522,10 +544,9 @@ impl Machine {
         let is_undecided = |entry: &Arc<Entry>| !hub.decided.contains(&entry.edit());
         let is_same_hub = page.incarnation == hub.incarnation;
         self.seen.has_dropped_undecided |= is_same_hub && dropped.iter().any(is_undecided);
-        if self.store.folded_through(epoch) < page.decided {
-            return;
-        }
         if self.store.digest == page.digest {
+            let dropped = self.store().take_decided(epoch, page.decided);
+            self.seen.has_dropped_undecided |= is_same_hub && dropped.iter().any(is_undecided);
             self.store().proof = Some(page);
         } else {
             self.seen.has_digest_differed = true;

@@ -5,6 +5,7 @@
 use super::hub::{EAST, Hub, WEST};
 use super::*;
 use crate::kinds::{merge, tenure};
+use std::collections::BTreeSet;
 
 fn person_at(hub: &mut Hub, office: OfficeId, number: u8, fields: &[(u16, &[u8])]) -> RecordId {
     let id = RecordId::new([number; 16]);
@@ -26,6 +27,10 @@ fn twins(hub: &mut Hub) -> (RecordId, RecordId) {
     )
 }
 
+fn declared(kind: u16) -> &'static crate::kind::Kind {
+    kinds::by_number(kind).expect("a kind")
+}
+
 /// The change with which an office merges `other` into `kept`.
 fn merging(
     hub: &mut Hub,
@@ -36,8 +41,7 @@ fn merging(
 ) -> Change {
     let mut change = hub.change(office, kind, other, Verb::Merge, &[]);
     let (kept, other) = (hub.get(kind, kept), hub.get(kind, other));
-    let declared = kinds::by_number(kind).expect("a kind");
-    change.body.fields = merge_fields(declared, kept, other, wanted).expect("mergeable");
+    change.body.fields = merge_fields(declared(kind), kept, other, wanted).expect("mergeable");
     change
 }
 
@@ -94,6 +98,34 @@ fn a_value_that_the_merger_had_not_seen_stays() {
     assert_eq!(hub.take(EAST, &change), Verdict::Applied);
     assert_eq!(hub.get(kind, kept).text(person::PHONE), Some("99"));
     assert_eq!(hub.get(kind, other).text(person::PHONE), Some("22"));
+}
+
+/// S7, rule 7: of two merges that were written beside each other the second brings no part of a group.
+#[test]
+fn a_group_is_taken_whole_or_not_at_all() {
+    let kind = person::KIND_NUMBER;
+    for is_short in [false, true] {
+        let mut hub = Hub::new();
+        let name = (person::NAME, "林一".as_bytes());
+        let kept = person_at(&mut hub, EAST, 60, &[name]);
+        let born: (u16, &[u8]) = (person::BIRTH_DATE, b"1970-01-01");
+        let one = person_at(&mut hub, EAST, 61, &[name, born]);
+        let two = person_at(&mut hub, EAST, 62, &[name, (person::ID_SOURCE, b"spoken")]);
+        let first = merging(&mut hub, EAST, kind, (kept, one), &[]);
+        let mut second = merging(&mut hub, EAST, kind, (kept, two), &[]);
+        if is_short {
+            // As a client might write it that names only what has a value.
+            second.body.fields.retain(|field| !field.value.is_empty());
+        }
+        assert_eq!(hub.take(EAST, &first), Verdict::Applied);
+        assert_eq!(hub.take(EAST, &second), Verdict::Applied);
+        let both = hub.get(kind, kept);
+        assert_eq!(both.text(person::BIRTH_DATE), Some("1970-01-01"));
+        assert_eq!(both.text(person::ID_SOURCE), None);
+        let group = declared(kind).group_of(person::SEX);
+        let versions = group.iter().map(|field| both.version(*field));
+        assert_eq!(versions.collect::<BTreeSet<_>>().len(), 1);
+    }
 }
 
 #[test]
