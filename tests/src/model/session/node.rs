@@ -214,21 +214,25 @@ impl Store {
 
     /// What is decided and still pending where all is equal.
     fn take_decided(&mut self, epoch: u32, decided: u64) -> Vec<Arc<Entry>> {
-        let places: Vec<_> = self
-            .pending
-            .range((epoch, 0)..=(epoch, decided))
-            .copied()
-            .collect();
-        let mut dropped = Vec::new();
-        for place in places {
-            self.pending.remove(&place);
-            let entry = Arc::clone(&self.journal[&place]);
-            let key = entry.key();
-            let confirmed = self.confirmed(key).cloned();
-            self.settle_row(key, confirmed);
-            dropped.push(entry);
+        let places = self.pending_through(epoch, decided).into_iter();
+        places
+            .filter_map(|place| self.drop_pending(place))
+            .collect()
+    }
+
+    fn pending_through(&self, epoch: u32, through: u64) -> Vec<(u32, u64)> {
+        let places = self.pending.range((epoch, 0)..=(epoch, through));
+        places.copied().collect()
+    }
+
+    /// It is shown no more; the entry, if it was pending.
+    fn drop_pending(&mut self, place: (u32, u64)) -> Option<Arc<Entry>> {
+        let entry = Arc::clone(self.journal.get(&place)?);
+        let was_pending = self.pending.remove(&place);
+        if let Some(confirmed) = self.bases.get(&entry.key()).cloned() {
+            self.settle_row(entry.key(), confirmed);
         }
-        dropped
+        was_pending.then_some(entry)
     }
 
     /// The rows that differ become the hub's; what only this machine has stays, and counts no more.
@@ -261,22 +265,14 @@ impl Store {
 
     fn take_refusal(&mut self, note: &Record) -> Option<Arc<Entry>> {
         let change = note.value(set_aside::CHANGE).and_then(change_of_bytes)?;
-        let place = (change.epoch, change.sequence);
-        let entry = Arc::clone(self.journal.get(&place).filter(|_| change.node == NODE)?);
-        let was_pending = self.pending.remove(&place);
-        if let Some(confirmed) = self.bases.get(&entry.key()).cloned() {
-            self.settle_row(entry.key(), confirmed);
-        }
-        was_pending.then_some(entry)
+        let is_own = change.node == NODE;
+        is_own
+            .then(|| self.drop_pending((change.epoch, change.sequence)))
+            .flatten()
     }
 
     fn take_answer(&mut self, epoch: u32, first: u64, decided: u64, not_applied: &BTreeSet<u64>) {
-        let through: Vec<_> = self
-            .pending
-            .range((epoch, 0)..=(epoch, decided))
-            .copied()
-            .collect();
-        for place in through {
+        for place in self.pending_through(epoch, decided) {
             if not_applied.contains(&place.1) || place.1 < first {
                 continue;
             }
