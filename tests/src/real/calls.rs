@@ -7,7 +7,7 @@ use anyhow::ensure;
 
 use super::case::{Case, Context, Need, Seen};
 use super::stage::Stage;
-use super::wrap;
+use super::wrap::{self, Beside};
 use crate::harness::{Programs, Reply};
 
 const STRACE: &[Need] = &[Need::Tool("strace", "strace")];
@@ -30,7 +30,10 @@ pub(super) const CASES: &[Case] = &[
     Case {
         ids: "P2",
         name: "hub-killed-at-a-write",
-        sees: &["P2 hub killed while it took a batch"],
+        sees: &[
+            "P2 hub killed while it took a batch",
+            "P2 hub killed in its start",
+        ],
         needs: STRACE,
         run: hub_killed_at_a_write,
     },
@@ -187,15 +190,41 @@ fn killed_again_and_again(context: &Context, seen: &mut Seen) -> anyhow::Result<
     desk.stage.audit()
 }
 
-/// Serves the hub under a fault while the office sends; whether the hub was there to be spoken to.
-fn send_to_hub_under(desk: &mut Desk, fault: &str) -> anyhow::Result<(bool, Option<Reply>)> {
-    let failing = desk.failing(fault);
-    if desk.stage.city.start_hub_by(&failing, 0).is_err() {
-        return Ok((false, None));
+/// When a fault comes to the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// Counted from its start on.
+    Start,
+    /// Counted from when an office begins to send.
+    Batch,
+}
+
+/// Serves the hub under a fault while the office sends; the office's reply, if the hub was there to be
+/// spoken to.
+fn send_to_hub_under(desk: &mut Desk, fault: &str, when: When) -> anyhow::Result<Option<Reply>> {
+    let city = &mut desk.stage.city;
+    let started = match when {
+        When::Start => {
+            let failing = wrap::failing(&city.programs, fault, &desk.log);
+            city.start_hub_by(&failing, 0)
+        }
+        When::Batch => city.start_hub(),
+    };
+    if when == When::Start && started.is_err() {
+        return Ok(None);
     }
+    started?;
     desk.stage.enter(0)?;
+    let beside = match when {
+        When::Start => None,
+        When::Batch => {
+            let hub = desk.stage.city.process(None)?;
+            Some(Beside::attach(hub, fault, &desk.log)?)
+        }
+    };
     let reply = desk.sync(&desk.stage.city.programs.clone())?;
-    Ok((true, Some(reply)))
+    drop(beside);
+    Ok(Some(reply))
 }
 
 /// P2: the hub is killed at a write or a sync of its own, in its start or while it takes a batch; the
@@ -204,22 +233,29 @@ fn hub_killed_at_a_write(context: &Context, seen: &mut Seen) -> anyhow::Result<(
     let mut desk = Desk::found(context)?;
     desk.stage.city.kill_hub()?;
     for round in 0..context.times * ROUNDS * 2 {
-        if seen.times("P2 hub killed while it took a batch") >= context.times {
+        let is_enough = |what: &str| seen.times(what) >= context.times;
+        if is_enough("P2 hub killed while it took a batch")
+            && is_enough("P2 hub killed in its start")
+        {
             break;
         }
-        // The writer's thread counts for itself: some calls are its start's, the others a batch's.
-        let (call, place) = if round % 2 == 0 {
-            ("pwrite64", round / 2 * 5 % 80 + 1)
+        let when = if round % 2 == 0 {
+            When::Batch
         } else {
-            ("fsync", round / 2 % 8 + 1)
+            When::Start
+        };
+        let (call, place) = match round / 2 % 2 {
+            0 => ("pwrite64", round / 4 * 5 % 24 + 1),
+            _ => ("fsync", round / 4 % 3 + 1),
         };
         let fault = format!("{call}:signal=KILL:when={place}");
-        let (was_ready, reply) = send_to_hub_under(&mut desk, &fault)?;
-        let was_killed = was_ready && !desk.stage.city.hub_runs()?;
-        if was_killed && reply.is_some_and(|reply| reply.code == 1) {
+        let reply = send_to_hub_under(&mut desk, &fault, when)?;
+        let was_ready = reply.is_some();
+        let was_killed = !was_ready || !desk.stage.city.hub_runs()?;
+        if was_killed && when == When::Start {
+            seen.saw("P2 hub killed in its start");
+        } else if was_killed && reply.is_some_and(|reply| reply.code == 1) {
             seen.saw("P2 hub killed while it took a batch");
-        } else if was_killed || !was_ready {
-            seen.saw("P2 hub killed in its start or at rest");
         }
         if was_ready {
             // It may be gone already.
@@ -314,23 +350,22 @@ fn hub_disk_errors(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
             if seen.times(what) >= context.times {
                 break;
             }
-            let place = if fault.starts_with("fsync") {
-                round % 8 + 1
+            let when = if round % 4 == 3 {
+                When::Start
             } else {
-                // Behind what the writer writes in the hub's start.
-                round * 7 % 90 + 30
+                When::Batch
             };
-            let (was_ready, reply) =
-                send_to_hub_under(&mut desk, &format!("{fault}{place}{for_ever}"))?;
-            if was_ready {
+            let places = if fault.starts_with("fsync") { 3 } else { 12 };
+            let place = round * 5 % places + 1;
+            let reply = send_to_hub_under(&mut desk, &format!("{fault}{place}{for_ever}"), when)?;
+            if reply.is_some() {
                 drop(desk.stage.city.kill_hub());
             }
             let injected = desk.injected();
-            let refused = reply.as_ref().is_some_and(|reply| reply.code == 1);
-            if injected > 0 && refused {
-                seen.saw(what);
-            } else if injected > 0 && !was_ready {
+            if injected > 0 && when == When::Start {
                 seen.saw(&format!("{what} (in its start)"));
+            } else if injected > 0 && reply.is_some_and(|reply| reply.code == 1) {
+                seen.saw(what);
             }
             // Acknowledged, then the power fails: it must be there.
             let acknowledged = desk.stage.waiting(&desk.data)? == 0;

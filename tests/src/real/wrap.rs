@@ -1,8 +1,79 @@
 //! What the programs are started by, so that a fault comes to them: failing system calls, other clocks,
 //! limits, mounts. Each of these commands becomes the program, so that its process is the program's.
 
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+
 use super::case::FAKETIME;
 use crate::harness::Programs;
+
+/// How long strace may take until it stands beside every thread of a program.
+const ATTACHED_WITHIN: Duration = Duration::from_secs(10);
+/// How often it is looked.
+const POLL: Duration = Duration::from_millis(5);
+
+/// A fault in the system calls of a program that runs already. Where the program is still there when this
+/// is dropped, it goes on without the fault.
+pub(super) struct Beside(Child);
+
+impl Beside {
+    /// Stands beside a process; calls count from then on, in each thread by itself.
+    ///
+    /// # Errors
+    /// Where strace does not start, or is not beside every thread in time.
+    pub(super) fn attach(process: u32, fault: &str, log: &str) -> anyhow::Result<Self> {
+        let calls = fault.split(':').next().unwrap_or_default();
+        let (trace, inject) = (format!("trace={calls}"), format!("inject={fault}"));
+        let process = process.to_string();
+        let beside = Command::new("strace")
+            .args(["-f", "-q", "-o", log, "-e", &trace, "-e", &inject])
+            .args(["-p", &process])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("strace cannot be started")?;
+        let beside = Self(beside);
+        let began = Instant::now();
+        while !is_traced(&process) {
+            ensure!(
+                began.elapsed() < ATTACHED_WITHIN,
+                "strace is not beside the program"
+            );
+            std::thread::sleep(POLL);
+        }
+        Ok(beside)
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let ends = ["-TERM", &self.0.id().to_string()].map(str::to_owned);
+        // It may have ended with the program.
+        drop(
+            Command::new("kill")
+                .args(ends)
+                .stderr(Stdio::null())
+                .status(),
+        );
+        drop(self.0.wait());
+    }
+}
+
+/// Whether somebody traces every thread of a process.
+fn is_traced(process: &str) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else {
+        return false;
+    };
+    threads.flatten().all(|thread| {
+        let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        let tracer = status
+            .lines()
+            .find_map(|line| line.strip_prefix("TracerPid:"));
+        tracer.is_some_and(|tracer| tracer.trim() != "0")
+    })
+}
 
 /// A fault in system calls, as strace brings it about: `pwrite64:signal=KILL:when=3`.
 pub(super) fn failing(programs: &Programs, fault: &str, log: &str) -> Programs {
