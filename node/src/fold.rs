@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::change::Change;
-use domain::decide::change_of_bytes;
+use domain::decide::{change_of_bytes, set_aside_id};
 use domain::digest::Digest;
 use domain::id::ChangeId;
 use domain::kind::Class;
@@ -266,14 +266,14 @@ pub fn folded_through(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
 }
 
 /// What is decided and still pending where node and hub hold the same is folded: no row comes that says so.
-/// The hub has counted it as a repeat of what was set aside in a former epoch, or was put back and has given
-/// the row a place that was read already.
+/// The hub has counted it as a repeat of what was set aside in a former epoch; or it was put back, and has
+/// given the row a place that was read already, or knows nothing of a note that it waits.
 ///
 /// # Errors
 /// The store's own.
 pub fn take_decided(tx: Tx<'_>, own: Own, decided_through: u64) -> anyhow::Result<()> {
     for entry in tx.pending_through(own.epoch, decided_through)? {
-        if tx.is_waiting(entry.epoch, entry.sequence)? {
+        if waits(tx, own, &entry)? {
             continue;
         }
         tx.drop_pending(entry.epoch, entry.sequence)?;
@@ -282,6 +282,20 @@ pub fn take_decided(tx: Tx<'_>, own: Own, decided_through: u64) -> anyhow::Resul
         }
     }
     Ok(())
+}
+
+/// Whether a note says that an own change waits for a record.
+fn waits(tx: Tx<'_>, own: Own, entry: &Entry) -> anyhow::Result<bool> {
+    let change = ChangeId {
+        node: own.node,
+        epoch: entry.epoch,
+        sequence: entry.sequence,
+    };
+    let note = tx.record(RecordKey {
+        kind: set_aside::KIND_NUMBER,
+        id: set_aside_id(change),
+    })?;
+    Ok(note.is_some_and(|note| note.text(set_aside::STATE) == Some("waiting")))
 }
 
 /// A row of the feed that the hub does not have: it is counted no more. What only a hub makes, and this

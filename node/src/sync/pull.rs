@@ -153,11 +153,12 @@ impl Session {
     async fn compare(&mut self, reached: Reached) -> anyhow::Result<()> {
         let own = self.own;
         let name = reached.feed.clone();
-        let (folded, is_past) = self
+        let (folded, is_past, has_pending) = self
             .app
             .store
             .read::<_, anyhow::Error>(move |tx| {
-                Ok((fold::folded_through(tx, own)?, tx.is_past_released(&name)?))
+                let folded = fold::folded_through(tx, own)?;
+                Ok((folded, tx.is_past_released(&name)?, tx.pending_count()? > 0))
             })
             .await?;
         let is_own_feed = reached.feed == self.app.office_feed();
@@ -175,12 +176,15 @@ impl Session {
             .verify(Context::Digest, &text, &hubs.signature)?;
         if theirs == reached.digest {
             let (name, decided) = (reached.feed.clone(), reached.decided.0);
-            if is_past || folded < decided {
+            if is_past || (is_own_feed && has_pending) {
                 self.app
                     .store
                     .write::<_, anyhow::Error>(move |tx| {
                         tx.set_past_released(&name, false)?;
-                        fold::take_decided(tx, own, decided)
+                        if is_own_feed {
+                            fold::take_decided(tx, own, decided)?;
+                        }
+                        Ok(())
                     })
                     .await?;
             }
