@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
+use rusqlite::{Connection, OpenFlags};
 
 use super::case::{CANNOT, Case, Context, Need, Seen};
 use super::stage::Stage;
@@ -10,6 +11,8 @@ use super::wrap;
 use crate::harness::{Programs, Reply, SmallDisk, copy_folder, serve_hub, wait_for};
 
 const MOUNTS: &[Need] = &[Need::Namespaces];
+/// What was entered has been sent within this (seconds).
+const SENT_WITHIN: u64 = 60;
 
 pub(super) const CASES: &[Case] = &[
     Case {
@@ -178,10 +181,11 @@ fn read_only_folders(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
     stage.audit()
 }
 
-/// Deletes the log of a database that nobody has open; whether there was anything in it.
+/// Deletes the log of a database that nobody has open; whether there was anything in it that the database
+/// does not have.
 fn delete_log(database: &Path) -> anyhow::Result<bool> {
     let named = |ending: &str| PathBuf::from(format!("{}{ending}", database.display()));
-    let had = std::fs::metadata(named("-wal")).is_ok_and(|log| log.len() > 0);
+    let had = named("-wal").exists() && has_more(&named("-shm"))?;
     for ending in ["-wal", "-shm"] {
         let file = named(ending);
         if file.exists() {
@@ -191,26 +195,52 @@ fn delete_log(database: &Path) -> anyhow::Result<bool> {
     Ok(had)
 }
 
+/// Whether a log holds frames that were not copied, by its index (SQLite, "WAL-mode File Format" 2: the
+/// last frame at byte 16, how many were copied at byte 96).
+fn has_more(index: &Path) -> anyhow::Result<bool> {
+    let index = std::fs::read(index)?;
+    let number = |at: usize| {
+        let bytes = index
+            .get(at..at + 4)
+            .and_then(|bytes| bytes.try_into().ok());
+        bytes
+            .map(u32::from_ne_bytes)
+            .context("the log's index is short")
+    };
+    Ok(number(16)? > number(96)?)
+}
+
+/// Somebody who reads what a database holds now: nothing later is copied into it until he ends.
+fn reader_of(database: &Path) -> anyhow::Result<Connection> {
+    // By itself this program sees simulated disks.
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let reader = Connection::open_with_flags_and_vfs(database, flags, c"unix")?;
+    reader.execute_batch("BEGIN")?;
+    reader.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    Ok(reader)
+}
+
 /// O9, P16 at a node: it is older than what the hub has of it, goes on in a new epoch, and gets its own
 /// back. Only what had not been sent is gone with the log; here all was.
 fn deleted_logs_of_node(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
     let mut stage = Stage::with_offices(context, 1)?;
     let database = Path::new(&stage.data(0)?).join("node.sqlite");
+    let epoch = |stage: &Stage| -> anyhow::Result<Option<u64>> {
+        Ok(stage.city.node(0, &["status"])?.done()?.json()["epoch"].as_u64())
+    };
     for _ in 0..context.times {
         stage.enter(0)?;
+        stage.city.settle_down(0)?;
+        let before = epoch(&stage)?;
+        let reader = reader_of(&database)?;
         stage.enter(0)?;
         stage.city.settle_down(0)?;
         stage.city.kill_office(0)?;
-        let before = stage.city.node(0, &["status"])?.done()?.json()["epoch"].as_u64();
-        // Reading has emptied the log: somebody who kills and deletes at once finds it full.
-        stage.city.start_office(0)?;
-        stage.enter(0)?;
-        stage.city.settle_down(0)?;
-        stage.city.kill_office(0)?;
+        drop(reader);
         let had = delete_log(&database)?;
         stage.city.start_office(0)?;
         stage.city.settle_down(0)?;
-        let after = stage.city.node(0, &["status"])?.done()?.json()["epoch"].as_u64();
+        let after = epoch(&stage)?;
         if had {
             ensure!(
                 after > before,
@@ -228,9 +258,12 @@ fn deleted_logs_of_hub(context: &Context, seen: &mut Seen) -> anyhow::Result<()>
     let mut stage = Stage::with_offices(context, 1)?;
     let database = Path::new(&stage.city.hub_data).join("hub.sqlite");
     for round in 0..context.times {
-        stage.enter(0)?;
-        stage.enter(0)?;
         stage.city.prove_equality()?;
+        let data = stage.data(0)?;
+        stage.enter(0)?;
+        wait_for("nothing waits at the office", SENT_WITHIN, || {
+            Ok((stage.waiting(&data)? == 0).then_some(()))
+        })?;
         // Beside the database stands how far it had got, a second later at the latest.
         std::thread::sleep(std::time::Duration::from_millis(1_500));
         stage.city.kill_hub()?;

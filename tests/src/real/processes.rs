@@ -152,7 +152,7 @@ fn ended_at_work(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
         let node = context
             .programs
             .serve("lianxin-node", &serve, log.as_ref())?;
-        std::thread::sleep(Duration::from_millis(round * 37 % 500));
+        std::thread::sleep(Duration::from_millis(round * 7 % 60));
         let is_at_work = stage.waiting(&data)? > 0;
         let took = end(node)?;
         seen.most(
@@ -178,7 +178,7 @@ fn ended_at_work(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
         let mut session = context
             .programs
             .start("lianxin-node", &["sync", "--data", &data])?;
-        std::thread::sleep(Duration::from_millis(60 + round * 29 % 300));
+        std::thread::sleep(Duration::from_millis(round * 7 % 90));
         let hub = stage.city.process(None)?;
         let began = Instant::now();
         signal(hub, "TERM")?;
