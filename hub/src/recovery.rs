@@ -23,7 +23,7 @@ use domain::kind::Class;
 use domain::kinds::set_aside;
 use domain::record::{Record, RecordKey};
 use domain::session::hub::{self as session, Offer};
-use domain::world::{Leaving, Mover, Waiting, World, Writes};
+use domain::world::{Leaving, Mover, World, Writes};
 use proto::convert::{self, FeedRow};
 use proto::status::CallRefused;
 use proto::wire::sync as wire;
@@ -415,7 +415,7 @@ fn adopt(
                 let left = (*key, known.office);
                 writes.leaves.insert(left, Leaving::Transferred);
             }
-            writes.waiting.extend(waiting_again(record));
+            wait_as_noted(record, &mut writes);
             writes
                 .records
                 .insert(*key, (record.clone(), Mover::Foreign));
@@ -433,14 +433,17 @@ fn adopt(
     Ok(count)
 }
 
-/// A change that was waiting waits again.
-fn waiting_again(note: &Record) -> Vec<Waiting> {
-    if note.key.kind != set_aside::KIND_NUMBER || note.text(set_aside::STATE) != Some("waiting") {
-        return Vec::new();
+/// A change waits as the note of it says that comes back, and for nothing else.
+fn wait_as_noted(note: &Record, writes: &mut Writes) {
+    let is_note = note.key.kind == set_aside::KIND_NUMBER;
+    let change = note.value(set_aside::CHANGE).filter(|_| is_note);
+    let Some(change) = change.and_then(domain::decide::change_of_bytes) else {
+        return;
+    };
+    writes.released.insert(change);
+    if note.text(set_aside::STATE) == Some("waiting") {
+        writes.waiting.extend(waits_of(note, change));
     }
-    let change = note.value(set_aside::CHANGE);
-    let change = change.and_then(domain::decide::change_of_bytes);
-    change.map_or_else(Vec::new, |change| waits_of(note, change))
 }
 
 /// The node's changes that were decided in the proven snapshot have had their effect.

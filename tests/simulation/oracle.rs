@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail, ensure};
 use domain::change::{Change, Verb};
-use domain::decide::change_of_bytes;
+use domain::decide::{change_of_bytes, set_aside_id, waits_of};
 use domain::id::{ChangeId, NodeId};
 use domain::kinds::{self, conflict, member, set_aside};
 use domain::record::{Record, RecordKey};
@@ -155,9 +155,22 @@ impl AtHub {
             .await
     }
 
-    /// Whether the hub holds the same changes and records.
-    pub fn has_same_content(&self, other: &Self) -> bool {
-        self.seen.rows == other.seen.rows && self.seen.wrote.len() == other.seen.wrote.len()
+    /// What the hub holds otherwise than it did before; none where it holds the same.
+    pub fn difference(&self, before: &Self) -> Option<String> {
+        let (now, before) = (&self.seen, &before.seen);
+        let row = now
+            .rows
+            .values()
+            .find(|row| before.rows.get(&row.key) != Some(row));
+        let lost = before.rows.keys().find(|key| !now.rows.contains_key(key));
+        let known: BTreeSet<_> = before.wrote.iter().map(|wrote| wrote.id).collect();
+        let wrote = now.wrote.iter().find(|wrote| !known.contains(&wrote.id));
+        match (row, lost, wrote) {
+            (None, None, None) => None,
+            (Some(row), ..) => Some(format!("{row:?}, before {:?}", before.rows.get(&row.key))),
+            (None, Some(lost), _) => Some(format!("no {lost:?}")),
+            (None, None, Some(wrote)) => Some(format!("{wrote:?}")),
+        }
     }
 
     fn take_changes(&mut self, changes: &[Change], hub: NodeId) {
@@ -364,6 +377,9 @@ async fn check_equal(city: &City, seen: &Seen, may_have_more: bool) -> anyhow::R
             .values()
             .filter(|row| row.office == office)
             .collect();
+        // What waits is shown at the office as if it were done.
+        let waiting = pending(city, number).await?;
+        let waiting: BTreeSet<_> = waiting.iter().map(seen::key_of_change).collect();
         for row in &rows {
             // Who holds a member reads him, and nobody else does.
             ensure!(
@@ -381,7 +397,9 @@ async fn check_equal(city: &City, seen: &Seen, may_have_more: bool) -> anyhow::R
                     row.key
                 );
             };
-            if let Some(difference) = reference::difference(row, there) {
+            if let Some(difference) = reference::difference(row, there)
+                && !waiting.contains(&row.key)
+            {
                 bail!(
                     "invariant S13: office {number} and hub differ in {:?}: {difference}",
                     row.key
@@ -431,29 +449,46 @@ async fn places_of(
         .await
 }
 
-/// What waits at an office, in words. Left out is what waits for a record that the hub has no more: both
-/// were put back, and of its change nobody has anything. The hub keeps the office's row as evidence.
+/// The changes that wait at an office, in words. Where the hub was put back, one may wait for a record that
+/// nobody can prove: the hub lost it, and the office its change.
 async fn waiting(city: &City, number: usize) -> anyhow::Result<Vec<String>> {
     let hub = city.hub.app.as_ref().context("the hub is on")?;
-    let was_restored = hub
-        .store
-        .read::<_, anyhow::Error>(|tx| Ok(lianxin_hub::recovery::was_restored(tx)?));
-    let was_restored = was_restored.await?;
-    let entries = pending(city, number).await?;
     let mut words = Vec::new();
-    for (key, shown) in entries {
-        let known = hub
-            .store
-            .read::<_, anyhow::Error>(move |tx| Ok(tx.record(key)?));
-        if !was_restored || known.await?.is_some() {
-            words.push(shown);
+    for change in pending(city, number).await? {
+        let id = change.id;
+        let is_excused = hub.store.read::<_, anyhow::Error>(move |tx| {
+            let was_put_back =
+                lianxin_hub::recovery::was_restored(tx)? || !tx.evidence()?.is_empty();
+            Ok(was_put_back && waits_in_vain(tx, id)?)
+        });
+        if !is_excused.await? {
+            let (verb, fields) = (change.header.verb, change.body.fields.len());
+            let record = change.header.record;
+            let (epoch, place) = (id.epoch, id.sequence);
+            words.push(format!(
+                "{epoch}/{place} {verb:?} {record} ({fields} fields)"
+            ));
         }
     }
     Ok(words)
 }
 
-/// The changes that wait at an office: of which records, and in words.
-async fn pending(city: &City, number: usize) -> anyhow::Result<Vec<(RecordKey, String)>> {
+/// Whether the hub notes that a change waits for a record, and does not have that record.
+fn waits_in_vain(tx: store::Tx<'_>, change: ChangeId) -> anyhow::Result<bool> {
+    let note = tx.record(RecordKey {
+        kind: set_aside::KIND_NUMBER,
+        id: set_aside_id(change),
+    })?;
+    for waiting in note.iter().flat_map(|note| waits_of(note, change)) {
+        if tx.record(waiting.for_record)?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(note.is_some_and(|note| note.text(set_aside::STATE) == Some("waiting")))
+}
+
+/// The changes of its present epoch that wait at an office.
+async fn pending(city: &City, number: usize) -> anyhow::Result<Vec<Change>> {
     let app = city.offices[number].app.as_ref().context("on")?;
     let (own, keys) = (app.own, app.keys()?);
     let epoch = keys
@@ -462,17 +497,9 @@ async fn pending(city: &City, number: usize) -> anyhow::Result<Vec<(RecordKey, S
         .map_or(own.epoch, |identity| identity.epoch);
     app.store
         .read::<_, anyhow::Error>(move |tx| {
-            let mut words = Vec::new();
-            for entry in tx.pending_through(epoch, u64::MAX >> 1)? {
-                let change = lianxin_node::fold::read(own, &entry)?;
-                let (verb, fields) = (change.header.verb, change.body.fields.len());
-                let shown = format!(
-                    "{}/{} {verb:?} {} ({fields} fields)",
-                    entry.epoch, entry.sequence, entry.key.id
-                );
-                words.push((entry.key, shown));
-            }
-            Ok(words)
+            let entries = tx.pending_through(epoch, u64::MAX >> 1)?;
+            let read = |entry| lianxin_node::fold::read(own, entry);
+            entries.iter().map(read).collect()
         })
         .await
 }

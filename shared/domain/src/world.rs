@@ -147,8 +147,8 @@ pub struct Writes {
     pub outcomes: BTreeMap<(ChangeId, u16), Outcome>,
     /// Changes that wait.
     pub waiting: BTreeSet<Waiting>,
-    /// Changes that wait no more.
-    pub released: BTreeSet<Waiting>,
+    /// Changes that wait no more for what they have waited for so far; they may wait for something else.
+    pub released: BTreeSet<ChangeId>,
     /// Records created: changes that wait for them can be decided now.
     pub created: BTreeSet<RecordKey>,
     /// The hub's own changes, in order.
@@ -171,12 +171,10 @@ impl Writes {
         self.joins.extend(later.joins);
         self.leaves.extend(later.leaves);
         self.outcomes.extend(later.outcomes);
+        self.waiting
+            .retain(|waiting| !later.released.contains(&waiting.change));
+        self.released.extend(later.released);
         self.waiting.extend(later.waiting);
-        for released in later.released {
-            if !self.waiting.remove(&released) {
-                self.released.insert(released);
-            }
-        }
         self.created.extend(later.created);
         self.hub_changes.extend(later.hub_changes);
     }
@@ -459,8 +457,11 @@ impl World {
     }
 
     /// Lets it wait no more.
-    pub(crate) fn release(&mut self, waiting: Waiting) {
-        self.draft.released.insert(waiting);
+    pub(crate) fn release(&mut self, change: ChangeId) {
+        self.draft
+            .waiting
+            .retain(|waiting| waiting.change != change);
+        self.draft.released.insert(change);
     }
 
     /// Appends to the hub's own journal.

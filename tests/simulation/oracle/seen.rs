@@ -23,6 +23,11 @@ fn key_of(key: RecordKey) -> Key {
     (key.kind, Name(key.id.bytes()))
 }
 
+/// The record that a change is about.
+pub fn key_of_change(change: &Change) -> Key {
+    (change.header.kind, Name(change.header.record.bytes()))
+}
+
 fn row_of(record: &Record) -> Row {
     let fields = record.fields.iter();
     let fields = fields.map(|(n, state)| (*n, (state.value.clone(), id_of(state.version.change))));
@@ -54,7 +59,7 @@ fn wrote_of(change: &Change, kept_only: &BTreeSet<(NodeId, u32)>) -> Wrote {
     });
     Wrote {
         id: id_of(change.id),
-        key: (change.header.kind, Name(change.header.record.bytes())),
+        key: key_of_change(change),
         fields: fields.collect(),
         deletes: change.header.verb == Verb::Delete,
         restores: change.header.verb == Verb::Restore,

@@ -222,7 +222,7 @@ pub(super) fn decide_set_aside(
         && let Some(change) = note.value(set_aside::CHANGE).and_then(change_of_bytes)
     {
         // It was decided by a person: it waits no more, and is not applied when the record comes.
-        super::release(world, change, note);
+        world.release(change);
         world.note_outcome(change, 0, Outcome::SetAside(note.key.id));
     }
     let mut fields = vec![

@@ -66,7 +66,7 @@ pub fn hold_for_a_person(world: &mut World, key: RecordKey, now_ms: u64) -> Resu
     let held = [(set_aside::STATE, b"held".to_vec())];
     effect::set(world, &note, &held, now_ms);
     if let Some(change) = note.value(set_aside::CHANGE).and_then(change_of_bytes) {
-        release(world, change, &note);
+        world.release(change);
         world.note_outcome(change, 0, Outcome::SetAside(key.id));
     }
     world.adopt();
@@ -92,7 +92,7 @@ pub(super) fn end_waiting(
         fields.push((set_aside::REASON, reason.as_bytes().to_vec()));
     }
     effect::set(world, &note, &fields, incoming.received_ms);
-    release(world, incoming.change.id, &note);
+    world.release(incoming.change.id);
     let id = incoming.change.id;
     let outcome = if state == "fixed" {
         Outcome::Merged(id)
@@ -117,7 +117,7 @@ pub(super) fn wait_further(
     let Some(note) = world.record(key)?.cloned() else {
         return Ok(());
     };
-    release(world, incoming.change.id, &note);
+    world.release(incoming.change.id);
     let mut fields = vec![(set_aside::WAITS_FOR, key_bytes(next))];
     if note.text(set_aside::REASON) == Some(UNHEARD) {
         fields.push((set_aside::REASON, b"waiting".to_vec()));
@@ -130,12 +130,6 @@ pub(super) fn wait_further(
         until_heard: false,
     });
     Ok(())
-}
-
-pub(super) fn release(world: &mut World, change: ChangeId, note: &Record) {
-    for waiting in waits_of(note, change) {
-        world.release(waiting);
-    }
 }
 
 /// For what the change of a note waits, by what the note says.

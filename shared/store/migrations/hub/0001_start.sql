@@ -177,6 +177,7 @@ CREATE TABLE waiting (
     until_heard INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (for_kind, for_id, node, epoch, sequence)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX waiting_change ON waiting (node, epoch, sequence);
 
 -- Who claims a natural key: a keyed hash, never the key itself. Not unique on purpose.
 CREATE TABLE claim (

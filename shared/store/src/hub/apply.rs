@@ -163,18 +163,15 @@ impl Tx<'_> {
     }
 
     fn write_waiting(&self, writes: &Writes, now_ms: u64) -> Result<(), StoreError> {
-        for waiting in &writes.released {
+        for change in &writes.released {
             self.connection
                 .prepare_cached(
-                    "DELETE FROM waiting WHERE for_kind = ?1 AND for_id = ?2 AND node = ?3
-                         AND epoch = ?4 AND sequence = ?5",
+                    "DELETE FROM waiting WHERE node = ?1 AND epoch = ?2 AND sequence = ?3",
                 )?
                 .execute(params![
-                    waiting.for_record.kind,
-                    waiting.for_record.id.bytes(),
-                    waiting.change.node.bytes(),
-                    waiting.change.epoch,
-                    waiting.change.sequence.cast_signed()
+                    change.node.bytes(),
+                    change.epoch,
+                    change.sequence.cast_signed()
                 ])?;
         }
         for waiting in &writes.waiting {

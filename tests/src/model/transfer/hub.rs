@@ -243,9 +243,8 @@ impl Hub {
         }
         self.outcomes.extend(writes.outcomes);
         self.taken_places += writes.hub_changes.len() as u64;
-        for released in &writes.released {
-            self.waiting.remove(released);
-        }
+        self.waiting
+            .retain(|waiting| !writes.released.contains(&waiting.change));
         self.waiting.extend(writes.waiting);
         let is_due = |waiting: &&Waiting| writes.created.contains(&waiting.for_record);
         self.waiting.iter().filter(is_due).copied().collect()
