@@ -48,11 +48,18 @@ fn row_of(record: &Record) -> Row {
     }
 }
 
-/// A change as the model knows it; cases move by rules, which it does not reckon.
+/// A change as the model knows it; cases move by rules, which it does not reckon. What a merge names besides
+/// the record that is kept stands in the other one, and is written into the kept one by the hub.
 fn wrote_of(change: &Change, kept_only: &BTreeSet<(NodeId, u32)>) -> Wrote {
     let writes = !matches!(change.header.verb, Verb::Delete);
     let is_case = change.header.class == Class::Case;
-    let fields = change.body.fields.iter().filter(|_| !is_case);
+    let only = match change.header.verb {
+        Verb::Merge => kinds::merged_into(change.header.kind),
+        _ => None,
+    };
+    let is_written = |number| only.is_none_or(|only| only == number);
+    let fields = change.body.fields.iter();
+    let fields = fields.filter(|field| !is_case && is_written(field.number));
     let fields = fields.map(|field| {
         let value = writes.then(|| field.value.clone());
         (field.number, value, field.base.map(id_of))
