@@ -462,3 +462,56 @@ fn take_history(tx: Tx<'_>, app: &App, node: &Node, proof: &wire::Proof) -> Resu
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use domain::decide::{change_bytes, set_aside_id};
+    use domain::id::{ChangeId, NodeId, RecordId};
+    use domain::record::{Life, Version};
+
+    use super::*;
+
+    const CHANGE: ChangeId = ChangeId {
+        node: NodeId::new([1; 16]),
+        epoch: 1,
+        sequence: 7,
+    };
+
+    fn note(state: &str) -> Record {
+        let version = Version {
+            change: CHANGE,
+            ordered_at: 0,
+        };
+        let mut note = Record {
+            key: RecordKey {
+                kind: set_aside::KIND_NUMBER,
+                id: set_aside_id(CHANGE),
+            },
+            class: Class::Case,
+            office: RecordId::new([2; 16]),
+            revision: 1,
+            life: Life::Alive,
+            life_version: version,
+            fields: BTreeMap::new(),
+        };
+        let waits_for = [&2u16.to_be_bytes()[..], &[3; 16]].concat();
+        note.set(set_aside::CHANGE, change_bytes(CHANGE), version);
+        note.set(set_aside::STATE, state.as_bytes().to_vec(), version);
+        note.set(set_aside::WAITS_FOR, waits_for, version);
+        note
+    }
+
+    /// S2: a change that this hub had waiting, and of which a note comes back that says it was decided,
+    /// waits no more; else it would be decided again with every office that is heard.
+    #[test]
+    fn a_change_waits_as_the_note_says_that_comes_back() {
+        for (state, waits) in [("held", 0), ("fixed", 0), ("waiting", 1)] {
+            let mut writes = Writes::default();
+            wait_as_noted(&note(state), &mut writes);
+            assert!(writes.released.contains(&CHANGE), "{state}");
+            assert_eq!(writes.waiting.len(), waits, "{state}");
+        }
+    }
+}
