@@ -156,6 +156,15 @@ impl Seen {
 
     /// The changes on which others stand, field by field. `made_before` is what the hub has made and lost.
     pub fn stood_on(&self, made_before: &Made) -> BTreeMap<Place, BTreeSet<Id>> {
+        self.stood_on_by(self.wrote.iter(), made_before)
+    }
+
+    /// The changes on which these stand.
+    fn stood_on_by<'a>(
+        &self,
+        writers: impl Iterator<Item = &'a Wrote>,
+        made_before: &Made,
+    ) -> BTreeMap<Place, BTreeSet<Id>> {
         let mut stood_on: BTreeMap<Place, BTreeSet<Id>> = BTreeMap::new();
         let instead: BTreeMap<_, _> = self
             .wrote
@@ -163,7 +172,7 @@ impl Seen {
             .filter_map(|wrote| Some((wrote.replaces?, wrote.id)))
             .collect();
         let made = self.made();
-        for wrote in &self.wrote {
+        for wrote in writers {
             for (number, _, base) in &wrote.fields {
                 let place = (wrote.key, *number);
                 let below = stood_on.entry(place).or_default();

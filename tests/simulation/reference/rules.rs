@@ -8,7 +8,9 @@ impl Seen {
     /// Fields that have one tip, in which nevertheless something else stands: nobody disagreed with what
     /// was written last.
     pub fn overruled(&self) -> Vec<String> {
-        let stood_on = self.stood_on(&Made::new());
+        // A deletion names what it was shown, and puts nothing above it.
+        let writers = self.wrote.iter().filter(|wrote| !wrote.deletes);
+        let stood_on = self.stood_on_by(writers, &Made::new());
         let mut tips: BTreeMap<Place, BTreeMap<&[u8], Vec<Id>>> = BTreeMap::new();
         for wrote in &self.wrote {
             for (number, value, _) in &wrote.fields {
