@@ -1,8 +1,11 @@
 //! `verify`: the file, the chains of all journals, the digests of all feeds, the holders.
 
+use std::collections::BTreeSet;
+
 use anyhow::ensure;
 use domain::change::{chain_over, chain_start};
 use domain::digest::Digest;
+use domain::id::RecordId;
 use domain::kinds::{member, tenure};
 use domain::machines::member_status;
 use serde_json::{Value, json};
@@ -11,6 +14,7 @@ use store::{Filter, Tx};
 
 use crate::app::App;
 use crate::error::HubError;
+use crate::recovery::is_recovering;
 
 /// Records read at once.
 const PORTION: usize = 5_000;
@@ -28,13 +32,15 @@ pub(crate) fn check(tx: Tx<'_>) -> anyhow::Result<Value> {
     let mut findings = Vec::new();
     let journals = check_journals(tx, &mut findings)?;
     let feeds = check_feeds(tx, &mut findings)?;
-    let members = check_holders(tx, &mut findings)?;
+    let half_heard = half_heard(tx)?;
+    let members = check_holders(tx, &half_heard, &mut findings)?;
     let leases = crate::leases::check(tx, &mut findings)?;
     ensure!(findings.is_empty(), "{}", findings.join("; "));
     Ok(json!({
         "journals": journals,
         "feeds": feeds,
         "members": members,
+        "half_heard": half_heard.len(),
         "leases": leases,
     }))
 }
@@ -94,8 +100,24 @@ fn check_feeds(tx: Tx<'_>, findings: &mut Vec<String>) -> Result<usize, HubError
     Ok(feeds.len())
 }
 
-/// Exactly one open tenure for each living member, and it is its office's.
-fn check_holders(tx: Tx<'_>, findings: &mut Vec<String>) -> Result<usize, HubError> {
+/// Members of whose last move a restored hub has heard from the former holder only: the tenure says to whom
+/// they went, whose node has not been heard, or a person ends the recovery and completes it.
+fn half_heard(tx: Tx<'_>) -> Result<BTreeSet<RecordId>, HubError> {
+    if !is_recovering(tx)? {
+        return Ok(BTreeSet::new());
+    }
+    let closed = tx.half_moved()?;
+    let members = closed.iter().map(|closed| closed.reference(tenure::MEMBER));
+    Ok(members.flatten().collect())
+}
+
+/// Exactly one open tenure for each living member, and it is its office's; none for one whose move was
+/// heard in half.
+fn check_holders(
+    tx: Tx<'_>,
+    half_heard: &BTreeSet<RecordId>,
+    findings: &mut Vec<String>,
+) -> Result<usize, HubError> {
     let (mut count, mut after) = (0, None);
     loop {
         let members = tx.list(&member::KIND, &[Filter::Alive], after, PORTION)?;
@@ -115,7 +137,7 @@ fn check_holders(tx: Tx<'_>, findings: &mut Vec<String>) -> Result<usize, HubErr
             let is_held =
                 member_status::ACTIVE.contains(&status) && record.value(member::HOLDER).is_some();
             let holders: Vec<_> = open.iter().map(|t| t.reference(tenure::HOLDER)).collect();
-            let wanted = if is_held {
+            let wanted = if is_held && !half_heard.contains(&record.key.id) {
                 vec![record.reference(member::HOLDER)]
             } else {
                 Vec::new()
