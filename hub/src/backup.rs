@@ -205,10 +205,11 @@ pub fn restore(
     Ok(aside)
 }
 
-/// Says that the database that is there was put back: the hub goes on from it as a restored one.
+/// Says that the database that is there was put back: the hub goes on from it as a restored one. A power
+/// cut after syncs that lied leaves pages of different times, so all that it says is checked first.
 ///
 /// # Errors
-/// Where it is served, or there is none.
+/// Where it is served, there is none, or it does not agree with itself: then a backup is to be restored.
 pub fn begin_here(folder: &Path) -> anyhow::Result<()> {
     let _lock = ServeLock::acquire(folder)?;
     let current = folder.join(DATABASE);
@@ -218,6 +219,11 @@ pub fn begin_here(folder: &Path) -> anyhow::Result<()> {
         folder.display()
     );
     app::prove_marked(&current)?;
+    let reader = store::open::reader(&current)?;
+    crate::cli::verify::check(store::Tx::on(&reader)).context(
+        "the database is damaged: restore the newest backup instead 数据库已损坏,请改为恢复最近一次备份",
+    )?;
+    drop(reader);
     begin_again(&current, folder, Some(app::own_in(&current)?))
 }
 

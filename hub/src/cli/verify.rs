@@ -18,6 +18,8 @@ use crate::recovery::is_recovering;
 
 /// Records read at once.
 const PORTION: usize = 5_000;
+/// Of one sort, so many findings are told.
+const FINDINGS_MAX: u32 = 10;
 
 pub(super) async fn verify(app: &App) -> anyhow::Result<Value> {
     store::open::check(&store::open::reader(&app.database())?, Side::Hub)?;
@@ -96,6 +98,9 @@ fn check_feeds(tx: Tx<'_>, findings: &mut Vec<String>) -> Result<usize, HubError
         if counted != tx.feed_digest(feed)? {
             findings.push(format!("digest of {feed} differs from its rows"));
         }
+    }
+    for key in tx.in_no_feed(FINDINGS_MAX)? {
+        findings.push(format!("row {} of kind {} is in no feed", key.id, key.kind));
     }
     Ok(feeds.len())
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use domain::digest::{Digest, RowHash};
-use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
+use domain::id::{ChangeId, DESK, NodeId, OfficeId, RecordId};
+use domain::kind::Class;
+use domain::kinds;
 use domain::record::{Record, RecordKey};
 use domain::session::hub::{InFeed, Reader, is_echo};
 use rusqlite::{OptionalExtension as _, params};
@@ -161,6 +163,30 @@ impl Tx<'_> {
             rows.push((key, self.row_hash(key)?.unwrap_or_default()));
         }
         Ok(rows)
+    }
+
+    /// Records that stand in no feed, and have left none, though their office, or the whole city, must have
+    /// them; of each kind at most so many.
+    pub fn in_no_feed(&self, count_max: u32) -> Result<Vec<RecordKey>, StoreError> {
+        let mut found = Vec::new();
+        for kind in kinds::ALL {
+            let sql = format!(
+                "SELECT id FROM \"{0}\" WHERE (?2 OR office <> ?3) AND NOT EXISTS
+                     (SELECT 1 FROM feed_entry WHERE kind = ?1 AND feed_entry.id = \"{0}\".id)
+                 LIMIT ?4",
+                kind.name
+            );
+            let is_common = kind.class == Class::Reference;
+            let given = params![kind.number, is_common, DESK.bytes(), count_max];
+            let mut statement = self.connection.prepare(&sql)?;
+            let ids = statement.query_map(given, |row| row.get(0))?;
+            for id in ids {
+                let id = RecordId::new(id?);
+                let kind = kind.number;
+                found.push(RecordKey { kind, id });
+            }
+        }
+        Ok(found)
     }
 
     /// The feeds in which a record stands.
