@@ -4,7 +4,7 @@
 //! beside it says so: a database that is found with that file and without its log was cut in the middle
 //! and is no state that ever was. SQLite itself cannot tell (ADR 0024).
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 
@@ -80,11 +80,8 @@ impl WriteConnection {
     /// # Errors
     /// As [`Self::copy_if_long`].
     pub fn copy(&self) -> Result<bool, StoreError> {
-        let mut log = log_by(&self.connection, LOOK)?;
-        if log.pages > log.copied {
-            log = self.copy_marked(COPY)?;
-        }
-        self.unmark(&log)
+        let log = log_by(&self.connection, LOOK)?;
+        Ok(log.pages <= log.copied || self.copy_marked(COPY)?)
     }
 
     /// Waits for readers, copies everything into the database and empties the log; whether it could.
@@ -92,32 +89,68 @@ impl WriteConnection {
     /// # Errors
     /// As [`Self::copy_if_long`].
     pub(crate) fn empty_log(&self) -> Result<bool, StoreError> {
-        let log = self.copy_marked(EMPTY)?;
-        self.unmark(&log)
+        self.copy_marked(EMPTY)
     }
 
-    fn copy_marked(&self, way: &str) -> Result<Log, StoreError> {
+    /// Copies under the mark, and takes it away if the database is whole without its log; whether it is.
+    /// What a reader held back leaves it in part old: SQLite copies of a page nothing but its last state.
+    fn copy_marked(&self, way: &str) -> Result<bool, StoreError> {
         // A disk that cannot be read takes nothing either, and stays as it is.
         log_pages(&self.connection)?;
-        File::create(&self.mark)
-            .and_then(|mark| mark.sync_all())
-            .map_err(|error| StoreError::Disk(error.to_string()))?;
-        log_by(&self.connection, way)
-    }
-
-    /// Takes the mark away if the database is whole without its log, and says whether it is. What a
-    /// reader held back leaves it in part old: SQLite copies of a page nothing but its last state.
-    fn unmark(&self, log: &Log) -> Result<bool, StoreError> {
+        let Some(mark) = Mark::hold(&self.mark)? else {
+            return Ok(false);
+        };
+        let log = log_by(&self.connection, way)?;
         if log.is_busy || log.pages > log.copied {
             return Ok(false);
         }
-        // It may be there from a copy that was cut off, and that another connection has ended.
-        if self.mark.exists() {
-            std::fs::remove_file(&self.mark)
-                .map_err(|error| StoreError::Disk(error.to_string()))?;
-        }
+        mark.take_away()?;
         Ok(true)
     }
+}
+
+/// The mark of a database, held by one program at a time: nobody else copies meanwhile, or takes it away.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    path: PathBuf,
+    /// Locked for as long as it is open.
+    _file: File,
+}
+
+impl Mark {
+    /// Makes it where it is not there, and holds it; none where somebody else does.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn hold(path: &Path) -> Result<Option<Self>, StoreError> {
+        loop {
+            let file = File::create(path).map_err(disk)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(disk(error)),
+            }
+            // It may have been taken away before it was locked.
+            if path.exists() {
+                file.sync_all().map_err(disk)?;
+                let path = path.to_owned();
+                return Ok(Some(Self { path, _file: file }));
+            }
+        }
+    }
+
+    /// Takes it away: the database is whole.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn take_away(self) -> Result<(), StoreError> {
+        std::fs::remove_file(&self.path).map_err(disk)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
+fn disk(error: std::io::Error) -> StoreError {
+    StoreError::Disk(error.to_string())
 }
 
 impl Drop for WriteConnection {

@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
-use crate::connection::{self, WriteConnection, beside, mark_of};
+use crate::connection::{self, Mark, WriteConnection, beside, mark_of};
 use crate::error::StoreError;
 use crate::records::Tx;
 use crate::schema;
@@ -79,7 +79,11 @@ pub fn prove_marked<E>(
     if !is_whole {
         return Err(StoreError::HalfCopied(path.to_owned()));
     }
-    std::fs::remove_file(&mark).map_err(|error| StoreError::Disk(error.to_string()))
+    // Where another program has begun to copy since, the mark is its own.
+    match Mark::hold(&mark)? {
+        Some(mark) => mark.take_away(),
+        None => Ok(()),
+    }
 }
 
 /// Opens the database for reading only.

@@ -132,3 +132,19 @@ fn what_is_read_stays_in_the_log() {
     assert!(!beside(&path, "-copying").exists());
     assert_eq!(size(&beside(&path, "-wal")), 0);
 }
+
+/// S16: one program copies at a time, and nobody else takes its mark away.
+#[test]
+fn a_mark_is_its_holders() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.sqlite");
+    let connection = open::writer(&path, Side::Node).unwrap();
+    let held = std::fs::File::create(beside(&path, "-copying")).unwrap();
+    held.lock().unwrap();
+    write(&connection, MIB);
+    assert!(!connection.copy().unwrap());
+    assert!(beside(&path, "-copying").exists());
+    drop(held);
+    assert!(connection.copy().unwrap());
+    assert!(!beside(&path, "-copying").exists());
+}
