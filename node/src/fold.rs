@@ -201,9 +201,13 @@ fn take_refusal(tx: Tx<'_>, own: Own, note: &Record) -> anyhow::Result<()> {
         return Ok(());
     };
     tx.note_refused(change.epoch, change.sequence, note.key.id)?;
-    tx.drop_pending(change.epoch, change.sequence)?;
-    let image = tx.base_image(entry.key)?;
-    if let Some(confirmed) = image {
+    show_no_more(tx, own, &entry)
+}
+
+/// An own change is pending no more: its row is the confirmed state, with what is still pending on top.
+fn show_no_more(tx: Tx<'_>, own: Own, entry: &Entry) -> anyhow::Result<()> {
+    tx.drop_pending(entry.epoch, entry.sequence)?;
+    if let Some(confirmed) = tx.base_image(entry.key)? {
         settle_row(tx, own, entry.key, confirmed)?;
     }
     Ok(())
@@ -273,12 +277,8 @@ pub fn folded_through(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
 /// The store's own.
 pub fn take_decided(tx: Tx<'_>, own: Own, decided_through: u64) -> anyhow::Result<()> {
     for entry in tx.pending_through(own.epoch, decided_through)? {
-        if waits(tx, own, &entry)? {
-            continue;
-        }
-        tx.drop_pending(entry.epoch, entry.sequence)?;
-        if let Some(confirmed) = tx.base_image(entry.key)? {
-            settle_row(tx, own, entry.key, confirmed)?;
+        if !waits(tx, own, &entry)? {
+            show_no_more(tx, own, &entry)?;
         }
     }
     Ok(())

@@ -202,18 +202,14 @@ enum When {
 /// Serves the hub under a fault while the office sends; the office's reply, if the hub was there to be
 /// spoken to.
 fn send_to_hub_under(desk: &mut Desk, fault: &str, when: When) -> anyhow::Result<Option<Reply>> {
-    let city = &mut desk.stage.city;
-    let started = match when {
-        When::Start => {
-            let failing = wrap::failing(&city.programs, fault, &desk.log);
-            city.start_hub_by(&failing, 0)
+    if when == When::Start {
+        let failing = desk.failing(fault);
+        if desk.stage.city.start_hub_by(&failing, 0).is_err() {
+            return Ok(None);
         }
-        When::Batch => city.start_hub(),
-    };
-    if when == When::Start && started.is_err() {
-        return Ok(None);
+    } else {
+        desk.stage.city.start_hub()?;
     }
-    started?;
     desk.stage.enter(0)?;
     let beside = match when {
         When::Start => None,

@@ -24,8 +24,7 @@ impl Beside {
     /// # Errors
     /// Where strace does not start, or is not beside every thread in time.
     pub(super) fn attach(process: u32, fault: &str, log: &str) -> anyhow::Result<Self> {
-        let calls = fault.split(':').next().unwrap_or_default();
-        let (trace, inject) = (format!("trace={calls}"), format!("inject={fault}"));
+        let (trace, inject) = expressions(fault);
         let process = process.to_string();
         let beside = Command::new("strace")
             .args(["-f", "-q", "-o", log, "-e", &trace, "-e", &inject])
@@ -75,10 +74,15 @@ fn is_traced(process: &str) -> bool {
     })
 }
 
+/// What strace is told of a fault: which calls it looks at, and what it does to them.
+fn expressions(fault: &str) -> (String, String) {
+    let calls = fault.split(':').next().unwrap_or_default();
+    (format!("trace={calls}"), format!("inject={fault}"))
+}
+
 /// A fault in system calls, as strace brings it about: `pwrite64:signal=KILL:when=3`.
 pub(super) fn failing(programs: &Programs, fault: &str, log: &str) -> Programs {
-    let calls = fault.split(':').next().unwrap_or_default();
-    let (trace, inject) = (format!("trace={calls}"), format!("inject={fault}"));
+    let (trace, inject) = expressions(fault);
     // The tracer stands aside (-D), so that the program is the process that was started.
     programs.wrapped(&[
         "strace", "-D", "-f", "-q", "-o", log, "-e", &trace, "-e", &inject,
