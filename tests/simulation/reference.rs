@@ -44,6 +44,8 @@ pub struct Wrote {
     pub deletes: bool,
     /// Whether it brings its record back.
     pub restores: bool,
+    /// Whether it says that its record is the one that it names.
+    pub merges: bool,
     /// The change of a lost epoch for which it stands.
     pub replaces: Option<Id>,
     /// When, by its writer's clock.
@@ -118,6 +120,8 @@ pub struct Seen {
     pub items: Vec<Item>,
     /// All tenures at the hub.
     pub tenures: Vec<Tenure>,
+    /// Records that were merged, each with the one that stands for it, also those that were taken apart.
+    pub joined: Vec<(Key, Key)>,
     /// Records that are gone by law or by rule.
     pub gone: BTreeSet<Name>,
     /// When the hub received the last change (milliseconds since 1970).
@@ -274,7 +278,8 @@ impl Seen {
             None => row.is_some() && value.is_empty(),
         };
         let mut items = self.items.iter();
-        in_row || items.any(|item| item.shows(key, wrote.id, value))
+        let is_joined = || wrote.merges && self.are_one(key, value);
+        in_row || is_joined() || items.any(|item| item.shows(key, wrote.id, value))
     }
 
     /// Every value in a record was written for that field by somebody.

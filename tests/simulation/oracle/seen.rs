@@ -70,6 +70,7 @@ fn wrote_of(change: &Change, kept_only: &BTreeSet<(NodeId, u32)>) -> Wrote {
         fields: fields.collect(),
         deletes: change.header.verb == Verb::Delete,
         restores: change.header.verb == Verb::Restore,
+        merges: change.header.verb == Verb::Merge,
         replaces: change.header.replaces.map(|(id, _)| id_of(id)),
         timestamp: change.header.timestamp.bits(),
         is_kept_only: kept_only.contains(&(change.id.node, change.id.epoch)),
@@ -111,6 +112,16 @@ fn item_of(record: &Record) -> Item {
         values: values.iter().filter_map(value).collect(),
         is_set_aside: record.key.kind == set_aside::KIND_NUMBER,
     }
+}
+
+/// The records that a note of a merge names: the merged one, and the one that stands for it.
+fn joined_by(record: &Record) -> Option<(Key, Key)> {
+    if record.key.kind != merge::KIND_NUMBER {
+        return None;
+    }
+    let kind = u16::try_from(record.integer(merge::SUBJECT_KIND)?).ok()?;
+    let of = |number| Some((kind, Name(record.reference(number)?.bytes())));
+    Some((of(merge::MERGED)?, of(merge::KEPT)?))
 }
 
 fn tenure_of(record: &Record) -> Tenure {
@@ -155,6 +166,7 @@ pub fn at_hub(tx: Tx<'_>, hub: NodeId, changes: &[Change]) -> anyhow::Result<See
         match record.key.kind {
             conflict::KIND_NUMBER | set_aside::KIND_NUMBER | merge::KIND_NUMBER => {
                 seen.items.push(item_of(&record));
+                seen.joined.extend(joined_by(&record));
             }
             tenure::KIND_NUMBER => seen.tenures.push(tenure_of(&record)),
             _ => {}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Id, Item, Made, Place, Row, Seen, Wrote};
+use super::{Id, Item, Key, Made, Name, Place, Row, Seen, Wrote};
 
 impl Seen {
     /// Fields that have one tip, in which nevertheless something else stands: nobody disagreed with what
@@ -120,6 +120,29 @@ impl Seen {
     fn deletions(&self) -> impl Iterator<Item = &Wrote> {
         let all = self.wrote.iter();
         all.filter(|wrote| wrote.deletes && !wrote.is_kept_only && wrote.replaces.is_none())
+    }
+
+    /// Whether merges lead from both records to one: who is merged already is merged as what stands for him.
+    pub(super) fn are_one(&self, one: Key, other: &[u8]) -> bool {
+        let Ok(other) = other.try_into().map(Name) else {
+            return false;
+        };
+        let lead_to = |key| {
+            let mut all = vec![key];
+            let mut at = 0;
+            while let Some(key) = all.get(at).copied() {
+                let next = self.joined.iter().filter(|(from, _)| *from == key);
+                let new: Vec<_> = next
+                    .map(|(_, to)| *to)
+                    .filter(|to| !all.contains(to))
+                    .collect();
+                all.extend(new);
+                at += 1;
+            }
+            all
+        };
+        let of_other = lead_to((one.0, other));
+        lead_to(one).iter().any(|key| of_other.contains(key))
     }
 
     /// Records whose fields that belong together come from different changes.
