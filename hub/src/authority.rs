@@ -183,7 +183,7 @@ fn decide_ready(
     };
     let mut guard = Guard::new(tx, true)?;
     let ready = if guard.stops(office) { &[] } else { undecided };
-    let history = journal.history_through;
+    let history = journal.proven.sequence;
     let (writes, decided) = round.decide_all(&mut guard, office, ready, history)?;
     journal.decided_through += decided.len() as u64;
     tx.put_journal(journal)?;

@@ -348,3 +348,51 @@ fn unpack(file: &Path, work: &Path, protection: &Protection) -> anyhow::Result<P
     }
     Ok(fresh)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use domain::id::ChangeId;
+    use domain::kind::Class;
+    use domain::kinds::person;
+    use domain::record::{Life, Record, RecordKey, Version};
+
+    use super::*;
+
+    /// P8, S13: syncs that lied leave a record without its place in any feed, and no node would ever read it.
+    #[test]
+    fn a_recovery_does_not_begin_from_a_record_that_is_in_no_feed() {
+        let folder = tempfile::tempdir().unwrap();
+        app::init(folder.path(), "hub", &[]).unwrap();
+        begin_here(folder.path()).unwrap();
+        let written = Version {
+            change: ChangeId {
+                node: NodeId::new([1; 16]),
+                epoch: 1,
+                sequence: 1,
+            },
+            ordered_at: 0,
+        };
+        let record = Record {
+            key: RecordKey {
+                kind: person::KIND_NUMBER,
+                id: RecordId::new([3; 16]),
+            },
+            class: Class::Shared,
+            office: OfficeId::new([2; 16]),
+            revision: 1,
+            life: Life::Alive,
+            life_version: written,
+            fields: BTreeMap::new(),
+        };
+        let database = folder.path().join(DATABASE);
+        let mut connection = store::open::writer(&database, Side::Hub).unwrap();
+        store::writer::write_on::<_, StoreError>(&mut connection, |tx| tx.write_record(&record))
+            .unwrap();
+        drop(connection);
+        let refused = format!("{:#}", begin_here(folder.path()).unwrap_err());
+        assert!(refused.contains("restore the newest backup"), "{refused}");
+        assert!(refused.contains("is in no feed"), "{refused}");
+    }
+}

@@ -3,7 +3,7 @@
 use domain::change::{Hash, chain_start};
 use domain::id::NodeId;
 use domain::limits;
-use domain::session::hub::{self as session, Greeted, Lineage};
+use domain::session::hub::{self as session, Greeted, Lineage, Proven};
 use domain::session::{Head, Standing};
 use store::Tx;
 use store::hub::{Journal, Node};
@@ -48,6 +48,7 @@ pub fn greet(
         is_unheard,
         is_kept_only: journal.is_kept_only,
         received: journal.received,
+        proven: journal.proven,
         head: Head { sequence, chain },
         chain_there: chain_at(tx, &journal, sequence)?,
         offered,
@@ -133,7 +134,7 @@ fn empty_journal(node: NodeId, epoch: u32) -> Journal {
         chain: chain_start(node, epoch),
         decided_through: 0,
         is_kept_only: false,
-        history_through: 0,
+        proven: Proven::default(),
     }
 }
 

@@ -22,7 +22,7 @@ use domain::id::{Incarnation, OfficeId};
 use domain::kind::Class;
 use domain::kinds::set_aside;
 use domain::record::{Record, RecordKey};
-use domain::session::hub::{self as session, Offer};
+use domain::session::hub::{self as session, Offer, Proven};
 use domain::world::{Leaving, Mover, World, Writes};
 use proto::convert::{self, FeedRow};
 use proto::status::CallRefused;
@@ -458,7 +458,12 @@ fn take_history(tx: Tx<'_>, app: &App, node: &Node, proof: &wire::Proof) -> Resu
         .verify(Context::Decided, &text, &proof.decided_signature)
         .is_ok()
     {
-        tx.set_history(node.id, proof.epoch, through)?;
+        let told = convert::thirty_two(&proof.decided_chain, "proof.decided_chain");
+        let proven = Proven {
+            sequence: through,
+            chain: told.ok(),
+        };
+        tx.set_proven(node.id, proof.epoch, &proven)?;
     }
     Ok(())
 }

@@ -251,9 +251,12 @@ impl Session {
     /// What follows from an answer to a greeting.
     async fn after(&self, answer: &wire::HelloResponse) -> anyhow::Result<Next> {
         let standing = standing_of(answer)?;
-        let received = head_of(answer.received.clone())?;
-        let own_there = self.own_chain(received.sequence).await?;
-        Ok(rules::after_greeting(standing, received, own_there))
+        let mut known = Vec::new();
+        for told in [&answer.received, &answer.proven] {
+            let there = head_of(told.clone())?;
+            known.push((there, self.own_chain(there.sequence).await?));
+        }
+        Ok(rules::after_greeting(standing, &known))
     }
 
     /// The chain of the own journal at a place; none where it has no such entry.

@@ -1,6 +1,7 @@
 //! The hub's own journal: what decisions make and what the desk writes, chained and signed.
 
 use domain::change::{RawChange, chain_over, chain_start};
+use domain::session::hub::Proven;
 use domain::world::HubChange;
 use proto::convert;
 use store::StoreError;
@@ -49,7 +50,7 @@ impl Round<'_> {
             chain: chain_start(own.node, own.epoch),
             decided_through: 0,
             is_kept_only: false,
-            history_through: 0,
+            proven: Proven::default(),
         });
         let first = journal.received + 1;
         let count = u32::try_from(changes.len()).unwrap_or(u32::MAX);

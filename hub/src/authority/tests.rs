@@ -8,6 +8,7 @@ use domain::clock::Timestamp;
 use domain::kind::Class;
 use domain::kinds::{conflict, organisation, person, set_aside};
 use domain::record::{Record, RecordKey};
+use domain::session::hub::Proven;
 use store::Filter;
 
 use super::*;
@@ -112,7 +113,7 @@ impl Hub {
                     chain: chain_start(node, 1),
                     decided_through: 0,
                     is_kept_only: false,
-                    history_through: 0,
+                    proven: Proven::default(),
                 })?;
             }
             Ok(())

@@ -4,6 +4,7 @@ use domain::change::chain_start;
 use domain::id::{NodeId, OfficeId};
 use domain::kinds::organisation;
 use domain::record::{Record, RecordKey};
+use domain::session::hub::Proven;
 use proto::status::CallRefused;
 use proto::wire::enrolment as wire;
 use proto::wire::enrolment::enrolment_server::Enrolment;
@@ -236,7 +237,7 @@ fn make_node(
         chain: chain_start(node.id, 1),
         decided_through: 0,
         is_kept_only: false,
-        history_through: 0,
+        proven: Proven::default(),
     })?;
     Ok(node)
 }

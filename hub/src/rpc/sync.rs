@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use domain::kinds::organisation;
 use domain::limits;
-use domain::session::{Standing, hub as session};
+use domain::session::Standing;
+use domain::session::hub::{self as session, Proven};
 use prost::bytes::Bytes;
 use proto::convert;
 use proto::status::CallRefused;
@@ -55,6 +56,16 @@ fn head_of(journal: &store::hub::Journal) -> wire::Head {
         sequence: journal.received,
         chain: Bytes::copy_from_slice(&journal.chain),
     }
+}
+
+/// What a former hub is proven to have decided of a journal, where this one has less.
+fn proven_of(journal: &store::hub::Journal) -> Option<wire::Head> {
+    let Proven { sequence, chain } = journal.proven;
+    let chain = chain.filter(|_| journal.received < sequence)?;
+    Some(wire::Head {
+        sequence,
+        chain: Bytes::copy_from_slice(&chain),
+    })
 }
 
 #[tonic::async_trait]
@@ -130,6 +141,7 @@ impl Sync for SyncService {
             hub_name: self.shared.app.identity.name().to_owned(),
             office_name,
             feeds,
+            proven: proven_of(&journal),
         }))
     }
 

@@ -49,10 +49,9 @@ impl Session {
                     .certificates()?
                     .into_iter()
                     .find(|kept| kept.feed == name);
-                Ok(kept
-                    .filter(|kept| kept.digest == digest)
-                    .map(proof_of)
-                    .unwrap_or_default())
+                let kept = kept.filter(|kept| kept.digest == digest);
+                let proof = kept.map(|kept| proof_of(tx, kept)).transpose()?;
+                Ok(proof.unwrap_or_default())
             })
             .await?;
         let request = wire::ReconcileRequest {
@@ -112,15 +111,20 @@ impl Session {
 
 /// What the hub signed last of each feed.
 pub(super) fn signed(tx: Tx<'_>) -> Result<Vec<wire::Held>, StoreError> {
-    let held = |kept: Certificate| wire::Held {
-        feed: kept.feed.clone(),
-        proof: Some(proof_of(kept)),
-    };
-    Ok(tx.certificates()?.into_iter().map(held).collect())
+    let mut held = Vec::new();
+    for kept in tx.certificates()? {
+        held.push(wire::Held {
+            feed: kept.feed.clone(),
+            proof: Some(proof_of(tx, kept)?),
+        });
+    }
+    Ok(held)
 }
 
-fn proof_of(kept: Certificate) -> wire::Proof {
-    wire::Proof {
+fn proof_of(tx: Tx<'_>, kept: Certificate) -> Result<wire::Proof, StoreError> {
+    let decided = tx.entry(kept.epoch, kept.decided.0)?;
+    let decided_chain = decided.map_or_else(Bytes::new, |entry| entry.chain.to_vec().into());
+    Ok(wire::Proof {
         incarnation: kept.incarnation.into(),
         sequence: kept.sequence,
         sum: kept.digest.sum().to_vec().into(),
@@ -129,7 +133,8 @@ fn proof_of(kept: Certificate) -> wire::Proof {
         epoch: kept.epoch,
         decided_through: kept.decided.0,
         decided_signature: kept.decided.1.into(),
-    }
+        decided_chain,
+    })
 }
 
 /// The confirmed states of rows as the node counts them in a feed, and those that it does not have

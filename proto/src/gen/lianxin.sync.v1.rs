@@ -417,6 +417,11 @@ pub struct HelloResponse {
     /// The feeds of this office.
     #[prost(string, repeated, tag = "13")]
     pub feeds: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// From a hub that was put back: the last place of this epoch that it is proven to have decided, where it
+    /// has less, with the chain that the node told. A node that has another chain there greets again with its own
+    /// at that place as its head.
+    #[prost(message, optional, tag = "14")]
+    pub proven: ::core::option::Option<Head>,
 }
 /// What the hub takes and when to come again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -686,6 +691,9 @@ pub struct Proof {
     pub decided_through: u64,
     #[prost(bytes = "bytes", tag = "8")]
     pub decided_signature: ::prost::bytes::Bytes,
+    /// The chain of the node's journal at decided_through (32 bytes; empty where it has no such entry).
+    #[prost(bytes = "bytes", tag = "9")]
+    pub decided_chain: ::prost::bytes::Bytes,
 }
 /// The node's half of an equality certificate.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -10,7 +10,7 @@ use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
 use domain::kind::Class;
 use domain::kinds::person;
 use domain::session::hub::{
-    self, Arrived, Greeted, InFeed, Lineage, Offer, Place, Reader, counts_as, decides,
+    self, Arrived, Greeted, InFeed, Lineage, Offer, Place, Proven, Reader, counts_as, decides,
     foreign_before, is_echo, is_history, is_lost_epoch, is_older_proof, judge_offer, may_read,
     may_reconcile, offered, offered_beyond, place, proves_copies, read_from, reads_past_released,
     standing, told_decided,
@@ -62,6 +62,7 @@ fn a_greeting_stands_by_its_place_and_its_chain() {
         is_unheard: false,
         is_kept_only: false,
         received: 5,
+        proven: Proven::default(),
         head: at(5, OURS),
         chain_there: Some(OURS),
         offered: 2,
@@ -88,6 +89,37 @@ fn a_greeting_stands_by_its_place_and_its_chain() {
         ..kept
     };
     assert_eq!(standing(&unheard), Standing::HubRestored);
+}
+
+/// S7: a hub that was put back has heard how far a former one had decided, and has less of the journal. What a
+/// node that was put back since writes at those places would pass for what was decided, and have no effect.
+#[test]
+fn what_is_proven_of_a_journal_counts_as_had() {
+    let stands = |head: Head, chain| {
+        standing(&Greeted {
+            is_unheard: false,
+            is_kept_only: false,
+            received: 5,
+            proven: Proven { sequence: 7, chain },
+            head,
+            chain_there: (head.sequence <= 5).then_some(OURS),
+            offered: 2,
+        })
+    };
+    for chain in [None, Some(OURS)] {
+        assert_eq!(stands(at(8, OURS), chain), Standing::Agreed);
+        assert_eq!(stands(at(7, OURS), chain), Standing::Agreed);
+        assert_eq!(stands(at(6, OURS), chain), Standing::Rewound(2));
+        assert_eq!(stands(at(5, OURS), chain), Standing::Rewound(2));
+        assert_eq!(stands(at(5, THEIRS), chain), Standing::Forked(2));
+    }
+    assert_eq!(stands(at(7, THEIRS), Some(OURS)), Standing::Forked(2));
+    assert_eq!(stands(at(7, THEIRS), None), Standing::Agreed, "not told");
+    let known = |own| [(at(5, OURS), Some(OURS)), (at(7, OURS), own)];
+    let after = |own| after_greeting(Standing::Agreed, &known(own));
+    assert_eq!(after(Some(OURS)), Next::GoOn);
+    assert_eq!(after(Some(THEIRS)), Next::Present(at(7, THEIRS)));
+    assert_eq!(after(None), Next::GoOn);
 }
 
 #[test]
@@ -241,7 +273,7 @@ fn a_restored_hub_takes_back_what_is_later_and_proven() {
 
 #[test]
 fn an_answer_says_how_a_node_goes_on() {
-    let after = |standing, own| after_greeting(standing, at(3, THEIRS), own);
+    let after = |standing, own| after_greeting(standing, &[(at(3, THEIRS), own)]);
     assert_eq!(after(Standing::HubRestored, None), Next::Report);
     assert_eq!(after(Standing::Rewound(2), None), Next::Epoch(2));
     assert_eq!(after(Standing::Forked(2), None), Next::Epoch(2));
@@ -250,7 +282,7 @@ fn an_answer_says_how_a_node_goes_on() {
     assert_eq!(after(Standing::Agreed, Some(THEIRS)), Next::GoOn);
     let shown = Next::Present(at(3, OURS));
     assert_eq!(after(Standing::Agreed, Some(OURS)), shown);
-    let nothing_there = after_greeting(Standing::Agreed, at(0, THEIRS), Some(OURS));
+    let nothing_there = after_greeting(Standing::Agreed, &[(at(0, THEIRS), Some(OURS))]);
     assert_eq!(nothing_there, Next::GoOn);
     assert!(!reads_anew(&[], &[1]), "the first greeting");
     assert!(!reads_anew(&[1], &[1]));

@@ -214,6 +214,7 @@ pub(super) fn seeds() -> anyhow::Result<Vec<Vec<u8>>> {
             epoch: 1,
             decided_through: u64::MAX,
             decided_signature: Bytes::from_static(&[2; 64]),
+            decided_chain: Bytes::from_static(&[3; 32]),
         }),
         erased: vec![wire::Erased {
             epoch: 1,

@@ -14,7 +14,7 @@
 //! | unknown incarnation: recovering | `restores`: "the hub recovers" |
 //! | a person ends recovery | `ends`: "a person has ended a recovery" |
 //! | own high below what the node knows acknowledged | `restores`: "no change vanishes" (S1) |
-//! | both restored | `rollbacks` and `restores`: "a store and the hub were put back" |
+//! | both restored | `rollbacks` and `restores`: "a store and the hub were put back"; a store put back after it has told a restored hub what was decided (S7) |
 //! | both copied and restored | `copies` and `restores` |
 //! | when a change stops being pending | "pending goes only when it is decided" (S4 of `domain::session`) |
 //! | the digest of the head | "digests at the head are equal" (S12, S13) |
@@ -116,13 +116,25 @@ const SHORT: [(&str, Sessions, Option<usize>); 7] = [
     ),
 ];
 /// And in a long run; whether to the end, or so many states as are asked for.
-const LONG: [(&str, Sessions, bool); 9] = [
+const LONG: [(&str, Sessions, bool); 10] = [
     (
         "a folder is copied",
         Sessions {
             writes: 2,
             greetings: 3,
             copies: 1,
+            ..NOTHING
+        },
+        true,
+    ),
+    (
+        "a hub is put back and then a store",
+        Sessions {
+            writes: 2,
+            greetings: 2,
+            cuts: 1,
+            rollbacks: 1,
+            restores: 1,
             ..NOTHING
         },
         true,

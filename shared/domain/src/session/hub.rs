@@ -41,6 +41,15 @@ pub const fn is_lost_epoch(epoch: u32, greatest: u32, was_restored: bool) -> boo
     epoch > greatest && was_restored
 }
 
+/// How far a former hub is proven to have decided a journal, which can be further than the hub has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Proven {
+    /// The last place that it decided; zero where nothing is proven.
+    pub sequence: u64,
+    /// The node's chain there, as it told with the proof; none where it did not.
+    pub chain: Option<Hash>,
+}
+
 /// What is known when a node greets.
 #[derive(Debug, Clone, Copy)]
 pub struct Greeted {
@@ -50,6 +59,8 @@ pub struct Greeted {
     pub is_kept_only: bool,
     /// The last place that the hub has of the journal.
     pub received: u64,
+    /// What a former hub is proven to have decided of it.
+    pub proven: Proven,
     /// The end of the node's journal, as it says.
     pub head: Head,
     /// The chain of the hub's journal at that place; none where the hub does not have it.
@@ -58,7 +69,8 @@ pub struct Greeted {
     pub offered: u32,
 }
 
-/// Where a greeting stands, in the order of the restore table.
+/// Where a greeting stands, in the order of the restore table. What is proven counts as had: a node that has
+/// less was put back after it gave the proof, and what it writes at those places would pass for what was decided.
 pub fn standing(greeted: &Greeted) -> Standing {
     if greeted.is_unheard {
         return Standing::HubRestored;
@@ -66,11 +78,16 @@ pub fn standing(greeted: &Greeted) -> Standing {
     if greeted.is_kept_only {
         return Standing::Cloned;
     }
-    if greeted.head.sequence > greeted.received {
-        return Standing::Agreed;
-    }
-    let agrees = greeted.chain_there == Some(greeted.head.chain);
-    match (agrees, greeted.head.sequence == greeted.received) {
+    let (head, proven) = (greeted.head, greeted.proven);
+    let agrees = if head.sequence <= greeted.received {
+        greeted.chain_there == Some(head.chain)
+    } else {
+        head.sequence != proven.sequence || proven.chain.is_none_or(|chain| chain == head.chain)
+    };
+    match (
+        agrees,
+        head.sequence >= greeted.received.max(proven.sequence),
+    ) {
         (true, true) => Standing::Agreed,
         (true, false) => Standing::Rewound(greeted.offered),
         (false, _) => Standing::Forked(greeted.offered),

@@ -23,23 +23,26 @@ pub enum Next {
     Stop,
 }
 
-/// What follows from an answer. `own_there` is the node's own chain at the hub's end of the journal;
-/// none where it has less, or the hub has nothing.
-pub fn after_greeting(standing: Standing, received: Head, own_there: Option<Hash>) -> Next {
+/// What follows from an answer. `known` are the places of the journal of which the hub has told the chain, where
+/// its journal ends and what a former hub has decided, each with the node's own chain there; none where the
+/// node has less.
+pub fn after_greeting(standing: Standing, known: &[(Head, Option<Hash>)]) -> Next {
     match standing {
         Standing::HubRestored => Next::Report,
         Standing::Rewound(epoch) | Standing::Forked(epoch) => Next::Epoch(epoch),
         Standing::Cloned => Next::Stop,
-        // The hub has less of the journal than we: where what it has is not ours, it is shown ours.
-        Standing::Agreed => match own_there {
-            Some(chain) if received.sequence > 0 && chain != received.chain => {
-                Next::Present(Head {
-                    sequence: received.sequence,
-                    chain,
-                })
-            }
-            _ => Next::GoOn,
-        },
+        // The hub has less of the journal than we: where what it knows is not ours, it is shown ours.
+        Standing::Agreed => {
+            let differs = |(there, own): &(Head, Option<Hash>)| {
+                let chain = own.filter(|chain| there.sequence > 0 && *chain != there.chain)?;
+                let sequence = there.sequence;
+                Some(Head { sequence, chain })
+            };
+            known
+                .iter()
+                .find_map(differs)
+                .map_or(Next::GoOn, Next::Present)
+        }
     }
 }
 

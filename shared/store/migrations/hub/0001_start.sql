@@ -51,6 +51,8 @@ CREATE TABLE journal (
     offered_for     BLOB,
     -- After a restore: changes up to here have had their effect already and are stored as history.
     history_through INTEGER NOT NULL DEFAULT 0,
+    -- The node's chain there, as it told.
+    history_chain   BLOB CHECK (length(history_chain) = 32),
     -- A clone's branch: kept, not applied.
     kept_only       INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (node, epoch)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::change::Hash;
 use domain::id::{ChangeId, NodeId, RecordId};
+use domain::session::hub::Proven;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use crate::error::StoreError;
@@ -26,7 +27,7 @@ pub struct Journal {
     /// names the office's.
     pub is_kept_only: bool,
     /// After a restore: changes up to here have had their effect already.
-    pub history_through: u64,
+    pub proven: Proven,
 }
 
 /// A run of changes as it arrived.
@@ -59,7 +60,9 @@ impl Tx<'_> {
         Ok(self
             .connection
             .prepare_cached(
-                "SELECT node, epoch, received, chain, decided_through, kept_only, history_through FROM journal
+                "SELECT node, epoch, received, chain, decided_through, kept_only, history_through,
+                     history_chain
+                 FROM journal
                  WHERE node = ?1 AND epoch = ?2",
             )?
             .query_row(params![node.bytes(), epoch], read_journal)
@@ -69,7 +72,9 @@ impl Tx<'_> {
     /// Every journal.
     pub fn journals(&self) -> Result<Vec<Journal>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT node, epoch, received, chain, decided_through, kept_only, history_through FROM journal
+            "SELECT node, epoch, received, chain, decided_through, kept_only, history_through,
+                     history_chain
+                 FROM journal
              ORDER BY node, epoch",
         )?;
         let journals = statement.query_map([], read_journal)?;
@@ -282,7 +287,10 @@ fn read_journal(row: &Row<'_>) -> rusqlite::Result<Journal> {
         chain: row.get(3)?,
         decided_through: row.get::<_, i64>(4)?.cast_unsigned(),
         is_kept_only: row.get(5)?,
-        history_through: row.get::<_, i64>(6)?.cast_unsigned(),
+        proven: Proven {
+            sequence: row.get::<_, i64>(6)?.cast_unsigned(),
+            chain: row.get(7)?,
+        },
     })
 }
 

@@ -3,6 +3,7 @@
 use domain::id::{NodeId, RecordId};
 use domain::kinds::tenure;
 use domain::record::{Record, RecordKey};
+use domain::session::hub::Proven;
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::error::StoreError;
@@ -209,13 +210,14 @@ impl Tx<'_> {
     }
 
     /// Changes of a journal up to a place have had their effect already.
-    pub fn set_history(&self, node: NodeId, epoch: u32, through: u64) -> Result<(), StoreError> {
+    pub fn set_proven(&self, node: NodeId, epoch: u32, proven: &Proven) -> Result<(), StoreError> {
+        let through = proven.sequence.cast_signed();
         self.connection
             .prepare_cached(
-                "UPDATE journal SET history_through = max(history_through, ?3)
-                 WHERE node = ?1 AND epoch = ?2",
+                "UPDATE journal SET history_through = ?3, history_chain = ?4
+                 WHERE node = ?1 AND epoch = ?2 AND history_through < ?3",
             )?
-            .execute(params![node.bytes(), epoch, through.cast_signed()])?;
+            .execute(params![node.bytes(), epoch, through, proven.chain])?;
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use domain::id::{ChangeId, DESK};
 use domain::limits;
 use domain::record::{Record, RecordKey};
 use domain::session::hub::{
-    self as session, Arrived, Greeted, InFeed, Lineage, Offer, Place, Reader,
+    self as session, Arrived, Greeted, InFeed, Lineage, Offer, Place, Proven, Reader,
 };
 use domain::session::{Head, Standing};
 use domain::world::{Fact, Mover, Need, Outcome, World, Writes};
@@ -31,7 +31,7 @@ pub struct Journal {
     pub entries: Vec<Arc<Entry>>,
     pub decided: u64,
     pub is_kept_only: bool,
-    history: u64,
+    proven: Proven,
     is_offered: bool,
     greetings: Vec<Nonces>,
 }
@@ -55,7 +55,7 @@ pub enum Request {
 /// What the hub answers.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    Greeted(Standing, Head, u8),
+    Greeted(Standing, [Head; 2], u8),
     Pushed(Head, bool, u64, BTreeSet<u64>),
     Page(Page),
     Refused,
@@ -89,6 +89,10 @@ pub struct Hub {
     pub effects: BTreeMap<u8, BTreeSet<ChangeId>>,
     /// Edits with a verdict of any kind.
     pub decided: BTreeSet<u8>,
+    /// Edits of which a former hub had decided one.
+    decided_before: BTreeSet<u8>,
+    /// An edit passed for one that a former hub had decided, and had no effect.
+    pub has_dropped: bool,
 }
 
 impl Hub {
@@ -155,6 +159,7 @@ impl Hub {
             is_unheard: self.is_recovering,
             is_kept_only: journal.is_kept_only,
             received: received.sequence,
+            proven: journal.proven,
             head: hello.head,
             chain_there,
             offered: session::offered(unused.filter(|unused| *unused != epoch), greatest),
@@ -167,7 +172,12 @@ impl Hub {
                 later.is_kept_only |= !later.greetings.is_empty();
             }
         }
-        Answer::Greeted(standing, received, self.incarnation)
+        let proven = self.journals[&epoch].proven;
+        let proven = Head {
+            sequence: proven.chain.map_or(0, |_| proven.sequence),
+            chain: proven.chain.unwrap_or_default(),
+        };
+        Answer::Greeted(standing, [received, proven], self.incarnation)
     }
 
     /// What stands in the office's feed.
@@ -223,7 +233,7 @@ impl Hub {
         if !session::decides(journal.is_kept_only, self.is_recovering) {
             return not_applied;
         }
-        let (history, decided) = (journal.history, journal.decided);
+        let (history, decided) = (journal.proven.sequence, journal.decided);
         let entries: Vec<_> = journal
             .entries
             .iter()
@@ -235,6 +245,7 @@ impl Hub {
             self.decided.insert(entry.edit());
             self.journals.entry(epoch).or_default().decided = id.sequence;
             if session::is_history(id.sequence, history) {
+                self.has_dropped |= !self.decided_before.contains(&entry.edit());
                 self.effects.entry(entry.edit()).or_default().insert(id);
                 continue;
             }
@@ -400,8 +411,10 @@ impl Hub {
     /// Puts back a backup of this hub.
     pub fn restore(&mut self, backup: &Self) {
         let incarnation = self.incarnation + 1;
+        let before = self.decided.union(&self.decided_before);
         *self = Self {
             incarnation,
+            decided_before: before.copied().collect(),
             is_recovering: true,
             restored_next: backup.last_place + 1,
             own_last: 0,
@@ -410,8 +423,12 @@ impl Hub {
     }
 
     /// Takes a node's report: the rows that it holds otherwise, and the page whose digest proves them.
-    pub fn take_report(&mut self, offers: &BTreeMap<RecordKey, Record>, proof: Option<&Page>) {
-        if let Some(proof) = proof
+    pub fn take_report(
+        &mut self,
+        offers: &BTreeMap<RecordKey, Record>,
+        proof: Option<(&Page, Option<Chain>)>,
+    ) {
+        if let Some((proof, chain)) = proof
             && !session::is_older_proof(proof.to, self.restored_next)
             && self.is_proven(offers, proof)
         {
@@ -423,8 +440,11 @@ impl Hub {
                     self.put(record.clone(), Mover::Foreign, true);
                 }
             }
-            if let Some(journal) = self.journals.get_mut(&proof.epoch) {
-                journal.history = journal.history.max(proof.decided);
+            if let Some(journal) = self.journals.get_mut(&proof.epoch)
+                && journal.proven.sequence < proof.decided
+            {
+                let sequence = proof.decided;
+                journal.proven = Proven { sequence, chain };
             }
         }
         self.end_recovery();
@@ -465,7 +485,7 @@ impl Hash for Hub {
         for (epoch, journal) in &self.journals {
             let end = journal.entries.last().map(|entry| entry.chain);
             (epoch, end, journal.decided, journal.is_kept_only).hash(hasher);
-            (journal.history, journal.is_offered, &journal.greetings).hash(hasher);
+            (journal.proven, journal.is_offered, &journal.greetings).hash(hasher);
         }
         for (key, record) in &self.records {
             (key, record.hash()).hash(hasher);
@@ -474,5 +494,6 @@ impl Hash for Hub {
             }
         }
         (&self.effects, &self.decided).hash(hasher);
+        (&self.decided_before, self.has_dropped).hash(hasher);
     }
 }

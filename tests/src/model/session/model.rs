@@ -228,6 +228,9 @@ impl World {
         if !self.held().iter().all(is_settled) {
             return Err("a change is never decided");
         }
+        if healed.hub.has_dropped {
+            return Err("a change passed for one that was decided before");
+        }
         if healed.has_two_effects() {
             return Err("a change has two effects");
         }

@@ -367,7 +367,7 @@ impl Machine {
     pub fn take(&mut self, hub: &mut Hub, nonce: &mut u8) {
         let (request, answer) = (self.waits.take(), self.answer.take());
         match (request, answer) {
-            (Some(Request::Hello(_)), Some(Answer::Greeted(standing, received, incarnation))) => {
+            (Some(Request::Hello(_)), Some(Answer::Greeted(standing, known, incarnation))) => {
                 let proposed = self.store.proposed.clone();
                 let store = self.store();
                 if office::reads_anew(&store.incarnation, &[incarnation]) {
@@ -376,13 +376,12 @@ impl Machine {
                 }
                 (store.confirmed, store.proposed) = (proposed, Vec::new());
                 store.incarnation = vec![incarnation];
-                self.received = received.sequence;
-                let own_there = self.own_chain(received.sequence);
-                match office::after_greeting(standing, received, own_there) {
+                self.received = known[0].sequence;
+                let known = known.map(|there| (there, self.own_chain(there.sequence)));
+                match office::after_greeting(standing, &known) {
                     Next::Report => {
                         self.report(hub);
-                        self.take_up_former_epochs(hub);
-                        self.go_on(hub);
+                        self.hello(None, nonce);
                     }
                     Next::GoOn => {
                         self.seen.has_mistaken |= self.is_mistaken(hub);
@@ -562,10 +561,12 @@ impl Machine {
             }
         }
         let proof = self.store.proof.as_ref();
-        hub.take_report(
-            &offers,
-            proof.filter(|proof| proof.digest == self.store.digest),
-        );
+        let proof = proof.filter(|proof| proof.digest == self.store.digest);
+        let proof = proof.map(|proof| {
+            let entry = self.store.journal.get(&(proof.epoch, proof.decided));
+            (proof, entry.map(|entry| entry.chain))
+        });
+        hub.take_report(&offers, proof);
     }
 }
 

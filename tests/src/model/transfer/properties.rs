@@ -126,7 +126,7 @@ fn sometimes_going() -> [Property<Transfers>; 2] {
                     .is_some_and(|of| MACHINE.is_open(of));
                 let member = s.hub.record(MEMBER);
                 let holder = member.and_then(|member| member.reference(member::HOLDER));
-                s.hub.west() == "dissolved" && is_open && holder == Some(Who::East.office())
+                s.hub.west() == "abolished" && is_open && holder == Some(Who::East.office())
             },
         ),
         Property::sometimes("a successor takes over an open case", |_, s: &State| {

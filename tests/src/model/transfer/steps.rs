@@ -270,7 +270,7 @@ pub fn write(hub: &Hub, who: Who, act: Act, day: u8, sequence: u64) -> Option<Se
             hub,
             id,
             day,
-            &[(organisation::STATE, b"dissolved".to_vec())],
+            &[(organisation::STATE, b"abolished".to_vec())],
         ),
         Act::Succeed => {
             let south = Who::South.organisation().bytes().to_vec();
