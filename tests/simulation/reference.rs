@@ -31,6 +31,19 @@ impl fmt::Debug for Name {
 /// What a hub has written itself: the value, by change and field.
 pub type Made = BTreeMap<(Id, u16), Vec<u8>>;
 
+/// What a change does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Act {
+    /// Writes values.
+    Writes,
+    /// Ends its record's life.
+    Deletes,
+    /// Brings its record back.
+    Restores,
+    /// Says that its record is the one that it names.
+    Merges,
+}
+
 /// A change as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wrote {
@@ -40,12 +53,8 @@ pub struct Wrote {
     pub key: Key,
     /// Values by field, with the version that was shown; of a deletion only what was shown.
     pub fields: Vec<(u16, Option<Vec<u8>>, Option<Id>)>,
-    /// Whether it ends its record's life.
-    pub deletes: bool,
-    /// Whether it brings its record back.
-    pub restores: bool,
-    /// Whether it says that its record is the one that it names.
-    pub merges: bool,
+    /// What it does.
+    pub act: Act,
     /// The change of a lost epoch for which it stands.
     pub replaces: Option<Id>,
     /// When, by its writer's clock.
@@ -278,7 +287,7 @@ impl Seen {
             None => row.is_some() && value.is_empty(),
         };
         let mut items = self.items.iter();
-        let is_joined = || wrote.merges && self.are_one(key, value);
+        let is_joined = || wrote.act == Act::Merges && self.are_one(key, value);
         in_row || is_joined() || items.any(|item| item.shows(key, wrote.id, value))
     }
 

@@ -12,7 +12,7 @@ use domain::record::{Life, Record, RecordKey};
 use store::Tx;
 
 use crate::simulation::city::City;
-use crate::simulation::reference::{Id, Item, Key, Name, Row, Seen, Tenure, Wrote};
+use crate::simulation::reference::{Act, Id, Item, Key, Name, Row, Seen, Tenure, Wrote};
 
 /// A change's name in the model.
 pub fn id_of(id: ChangeId) -> Id {
@@ -68,9 +68,12 @@ fn wrote_of(change: &Change, kept_only: &BTreeSet<(NodeId, u32)>) -> Wrote {
         id: id_of(change.id),
         key: key_of_change(change),
         fields: fields.collect(),
-        deletes: change.header.verb == Verb::Delete,
-        restores: change.header.verb == Verb::Restore,
-        merges: change.header.verb == Verb::Merge,
+        act: match change.header.verb {
+            Verb::Delete => Act::Deletes,
+            Verb::Restore => Act::Restores,
+            Verb::Merge => Act::Merges,
+            _ => Act::Writes,
+        },
         replaces: change.header.replaces.map(|(id, _)| id_of(id)),
         timestamp: change.header.timestamp.bits(),
         is_kept_only: kept_only.contains(&(change.id.node, change.id.epoch)),

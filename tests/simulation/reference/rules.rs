@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Id, Item, Key, Made, Name, Place, Row, Seen, Wrote};
+use super::{Act, Id, Item, Key, Made, Name, Place, Row, Seen, Wrote};
 
 impl Seen {
     /// Fields that have one tip, in which nevertheless something else stands: nobody disagreed with what
     /// was written last.
     pub fn overruled(&self) -> Vec<String> {
         // A deletion names what it was shown, and puts nothing above it.
-        let writers = self.wrote.iter().filter(|wrote| !wrote.deletes);
+        let writers = self.wrote.iter().filter(|wrote| wrote.act != Act::Deletes);
         let stood_on = self.stood_on_by(writers, &Made::new());
         let mut tips: BTreeMap<Place, BTreeMap<&[u8], Vec<Id>>> = BTreeMap::new();
         for wrote in &self.wrote {
@@ -70,7 +70,11 @@ impl Seen {
     /// wanted to delete it.
     pub fn lost_deletions(&self) -> Vec<String> {
         let named: BTreeSet<_> = self.items.iter().flat_map(|item| &item.names).collect();
-        let restored: BTreeSet<_> = self.wrote.iter().filter(|wrote| wrote.restores).collect();
+        let restored: BTreeSet<_> = self
+            .wrote
+            .iter()
+            .filter(|wrote| wrote.act == Act::Restores)
+            .collect();
         let is_restored = |key| restored.iter().any(|wrote| wrote.key == key);
         let lives = |key| self.rows.get(&key).is_some_and(|row| !row.is_deleted);
         let lost = self.deletions().filter(|wrote| {
@@ -119,7 +123,9 @@ impl Seen {
 
     fn deletions(&self) -> impl Iterator<Item = &Wrote> {
         let all = self.wrote.iter();
-        all.filter(|wrote| wrote.deletes && !wrote.is_kept_only && wrote.replaces.is_none())
+        all.filter(|wrote| {
+            wrote.act == Act::Deletes && !wrote.is_kept_only && wrote.replaces.is_none()
+        })
     }
 
     /// Whether merges lead from both records to one: who is merged already is merged as what stands for him.
