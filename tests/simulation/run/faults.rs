@@ -214,9 +214,15 @@ impl Run {
     /// The hub goes back to its last backup.
     pub(super) async fn restore(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
         let (backup, held) = self.backup.clone().context("a backup")?;
-        let before = AtHub::read(&self.city).await.ok();
+        // What it had before its power failed, and what it has left of that.
+        let (before, left) = (self.before.take(), AtHub::read(&self.city).await.ok());
         self.city.restore_hub(&backup, chance).await?;
-        self.ledger.hub_restored(&held, before);
+        if before.is_none() || left.is_some() {
+            self.ledger.hub_restored(&held, left);
+        }
+        if before.is_some() {
+            self.ledger.hub_restored(&held, before);
+        }
         (self.hub_lies, self.hub_is_damaged) = (false, false);
         Ok(())
     }
