@@ -2,6 +2,7 @@
 //! stopped, killed, copied and started again.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -30,6 +31,13 @@ const ORGANISATIONS: &str = "编码,名称,简称,类型,上级编码,是否社�
 
 /// How long the parts may take to come together (seconds).
 const QUIET_WITHIN: u64 = 60;
+
+/// The first port on which hubs listen.
+const OWN_PORTS_FROM: u16 = 20_000;
+/// How many there are.
+const OWN_PORTS: u16 = 12_000;
+/// How far from each other programs begin that were started one after the other.
+const PORTS_APART: u32 = 97;
 
 /// One office of the city.
 #[derive(Debug)]
@@ -122,7 +130,7 @@ impl City {
             hub_data,
             offices: Vec::new(),
             hub: None,
-            rpc: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
+            rpc: port_of_its_own()?,
             is_direct,
         };
         city.start_hub()?;
@@ -182,7 +190,7 @@ impl City {
         Ok(())
     }
 
-    /// Starts the hub; on the port that it had before, if it had one.
+    /// Starts the hub on its port.
     ///
     /// # Errors
     /// Where it does not come up.
@@ -455,6 +463,23 @@ impl City {
         };
         Ok(program.context("it is up")?.process())
     }
+}
+
+/// A port that nothing else listens on, below those from which connections are made: while its hub is off, no
+/// connection takes it, not even one to that very port.
+fn port_of_its_own() -> anyhow::Result<std::net::SocketAddr> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Programs that run beside each other begin at different ports.
+    let begin = std::process::id().wrapping_mul(PORTS_APART) % u32::from(OWN_PORTS);
+    let begin = u16::try_from(begin)?;
+    for _ in 0..OWN_PORTS {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(begin);
+        let address = ([127, 0, 0, 1], OWN_PORTS_FROM + next % OWN_PORTS).into();
+        if std::net::TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    anyhow::bail!("no port is free")
 }
 
 /// What serves a hub's data folder at an address; its page is at a port that is free.
