@@ -348,7 +348,7 @@ impl Round<'_> {
         let mut verdicts = Vec::with_capacity(undecided.len());
         let mut rest = undecided;
         while let Some((first, tail)) = rest.split_first() {
-            if session::is_history(first.id.sequence, history_through) {
+            if session::is_history(first.id.sequence, history_through) && !self.has_parted(first)? {
                 verdicts.push((first.id.sequence, Verdict::Applied));
                 rest = tail;
                 continue;
@@ -377,6 +377,16 @@ impl Round<'_> {
             rest = after;
         }
         Ok((world.into_writes(), verdicts))
+    }
+
+    /// Whether the hub wrote to the record of a change when it did not know that it was put back: what the node
+    /// wrote had its effect on another state then, and is decided on this one.
+    fn has_parted(&self, part: &Undecided) -> Result<bool, HubError> {
+        let Some(change) = part.read() else {
+            return Ok(false);
+        };
+        let (kind, id) = (change.header.kind, change.header.record);
+        Ok(self.tx.has_parted(part.id.node, RecordKey { kind, id })?)
     }
 
     /// Decides a change, or all changes of a group together.

@@ -404,6 +404,12 @@ fn adopt(
             (record.revision, record.hash()),
         );
         if judged == Offer::Evidence {
+            // Nobody has brought a later state: the hub wrote on, when it did not know that it was put back.
+            if tx.was_in_feed_at_restore(*key, feed)? {
+                tx.set_parted(node.id, feed, *key)?;
+                let detail = format!("{} of kind {} has parted", key.id, key.kind);
+                tx.note_incident("offer_parted", Some(node.id), &detail, now_ms)?;
+            }
             continue;
         }
         if judged == Offer::TakenBack {

@@ -187,7 +187,7 @@ impl Plan {
         let events = match happening {
             Some(fault) => fault.events(drawn, chance),
             None if chance.happens(30) => vec![(0, What::Tick)],
-            None if chance.happens(150) => vec![(0, What::Desk)],
+            None if chance.happens(200) => vec![(0, What::Desk)],
             None if chance.happens(40) => vec![(0, What::Race(drawn.office))],
             None => vec![(0, What::Work(drawn.office))],
         };

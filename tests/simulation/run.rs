@@ -277,7 +277,7 @@ impl Run {
         if self.is_asleep(office) {
             return;
         }
-        if let Some(done) = work::work(&self.city, office, event.number).await {
+        for done in work::work(&self.city, office, event.number).await {
             self.note(done, office, event);
         }
     }

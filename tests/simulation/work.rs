@@ -5,7 +5,7 @@ mod words;
 use domain::change::Verb;
 use domain::id::RecordId;
 use domain::kinds;
-use domain::machine::Machine;
+use domain::machine::{Actor, Machine};
 use domain::machines::{activity, participation, transfer};
 use domain::record::RecordKey;
 use serde_json::Value;
@@ -49,6 +49,7 @@ enum Act {
     Death,
     Merge,
     Unmerge,
+    GiveUp,
     SetAside,
     Remarks,
     Together,
@@ -84,17 +85,29 @@ const AT_DESK: &[(u64, Act)] = &[
     (3, Act::Death),
     (4, Act::Merge),
     (2, Act::Unmerge),
+    (3, Act::GiveUp),
     (1, Act::Batch),
     (2, Act::SetAside),
     (30, Act::Remarks),
     (8, Act::Together),
 ];
 
-/// Kinds whose remarks people write, and delete.
-const WITH_REMARKS: &[&str] = &[
+/// Kinds whose records people delete, and bring back.
+const DELETED: &[&str] = &[
     "person",
     "person",
     "person",
+    "volunteer",
+    "team",
+    "activity",
+];
+
+/// Kinds whose remarks people write. Whose member has moved on may still write what it knew.
+const WRITTEN: &[&str] = &[
+    "person",
+    "person",
+    "person",
+    "member",
     "volunteer",
     "team",
     "activity",
@@ -110,8 +123,11 @@ struct Draw<'c> {
 
 type Line = (Vec<String>, Option<String>);
 
+/// Cases that somebody takes a step further at one go, at most.
+const STEPS: u64 = 3;
+
 /// Somebody works at an office, or at the desk.
-pub async fn work(city: &City, office: Option<usize>, number: u64) -> Option<Done> {
+pub async fn work(city: &City, office: Option<usize>, number: u64) -> Vec<Done> {
     let mut draw = Draw {
         city,
         office,
@@ -119,12 +135,19 @@ pub async fn work(city: &City, office: Option<usize>, number: u64) -> Option<Don
         chance: Chance::new(city.seed, "work", number),
     };
     let acts = if office.is_some() { AT_OFFICE } else { AT_DESK };
-    let act = draw.act(acts)?;
-    if matches!(act, Act::Newer) {
-        return draw.newer_program().await;
+    let (act, times) = match draw.act(acts) {
+        Some(Act::Newer) => return draw.newer_program().await.into_iter().collect(),
+        Some(Act::Step) => (Act::Step, 1 + draw.chance.below(STEPS)),
+        Some(act) => (act, 1),
+        None => return Vec::new(),
+    };
+    let mut done = Vec::new();
+    for _ in 0..times {
+        if let Some((line, token)) = draw.line(act).await {
+            done.push(draw.carry_out(line, token).await);
+        }
     }
-    let (line, token) = draw.line(act).await?;
-    Some(draw.carry_out(line, token).await)
+    done
 }
 
 /// The desk changes a record of an office, which deletes it unseen.
@@ -136,7 +159,7 @@ pub async fn race(city: &City, office: usize, number: u64) -> Option<[Done; 2]> 
         chance: Chance::new(city.seed, "work", number),
     };
     let (mut here, there) = (draw(Some(office)), draw(None));
-    let kind = *here.chance.one_of(WITH_REMARKS)?;
+    let kind = *here.chance.one_of(DELETED)?;
     let id = here.pick_id(kind).await?;
     let (name, remarks) = (
         there.name_of(kind, &id),
@@ -254,8 +277,9 @@ impl Draw<'_> {
                 Some((line_of(&["unmerge", &id]), None))
             }
             Act::SetAside => self.set_aside().await,
+            Act::GiveUp => self.give_up().await,
             Act::Remarks => {
-                let kind = *self.chance.one_of(WITH_REMARKS)?;
+                let kind = *self.chance.one_of(WRITTEN)?;
                 let id = self.pick_id(kind).await?;
                 let name = self.name_of(kind, &id);
                 Some((line_of(&["set", &name, &remarks]), Some(token)))
@@ -315,7 +339,7 @@ impl Draw<'_> {
     }
 
     async fn life(&mut self) -> Option<Line> {
-        let kind = *self.chance.one_of(WITH_REMARKS)?;
+        let kind = *self.chance.one_of(DELETED)?;
         let id = self.pick_id(kind).await?;
         let verb = *self
             .chance
@@ -376,6 +400,18 @@ impl Draw<'_> {
             self.name_of("person", &other),
         );
         Some((line_of(&["merge", &kept, &other]), None))
+    }
+
+    /// An organisation goes over into another, or is given up.
+    async fn give_up(&mut self) -> Option<Line> {
+        let gone = self.pick_id("organisation").await?;
+        let name = self.name_of("organisation", &gone);
+        if self.chance.happens(300) {
+            return Some((line_of(&["set", &name, "state=abolished"]), None));
+        }
+        let successor = format!("successor={}", self.pick_id("organisation").await?);
+        let line = line_of(&["set", &name, "state=merged", &successor]);
+        Some((line, None))
     }
 
     /// Somebody deals with what was set aside.
@@ -440,14 +476,60 @@ impl Draw<'_> {
     }
 
     async fn transfer_step(&mut self) -> Option<Line> {
-        let case = self.pick("transfer").await?;
-        let event = self.event(&transfer::MACHINE, case["state"].as_str()?)?;
+        let (case, event) = if self.chance.happens(200) {
+            let case = self.pick("transfer").await?;
+            let event = self.event(&transfer::MACHINE, case["state"].as_str()?)?;
+            (case, event)
+        } else {
+            self.due().await?
+        };
         let id = case["id"].as_str()?;
         let mut line = line_of(&["transfer", "step", id, event]);
         let branch = branch_of(self.city.office_of(self.office.unwrap_or(0)));
         let words = words::of_transfer(event).iter();
         line.extend(words.map(|word| word.replace('%', &branch)));
         Some((self.for_whom(line), None))
+    }
+
+    /// A case in which it is for this place to go on, and how: one that has come far rather than another.
+    async fn due(&mut self) -> Option<(Value, &'static str)> {
+        let own = self.own_office()?;
+        let list = line_of(&["list", "transfer", "--limit", "200"]);
+        let list = self.run(&list).await.ok()?;
+        let mut due = Vec::new();
+        for case in list.as_array()? {
+            let roles: &[Actor] = match (self.office, case["office"] == *own) {
+                (None, _) => &[Actor::Authority],
+                (Some(_), true) => &[Actor::Owner],
+                (Some(_), false) => &[Actor::Receiver],
+            };
+            let state = case["state"].as_str()?;
+            let place = transfer::MACHINE.states.iter();
+            let place = place.take_while(|known| known.code != state).count();
+            for arrow in transfer::MACHINE.transitions {
+                let is_theirs = arrow.by.iter().any(|role| roles.contains(role));
+                let leads_on =
+                    !words::ENDS.contains(&arrow.event) && !words::DETOURS.contains(&arrow.event);
+                // A community's own committee admits nobody.
+                let is_above = self.office.is_some() && arrow.event == "approve";
+                if is_theirs && leads_on && !is_above && arrow.from.contains(&state) {
+                    due.push((place, case.clone(), arrow.event));
+                }
+            }
+        }
+        let (one, other) = (self.chance.one_of(&due)?, self.chance.one_of(&due)?);
+        let (_, case, event) = if one.0 < other.0 { other } else { one };
+        Some((case.clone(), event))
+    }
+
+    /// The office at which this is, as lists name it.
+    fn own_office(&self) -> Option<String> {
+        let Some(office) = self.office else {
+            return Some(String::new());
+        };
+        let app = self.city.offices.get(office)?.app.as_ref()?;
+        let office = app.keys().ok()?.identity?.office;
+        Some(RecordId::new(office).to_string())
     }
 
     /// What a newer program of the office writes: a kind and a field that these ones do not know.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::Run;
+use super::counts::AWAY;
 use crate::simulation::chance::Chance;
 use crate::simulation::disk;
 use crate::simulation::oracle::AtHub;
@@ -82,7 +83,7 @@ impl Run {
                 let before = tokio::time::Instant::now();
                 self.pass_a_year(office, chance).await?;
                 self.longer += before.elapsed();
-                self.count("N11 offices away for more than a year");
+                self.count(AWAY);
             }
             What::BackUp if self.city.hub.app.is_some() && !self.hub_is_damaged => {
                 let held = AtHub::read(&self.city).await?.tokens;

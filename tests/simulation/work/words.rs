@@ -22,7 +22,7 @@ pub fn of_transfer(event: &str) -> &'static [&'static str] {
             "approver=审查人",
         ],
         "enter_receipt" => &["received_date=2026-11-02"],
-        "revoke" | "uphold" => &DECISION,
+        "revoke" | "uphold" | "approve_batch" => &DECISION,
         "send_back" | "recall" | "report_lost" | "reject" | "dispute" => &["reason=有误"],
         _ => &[],
     }
@@ -60,6 +60,17 @@ pub const ENDS: &[&str] = &[
     "cancel_late",
     "no_show",
     "void",
+];
+
+/// Steps that lead round, and those that only few may take: `due` leaves them to those that are drawn freely.
+pub const DETOURS: &[&str] = &[
+    "report_lost",
+    "enter_receipt",
+    "reissue",
+    "chase",
+    "pass_up",
+    "revoke",
+    "dispute",
 ];
 
 /// What the transfer of a whole organisation says.

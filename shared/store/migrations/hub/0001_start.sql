@@ -246,6 +246,8 @@ CREATE TABLE offer (
     kind  INTEGER NOT NULL,
     id    BLOB NOT NULL,
     state BLOB,
+    -- It is proven, and this hub wrote to the record, when it did not know that it was put back.
+    parted INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (node, feed, kind, id)
 ) STRICT, WITHOUT ROWID;
 

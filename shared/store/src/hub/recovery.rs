@@ -78,6 +78,31 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// A row that a node offered is proven, and the hub's own has parted from it: it stays as evidence, and the
+    /// node's changes of that record are not history.
+    pub fn set_parted(&self, node: NodeId, feed: &str, key: RecordKey) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE offer SET parted = 1
+                 WHERE node = ?1 AND feed = ?2 AND kind = ?3 AND id = ?4",
+            )?
+            .execute(params![node.bytes(), feed, key.kind, key.id.bytes()])?;
+        Ok(())
+    }
+
+    /// Whether the hub's row of a record has parted from one that a node has proven.
+    pub fn has_parted(&self, node: NodeId, key: RecordKey) -> Result<bool, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM offer
+                 WHERE node = ?1 AND kind = ?2 AND id = ?3 AND parted)",
+            )?
+            .query_row(params![node.bytes(), key.kind, key.id.bytes()], |row| {
+                row.get(0)
+            })?)
+    }
+
     /// The next place of a feed in the backup; 0 where it had none.
     pub fn restored_next(&self, feed: &str) -> Result<u64, StoreError> {
         let next: Option<i64> = self
