@@ -18,10 +18,10 @@ use std::collections::BTreeSet;
 
 use domain::decide::{complete_move, keep_at_desk, waits_of};
 use domain::digest::{Digest, certificate_text};
-use domain::id::{Incarnation, OfficeId};
+use domain::id::{ChangeId, Incarnation, NodeId, OfficeId};
 use domain::kind::Class;
 use domain::kinds::set_aside;
-use domain::record::{Record, RecordKey};
+use domain::record::{FieldState, Record, RecordKey};
 use domain::session::hub::{self as session, Offer, Proven};
 use domain::world::{Leaving, Mover, World, Writes};
 use proto::convert::{self, FeedRow};
@@ -387,6 +387,7 @@ fn adopt(
     now_ms: u64,
 ) -> Result<u64, HubError> {
     let mut writes = Writes::default();
+    let mut overtaken = BTreeSet::new();
     let mut count = 0;
     for (key, state) in offers {
         let Some(record) = state else {
@@ -413,6 +414,9 @@ fn adopt(
             continue;
         }
         if judged == Offer::TakenBack {
+            if let Some(known) = &known {
+                overtaken.extend(written_later(known, record, app.own.node));
+            }
             if record.class != Class::Reference {
                 writes.joins.insert((*key, node.office));
             }
@@ -436,7 +440,26 @@ fn adopt(
         now_ms,
     };
     round.finish(writes, Vec::new())?;
+    round.decide_overtaken(&overtaken)?;
     Ok(count)
+}
+
+/// What the hub wrote itself to a record after all that stands in a row that is taken back: it did not know then
+/// that it was put back, and somebody was told that it is kept.
+fn written_later<'a>(
+    known: &'a Record,
+    taken_back: &'a Record,
+    hub: NodeId,
+) -> impl Iterator<Item = ChangeId> + 'a {
+    let is_later = move |(number, state): &(&u16, &FieldState)| {
+        let there = taken_back.fields.get(number);
+        state.version.change.node == hub
+            && there.is_none_or(|there| {
+                there.version.ordered_at < state.version.ordered_at && there.value != state.value
+            })
+    };
+    let later = known.fields.iter().filter(is_later);
+    later.map(|(_, state)| state.version.change)
 }
 
 /// A change waits as the note of it says that comes back, and for nothing else.
@@ -479,7 +502,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use domain::decide::{change_bytes, set_aside_id};
-    use domain::id::{ChangeId, NodeId, RecordId};
+    use domain::id::RecordId;
     use domain::record::{Life, Version};
 
     use super::*;

@@ -8,10 +8,11 @@
 
 use std::collections::BTreeSet;
 
-use domain::change::Change;
+use domain::change::{Change, FieldChange, Verb};
 use domain::decide::{self, Incoming};
 use domain::id::{ChangeId, OfficeId, RecordId};
-use domain::kinds::set_aside;
+use domain::kind::Winner;
+use domain::kinds::{self, set_aside};
 use domain::record::RecordKey;
 use domain::session::hub as session;
 use domain::world::{Waiting, World, Writes};
@@ -117,6 +118,37 @@ impl Round<'_> {
             self.with_facts(&mut world, |world| decide::decide(world, &incoming))?;
         }
         Ok(world.into_writes())
+    }
+
+    /// Decides again, on rows that were taken back, what the desk wrote when the hub did not know that it was put
+    /// back. Steps are not taken twice.
+    pub(crate) fn decide_overtaken(
+        &mut self,
+        overtaken: &BTreeSet<ChangeId>,
+    ) -> Result<(), HubError> {
+        let mut world = self.new_world(0)?;
+        for id in overtaken {
+            let Some((change, office, batch)) = self.stored(*id)? else {
+                continue;
+            };
+            let kind = kinds::by_number(change.header.kind);
+            let is_by_steps = |field: &FieldChange| {
+                let declared = kind.and_then(|kind| kind.field(field.number));
+                declared.is_some_and(|declared| declared.winner == Winner::Steps)
+            };
+            if change.header.verb != Verb::Set || change.body.fields.iter().any(is_by_steps) {
+                continue;
+            }
+            let incoming = Incoming {
+                change: &change,
+                office,
+                received_ms: batch.received_at,
+                offset_ms: batch.offset_ms,
+                waited_in: None,
+            };
+            self.with_facts(&mut world, |world| decide::decide(world, &incoming))?;
+        }
+        self.finish(world.into_writes(), Vec::new())
     }
 
     /// Decides, in the order in which they came, the changes that waited for offices which have been
