@@ -350,6 +350,7 @@ fn unpack(file: &Path, work: &Path, protection: &Protection) -> anyhow::Result<P
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::collections::BTreeMap;
 
