@@ -14,6 +14,7 @@ use waiting::Guard;
 use domain::change::{Change, Hash, RawChange, chain_over};
 use domain::decide::{self, Incoming, Verdict};
 use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
+use domain::kinds::set_aside;
 use domain::limits;
 use domain::record::RecordKey;
 use domain::session::hub::{self as session, Arrived, Place};
@@ -348,11 +349,18 @@ impl Round<'_> {
         let mut verdicts = Vec::with_capacity(undecided.len());
         let mut rest = undecided;
         while let Some((first, tail)) = rest.split_first() {
-            if session::is_history(first.id.sequence, history_through) && !self.has_parted(first)? {
+            let is_history = session::is_history(first.id.sequence, history_through);
+            let lacking = if is_history {
+                self.lacking(first)?
+            } else {
+                None
+            };
+            if is_history && lacking.is_none() {
                 verdicts.push((first.id.sequence, Verdict::Applied));
                 rest = tail;
                 continue;
             }
+            let office = lacking.unwrap_or(office);
             let Some(change) = first.read() else {
                 decide::set_unreadable_aside(&mut world, first.id, office, first.received_ms);
                 verdicts.push((first.id.sequence, Verdict::SetAside("unreadable")));
@@ -379,14 +387,24 @@ impl Round<'_> {
         Ok((world.into_writes(), verdicts))
     }
 
-    /// Whether the hub wrote to the record of a change when it did not know that it was put back: what the node
-    /// wrote had its effect on another state then, and is decided on this one.
-    fn has_parted(&self, part: &Undecided) -> Result<bool, HubError> {
+    /// For whom a change that a former hub has decided is decided again, because its effect is in no row that came
+    /// back: for who holds its record now, as it was allowed then. None where its effect is there, or was none.
+    fn lacking(&self, part: &Undecided) -> Result<Option<OfficeId>, HubError> {
         let Some(change) = part.read() else {
-            return Ok(false);
+            return Ok(None);
         };
-        let (kind, id) = (change.header.kind, change.header.record);
-        Ok(self.tx.has_parted(part.id.node, RecordKey { kind, id })?)
+        let key = RecordKey {
+            kind: change.header.kind,
+            id: change.header.record,
+        };
+        let note = RecordKey {
+            kind: set_aside::KIND_NUMBER,
+            id: decide::set_aside_id(part.id),
+        };
+        if !self.tx.has_parted(part.id.node, key)? || self.tx.record(note)?.is_some() {
+            return Ok(None);
+        }
+        Ok(self.tx.record(key)?.map(|record| record.office))
     }
 
     /// Decides a change, or all changes of a group together.

@@ -251,10 +251,7 @@ pub fn begin_again(database: &Path, folder: &Path, former: Option<Own>) -> anyho
             incarnation,
             ..before
         };
-        recovery::begin(tx, &before, &own, system::now_ms())?;
-        if let Some(former) = former.filter(|former| former.incarnation != before.incarnation) {
-            recovery::add_former(tx, former.incarnation)?;
-        }
+        recovery::begin(tx, &own, system::now_ms())?;
         Ok(apply_register(tx, folder)?)
     })
 }

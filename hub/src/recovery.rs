@@ -41,8 +41,8 @@ const EVIDENCE_ROWS_MAX: u64 = 1_000;
 const HELD_MAX: usize = 4;
 /// Since when the hub recovers; empty while it does not.
 const RECOVERING: &str = "recovering";
-/// The incarnations that restores have replaced, sixteen bytes each.
-const FORMER: &str = "former_incarnations";
+/// Whether it was ever put back.
+const RESTORED: &str = "restored";
 
 /// Whether the hub waits for its nodes' reports.
 ///
@@ -112,7 +112,7 @@ impl Unheard {
 /// # Errors
 /// The store's own.
 pub fn was_restored(tx: Tx<'_>) -> Result<bool, StoreError> {
-    Ok(tx.setting(FORMER)?.is_some_and(|former| !former.is_empty()))
+    Ok(tx.setting(RESTORED)?.is_some())
 }
 
 /// Makes a store that was just put back from a backup a recovering hub: another incarnation, another
@@ -120,24 +120,14 @@ pub fn was_restored(tx: Tx<'_>) -> Result<bool, StoreError> {
 ///
 /// # Errors
 /// The store's own.
-pub fn begin(tx: Tx<'_>, before: &Own, own: &Own, now_ms: u64) -> Result<(), StoreError> {
-    add_former(tx, before.incarnation)?;
+pub fn begin(tx: Tx<'_>, own: &Own, now_ms: u64) -> Result<(), StoreError> {
+    tx.set_setting(RESTORED, &[1])?;
     tx.set_setting("incarnation", &own.incarnation.bytes())?;
     tx.set_setting("hub_epoch", &own.epoch.to_be_bytes())?;
     tx.set_setting(RECOVERING, &now_ms.to_be_bytes())?;
     tx.mark_feeds_restored()?;
     tx.forget_acknowledged()?;
     tx.forget_reports()
-}
-
-/// An incarnation under which this hub signed too, though the backup does not know of it.
-///
-/// # Errors
-/// The store's own.
-pub fn add_former(tx: Tx<'_>, incarnation: Incarnation) -> Result<(), StoreError> {
-    let mut former = tx.setting(FORMER)?.unwrap_or_default();
-    former.extend_from_slice(&incarnation.bytes());
-    tx.set_setting(FORMER, &former)
 }
 
 /// Ends the recovery: from now on everything is decided. A move of which only the former holder's
@@ -307,7 +297,7 @@ fn is_proven(
     offers: &[(RecordKey, Option<Record>)],
     proof: &wire::Proof,
 ) -> Result<bool, HubError> {
-    let Some(incarnation) = former(tx, &proof.incarnation)? else {
+    let Some(incarnation) = former(app, proof) else {
         return Ok(false);
     };
     let Some(signed) = signed(app, node, feed, proof, incarnation) else {
@@ -369,12 +359,11 @@ pub fn is_rewound(
     Ok(false)
 }
 
-fn former(tx: Tx<'_>, incarnation: &[u8]) -> Result<Option<Incarnation>, StoreError> {
-    let known = tx.setting(FORMER)?.unwrap_or_default();
-    let is_known = known.chunks_exact(16).any(|former| former == incarnation);
-    Ok(Incarnation::from_slice(incarnation)
-        .ok()
-        .filter(|_| is_known))
+/// The incarnation under which a proof was signed, where it is not the present one. That it was this hub's its
+/// signature says: a hub that has lost what it was since the backup knows it from nothing else.
+fn former(app: &App, proof: &wire::Proof) -> Option<Incarnation> {
+    let incarnation = Incarnation::from_slice(&proof.incarnation).ok()?;
+    (incarnation != app.own.incarnation).then_some(incarnation)
 }
 
 /// Takes proven rows back, where the hub has not had a newer state from another node.
@@ -395,8 +384,10 @@ fn adopt(
                 writes
                     .leaves
                     .insert((*key, node.office), Leaving::Withdrawn);
+                tx.set_parted(node.id, feed, *key)?;
+            } else if !tx.has_parted(node.id, *key)? {
+                tx.drop_offer(node.id, feed, *key)?;
             }
-            tx.drop_offer(node.id, feed, *key)?;
             continue;
         };
         let known = tx.record(*key)?;
@@ -477,7 +468,7 @@ fn wait_as_noted(note: &Record, writes: &mut Writes) {
 
 /// The node's changes that were decided in the proven snapshot have had their effect.
 fn take_history(tx: Tx<'_>, app: &App, node: &Node, proof: &wire::Proof) -> Result<(), HubError> {
-    let Some(incarnation) = former(tx, &proof.incarnation)? else {
+    let Some(incarnation) = former(app, proof) else {
         return Ok(());
     };
     let through = proof.decided_through;

@@ -397,6 +397,10 @@ async fn check_equal(city: &City, seen: &Seen, may_have_more: bool) -> anyhow::R
                     row.key
                 );
             };
+            // Nor what it holds although the hub says that it is another's.
+            if may_have_more && there.office != office && !row.is_case {
+                continue;
+            }
             if let Some(difference) = reference::difference(row, there)
                 && !waiting.contains(&row.key)
             {

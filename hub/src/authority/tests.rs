@@ -155,7 +155,7 @@ impl Hub {
     fn recover(&mut self) {
         let mut own = self.app.own;
         own.epoch += 1;
-        self.write(move |tx, app| Ok(recovery::begin(tx, &app.own, &own, NOW)?));
+        self.write(move |tx, _| Ok(recovery::begin(tx, &own, NOW)?));
         self.app.own = own;
         for number in [1, 2] {
             self.hear(machine(EAST, number));

@@ -246,7 +246,8 @@ CREATE TABLE offer (
     kind  INTEGER NOT NULL,
     id    BLOB NOT NULL,
     state BLOB,
-    -- It is proven, and this hub wrote to the record, when it did not know that it was put back.
+    -- It is proven, and the hub's own row does not have what the node wrote: it went its own way when it did not
+    -- know that it was put back, or the record has left the feed (no state).
     parted INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (node, feed, kind, id)
 ) STRICT, WITHOUT ROWID;

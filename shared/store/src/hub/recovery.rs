@@ -78,8 +78,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A row that a node offered is proven, and the hub's own has parted from it: it stays as evidence, and the
-    /// node's changes of that record are not history.
+    /// A row that a node offered is proven, and the hub's own has parted from it, or it has left the feed: what the
+    /// node wrote to that record is not history.
     pub fn set_parted(&self, node: NodeId, feed: &str, key: RecordKey) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
@@ -90,13 +90,19 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether the hub's row of a record has parted from one that a node has proven.
+    /// Whether the hub's row of a record lacks what a node has proven to have written to it: the two have parted;
+    /// or it has left the node's feed, and nobody else has brought it back.
     pub fn has_parted(&self, node: NodeId, key: RecordKey) -> Result<bool, StoreError> {
         Ok(self
             .connection
             .prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM offer
-                 WHERE node = ?1 AND kind = ?2 AND id = ?3 AND parted)",
+                 WHERE node = ?1 AND kind = ?2 AND id = ?3 AND parted
+                     AND (state IS NOT NULL OR NOT EXISTS
+                         (SELECT 1 FROM feed_entry, feed
+                          WHERE feed_entry.kind = ?2 AND feed_entry.id = ?3
+                              AND feed.name = feed_entry.feed AND left_reason IS NULL
+                              AND sequence >= restored_next)))",
             )?
             .query_row(params![node.bytes(), key.kind, key.id.bytes()], |row| {
                 row.get(0)
@@ -115,9 +121,10 @@ impl Tx<'_> {
 
     /// How many offered rows are kept as evidence, by node and feed.
     pub fn evidence(&self) -> Result<Vec<(NodeId, String, u64)>, StoreError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT node, feed, count(*) FROM offer GROUP BY node, feed")?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT node, feed, count(*) FROM offer
+             WHERE state IS NOT NULL GROUP BY node, feed",
+        )?;
         let rows = statement.query_map([], |row| {
             Ok((
                 NodeId::new(row.get(0)?),
