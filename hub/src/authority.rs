@@ -13,8 +13,9 @@ use waiting::Guard;
 
 use domain::change::{Change, Hash, RawChange, chain_over};
 use domain::decide::{self, Incoming, Verdict};
-use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
-use domain::kinds::set_aside;
+use domain::id::{ChangeId, DESK, NodeId, OfficeId, RecordId};
+use domain::kind::Class;
+use domain::kinds::{self, member, set_aside};
 use domain::limits;
 use domain::record::RecordKey;
 use domain::session::hub::{self as session, Arrived, Place};
@@ -367,6 +368,11 @@ impl Round<'_> {
                 rest = tail;
                 continue;
             };
+            if lacking == Some(DESK) {
+                let (kind, id) = (change.header.kind, change.header.record);
+                let (key, now_ms) = (RecordKey { kind, id }, self.now_ms);
+                self.with_facts(&mut world, |world| decide::keep_at_desk(world, key, now_ms))?;
+            }
             let Some(unit) = unit_from(change, tail) else {
                 break;
             };
@@ -388,23 +394,34 @@ impl Round<'_> {
     }
 
     /// For whom a change that a former hub has decided is decided again, because its effect is in no row that came
-    /// back: for who holds its record now, as it was allowed then. None where its effect is there, or was none.
+    /// back; none where it is in one, or there was none.
+    ///
+    /// Where this hub's own row has parted from the one that came back, it is for who holds that, as it was allowed
+    /// then. An office's own record of somebody whose relation has moved on is in nobody's hands: it is the desk's,
+    /// and so is what was written to it.
     fn lacking(&self, part: &Undecided) -> Result<Option<OfficeId>, HubError> {
         let Some(change) = part.read() else {
             return Ok(None);
         };
-        let key = RecordKey {
-            kind: change.header.kind,
-            id: change.header.record,
-        };
+        let (kind, id) = (change.header.kind, change.header.record);
+        let key = RecordKey { kind, id };
         let note = RecordKey {
             kind: set_aside::KIND_NUMBER,
             id: decide::set_aside_id(part.id),
         };
-        if !self.tx.has_parted(part.id.node, key)? || self.tx.record(note)?.is_some() {
+        if self.tx.record(note)?.is_some() || self.tx.is_purged(id)? {
             return Ok(None);
         }
-        Ok(self.tx.record(key)?.map(|record| record.office))
+        let is_own = kinds::by_number(kind)
+            .is_some_and(|kind| kind.class == Class::Shared && kind.number != member::KIND_NUMBER);
+        let record = self.tx.record(key)?;
+        let has_parted = self.tx.has_parted(part.id.node, key)?;
+        Ok(match record {
+            Some(record) if has_parted => Some(record.office),
+            Some(_) if is_own && self.tx.has_left(part.id.node, key)? => Some(DESK),
+            None if is_own => Some(DESK),
+            _ => None,
+        })
     }
 
     /// Decides a change, or all changes of a group together.

@@ -154,7 +154,7 @@ pub fn end(tx: Tx<'_>, app: &App, now_ms: u64) -> Result<(), HubError> {
     round.finish(world.into_writes(), Vec::new())?;
     let mut world = round.new_world(0)?;
     for left in tx.left_own_office()? {
-        let keep = |world: &mut World| keep_at_desk(world, &left, now_ms);
+        let keep = |world: &mut World| keep_at_desk(world, left.key, now_ms);
         round.with_facts(&mut world, keep)?;
     }
     round.finish(world.into_writes(), Vec::new())?;
@@ -385,7 +385,7 @@ fn adopt(
                     .leaves
                     .insert((*key, node.office), Leaving::Withdrawn);
                 tx.set_parted(node.id, feed, *key)?;
-            } else if !tx.has_parted(node.id, *key)? {
+            } else if !tx.has_left(node.id, *key)? {
                 tx.drop_offer(node.id, feed, *key)?;
             }
             continue;

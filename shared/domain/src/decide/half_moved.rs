@@ -28,12 +28,19 @@ pub fn complete_move(world: &mut World, closed: &Record, now_ms: u64) -> Result<
 }
 
 /// The hub keeps a record that has left its office and is in no other's hands, as the desk's: an
-/// office's own record of a person whose relation has moved on, and what was decided about it.
+/// office's own record of a person whose relation has moved on, and what was decided about it. Whether it was
+/// somebody else's.
 ///
 /// # Errors
 /// A fact that is lacking; the world is as before.
-pub fn keep_at_desk(world: &mut World, left: &Record, now_ms: u64) -> Result<bool, Need> {
-    effect::set_in(world, left, DESK, &[], now_ms);
+pub fn keep_at_desk(world: &mut World, left: RecordKey, now_ms: u64) -> Result<bool, Need> {
+    let Some(record) = world.record(left)?.cloned() else {
+        return Ok(false);
+    };
+    if record.office == DESK {
+        return Ok(false);
+    }
+    effect::set_in(world, &record, DESK, &[], now_ms);
     world.adopt();
     Ok(true)
 }

@@ -90,19 +90,29 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether the hub's row of a record lacks what a node has proven to have written to it: the two have parted;
-    /// or it has left the node's feed, and nobody else has brought it back.
+    /// Whether the hub's row of a record has parted from one that a node has proven.
     pub fn has_parted(&self, node: NodeId, key: RecordKey) -> Result<bool, StoreError> {
         Ok(self
             .connection
             .prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM offer
-                 WHERE node = ?1 AND kind = ?2 AND id = ?3 AND parted
-                     AND (state IS NOT NULL OR NOT EXISTS
-                         (SELECT 1 FROM feed_entry, feed
-                          WHERE feed_entry.kind = ?2 AND feed_entry.id = ?3
-                              AND feed.name = feed_entry.feed AND left_reason IS NULL
-                              AND sequence >= restored_next)))",
+                 WHERE node = ?1 AND kind = ?2 AND id = ?3 AND parted AND state IS NOT NULL)",
+            )?
+            .query_row(params![node.bytes(), key.kind, key.id.bytes()], |row| {
+                row.get(0)
+            })?)
+    }
+
+    /// Whether a record has left a node's feed since the backup, and nobody else has brought it back.
+    pub fn has_left(&self, node: NodeId, key: RecordKey) -> Result<bool, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM offer
+                 WHERE node = ?1 AND kind = ?2 AND id = ?3 AND parted AND state IS NULL)
+                     AND NOT EXISTS (SELECT 1 FROM feed_entry, feed
+                 WHERE feed_entry.kind = ?2 AND feed_entry.id = ?3 AND feed.name = feed_entry.feed
+                     AND left_reason IS NULL AND sequence >= restored_next)",
             )?
             .query_row(params![node.bytes(), key.kind, key.id.bytes()], |row| {
                 row.get(0)
