@@ -135,6 +135,8 @@ pub struct Seen {
     pub gone: BTreeSet<Name>,
     /// When the hub received the last change (milliseconds since 1970).
     pub received_ms: u64,
+    /// Fields that only steps move, each with its kind of record.
+    pub by_steps: BTreeSet<(u16, u16)>,
     /// Fields that belong together, by kind of record.
     pub groups: Vec<(u16, Vec<u16>)>,
 }
@@ -210,8 +212,11 @@ impl Seen {
     pub fn dropped(&self, stood_on_before: &BTreeSet<Id>, made_before: &Made) -> Vec<String> {
         let mut tips: BTreeMap<Place, Vec<(&Wrote, &[u8])>> = BTreeMap::new();
         for wrote in self.wrote.iter().filter(|wrote| !wrote.is_kept_only) {
+            // What a step has made is the hub's to reckon, and comes back with the row.
+            let is_hubs = wrote.id.0 == self.hub;
+            let is_made = |number| is_hubs && self.by_steps.contains(&(wrote.key.0, number));
             for (number, value, _) in &wrote.fields {
-                if let Some(value) = value {
+                if let Some(value) = value.as_ref().filter(|_| !is_made(*number)) {
                     let place = (wrote.key, *number);
                     tips.entry(place).or_default().push((wrote, value));
                 }

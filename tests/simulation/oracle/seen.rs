@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use domain::change::{Change, Verb};
 use domain::decide::change_of_bytes;
 use domain::id::{ChangeId, NodeId, RecordId};
-use domain::kind::Class;
+use domain::kind::{Class, Winner};
 use domain::kinds::{self, conflict, merge, set_aside, tenure};
 use domain::record::{Life, Record, RecordKey};
 use store::Tx;
@@ -158,7 +158,13 @@ pub fn at_hub(tx: Tx<'_>, hub: NodeId, changes: &[Change]) -> anyhow::Result<See
             .iter()
             .map(|group| (kind.number, group.to_vec()))
     });
+    let by_steps = kinds::ALL.iter().flat_map(|kind| {
+        let fields = kind.fields.iter();
+        let fields = fields.filter(|field| field.winner == Winner::Steps);
+        fields.map(|field| (kind.number, field.number))
+    });
     let mut seen = Seen {
+        by_steps: by_steps.collect(),
         hub: Name(hub.bytes()),
         received_ms: received_ms(tx)?,
         groups: groups.collect(),

@@ -229,13 +229,12 @@ impl Tx<'_> {
         Ok(tenures)
     }
 
-    /// Records that were taken out of their own office's feed since the hub was put back: a report
-    /// has proven that they had left it, and none has shown which other office has them.
+    /// Records that were taken out of their own office's feed: a report has proven that they had left it, in this
+    /// recovery or in one that did not come to its end, and none has shown which other office has them.
     pub fn left_own_office(&self) -> Result<Vec<Record>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT feed, kind, id FROM feed_entry JOIN feed ON feed.name = feed_entry.feed
-             WHERE left_reason IS NOT NULL AND feed_entry.sequence >= feed.restored_next
-             ORDER BY feed, kind, id",
+            "SELECT feed, kind, id FROM feed_entry
+             WHERE left_reason IS NOT NULL ORDER BY feed, kind, id",
         )?;
         let mut rows = statement.query([])?;
         let mut left = Vec::new();
