@@ -239,11 +239,11 @@ impl Run {
             tokio::time::sleep(BETWEEN).await;
             self.start_hub(chance).await?;
             for office in (0..self.city.size).filter(|office| *office != away) {
-                self.city.start_office(office)?;
+                self.start_office(office, chance).await?;
             }
             // They serve: an hour is enough to renew, to send and to read.
             tokio::time::sleep(Duration::from_hours(1)).await;
         }
-        self.city.start_office(away)
+        self.start_office(away, chance).await
     }
 }

@@ -64,7 +64,7 @@ const SHORT: [(&str, Sessions, Option<usize>); 7] = [
             desk: 1,
             ..NOTHING
         },
-        Some(70_386),
+        Some(82_981),
     ),
     (
         "long histories of rollbacks and copies",
@@ -88,7 +88,7 @@ const SHORT: [(&str, Sessions, Option<usize>); 7] = [
             is_coarse: true,
             ..NOTHING
         },
-        Some(105_533),
+        Some(112_863),
     ),
     (
         "messages are late when the hub was put back",
@@ -99,7 +99,7 @@ const SHORT: [(&str, Sessions, Option<usize>); 7] = [
             restores: 1,
             ..NOTHING
         },
-        Some(5_304),
+        Some(6_116),
     ),
     (
         "a person ends a recovery",
@@ -112,7 +112,7 @@ const SHORT: [(&str, Sessions, Option<usize>); 7] = [
             is_coarse: true,
             ..NOTHING
         },
-        Some(8_616),
+        Some(9_169),
     ),
 ];
 /// And in a long run; whether to the end, or so many states as are asked for.
