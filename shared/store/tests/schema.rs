@@ -161,3 +161,72 @@ fn a_name_in_the_schema_that_has_changed_is_found() {
         assert!(finding.contains("node_"), "{finding}");
     }
 }
+
+/// S16, D1: nor does one in what a table checks, which nobody would find out before somebody writes.
+#[test]
+fn no_letter_of_the_schema_changes_unseen() {
+    const EVERY: usize = 41;
+    for side in [Side::Node, Side::Hub] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.sqlite");
+        let whole = store::open::writer(&path, side).unwrap();
+        let made: Vec<(i64, String)> = whole
+            .prepare("SELECT rowid, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        drop(whole);
+        let mut tried = 0;
+        for (row, sql) in made {
+            let remarks = sql.split_inclusive('\n').scan(0, |begin, line| {
+                let at = line.find("--").map(|at| *begin + at..*begin + line.len());
+                *begin += line.len();
+                Some(at)
+            });
+            let remarks: Vec<_> = remarks.flatten().collect();
+            for at in (0..sql.len()).step_by(EVERY) {
+                let is_remark = remarks.iter().any(|remark| remark.contains(&at));
+                if is_remark || !sql.as_bytes()[at].is_ascii_alphanumeric() {
+                    continue;
+                }
+                let mut other = sql.clone().into_bytes();
+                other[at] ^= 2;
+                let other = String::from_utf8(other).unwrap();
+                let hand = Connection::open(&path).unwrap();
+                hand.execute_batch("PRAGMA writable_schema = ON").unwrap();
+                let change = |sql: &str| {
+                    hand.execute(
+                        "UPDATE sqlite_schema SET sql = ?1 WHERE rowid = ?2",
+                        (sql, row),
+                    )
+                    .unwrap()
+                };
+                change(&other);
+                let is_found = store::open::reader(&path)
+                    .and_then(|reader| store::open::check(&reader, side))
+                    .is_err();
+                assert!(is_found, "{other}");
+                change(&sql);
+                tried += 1;
+            }
+        }
+        assert!(tried > 100, "{tried}");
+    }
+}
+
+/// A field that a database did not have stands at the end of its table, and is none the worse.
+#[test]
+fn a_column_that_was_declared_later_is_as_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.sqlite");
+    let older = writer(&path, Side::Node).unwrap();
+    older
+        .execute_batch("ALTER TABLE person DROP COLUMN education")
+        .unwrap();
+    assert!(store::open::check(&older, Side::Node).is_err());
+    drop(older);
+    let connection = writer(&path, Side::Node).unwrap();
+    store::open::check(&connection, Side::Node).unwrap();
+}

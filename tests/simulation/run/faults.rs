@@ -231,6 +231,8 @@ impl Run {
     /// More than a year passes. The hub and the other offices are switched on now and then, this office
     /// never.
     async fn pass_a_year(&mut self, away: usize, chance: &mut Chance) -> anyhow::Result<()> {
+        // Who goes has read what there was, and said so: that is noted once an hour.
+        tokio::time::sleep(Duration::from_hours(2)).await;
         for _ in 0..ROUNDS {
             for machine in 0..self.city.offices.len() {
                 self.city.cut_office(machine, chance);
