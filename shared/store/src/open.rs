@@ -205,8 +205,7 @@ fn parts(sql: &str) -> Vec<String> {
             _ => {}
         }
         let divides = match letter {
-            ',' => depth == 1,
-            '(' => depth == 1,
+            ',' | '(' => depth == 1,
             ')' => depth == 0,
             _ => false,
         };
