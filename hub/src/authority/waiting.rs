@@ -11,11 +11,11 @@ use std::collections::BTreeSet;
 use domain::change::{Change, FieldChange, Verb};
 use domain::decide::{self, Incoming};
 use domain::id::{ChangeId, OfficeId, RecordId};
-use domain::kind::Winner;
 use domain::kinds::{self, set_aside};
 use domain::record::RecordKey;
 use domain::session::hub as session;
 use domain::world::{Waiting, World, Writes};
+use store::hub::Batch;
 use store::{StoreError, Tx};
 
 use super::{Round, Undecided};
@@ -101,21 +101,15 @@ impl Round<'_> {
         let mut world = self.new_world(0)?;
         let mut guard = Guard::new(self.tx, true)?;
         for waiting in waiting {
-            let Some((change, office, batch)) = self.stored(waiting.change)? else {
+            let Some(stored) = self.stored(waiting.change)? else {
                 continue;
             };
+            let (change, office, _) = &stored;
             // It goes on waiting as it does; the end of the recovery comes back to it.
-            if guard.stops(office) || guard.waits(self.tx, office, [&change])? {
+            if guard.stops(*office) || guard.waits(self.tx, *office, [change])? {
                 continue;
             }
-            let incoming = Incoming {
-                change: &change,
-                office,
-                received_ms: batch.received_at,
-                offset_ms: batch.offset_ms,
-                waited_in: Some(waiting.set_aside),
-            };
-            self.with_facts(&mut world, |world| decide::decide(world, &incoming))?;
+            self.decide_as_it_came(&mut world, &stored, Some(waiting.set_aside))?;
         }
         Ok(world.into_writes())
     }
@@ -128,27 +122,37 @@ impl Round<'_> {
     ) -> Result<(), HubError> {
         let mut world = self.new_world(0)?;
         for id in overtaken {
-            let Some((change, office, batch)) = self.stored(*id)? else {
+            let Some(stored) = self.stored(*id)? else {
                 continue;
             };
+            let (change, ..) = &stored;
             let kind = kinds::by_number(change.header.kind);
-            let is_by_steps = |field: &FieldChange| {
-                let declared = kind.and_then(|kind| kind.field(field.number));
-                declared.is_some_and(|declared| declared.winner == Winner::Steps)
-            };
+            let is_by_steps =
+                |field: &FieldChange| kind.is_some_and(|kind| kind.is_by_steps(field.number));
             if change.header.verb != Verb::Set || change.body.fields.iter().any(is_by_steps) {
                 continue;
             }
-            let incoming = Incoming {
-                change: &change,
-                office,
-                received_ms: batch.received_at,
-                offset_ms: batch.offset_ms,
-                waited_in: None,
-            };
-            self.with_facts(&mut world, |world| decide::decide(world, &incoming))?;
+            self.decide_as_it_came(&mut world, &stored, None)?;
         }
         self.finish(world.into_writes(), Vec::new())
+    }
+
+    /// Decides a stored change by the time at which it came.
+    fn decide_as_it_came(
+        &self,
+        world: &mut World,
+        (change, office, batch): &(Change, OfficeId, Batch),
+        waited_in: Option<RecordId>,
+    ) -> Result<(), StoreError> {
+        let incoming = Incoming {
+            change,
+            office: *office,
+            received_ms: batch.received_at,
+            offset_ms: batch.offset_ms,
+            waited_in,
+        };
+        self.with_facts(world, |world| decide::decide(world, &incoming))?;
+        Ok(())
     }
 
     /// Decides, in the order in which they came, the changes that waited for offices which have been

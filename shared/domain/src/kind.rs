@@ -226,6 +226,12 @@ impl Kind {
             .and_then(|i| self.fields.get(i))
     }
 
+    /// Whether only steps move a field.
+    pub fn is_by_steps(&self, number: u16) -> bool {
+        let declared = self.field(number);
+        declared.is_some_and(|declared| declared.winner == Winner::Steps)
+    }
+
     /// The field with this name.
     pub fn field_named(&self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.name == name)

@@ -300,23 +300,22 @@ fn taken_now(
     own: u16,
 ) -> Result<Vec<(u16, Vec<u8>)>, Stop> {
     let named = |number: u16| wanted.iter().find(|field| field.number == number);
-    let by_steps = |number: u16| {
-        let declared = kind.field(number);
-        declared.is_some_and(|declared| declared.winner == Winner::Steps)
-    };
     let mut taken = Vec::new();
     for field in wanted.iter().filter(|field| field.number != own) {
         if kind.field(field.number).is_none() {
             return Err(Stop::Refused("field_unknown"));
         }
-        if by_steps(field.number) {
+        if kind.is_by_steps(field.number) {
             return Err(Stop::Refused("by_steps_only"));
         }
         let group = match kind.group_of(field.number) {
             [] => std::slice::from_ref(&field.number),
             group => group,
         };
-        let whole = group.iter().copied().filter(|number| !by_steps(*number));
+        let whole = group
+            .iter()
+            .copied()
+            .filter(|number| !kind.is_by_steps(*number));
         // A value that the writer had not seen stays; the other row keeps its own anyway.
         let is_as_shown = |number| match named(number) {
             Some(named) => named.base == kept.version(number),
