@@ -106,8 +106,14 @@ const SHIPPED: [&str; 7] = [
     "Cargo.toml",
     ".cargo",
 ];
-/// Words for people are no code.
-const NO_CODE: [&str; 2] = [":(exclude)*.md", ":(exclude)shared/docs"];
+/// Words for people, and the tests of a crate, are in no program.
+const NOT_IN_A_PROGRAM: [&str; 5] = [
+    ":(exclude)*.md",
+    ":(exclude)shared/docs",
+    ":(exclude)*/tests/*",
+    ":(exclude)*/tests.rs",
+    ":(exclude)*/proptest-regressions/*",
+];
 
 /// What is drawn from a seed in the simulated city, which only the seeds run.
 const DRAWN: [&str; 6] = [
@@ -137,13 +143,13 @@ fn machinery(part: &str) -> Vec<&'static str> {
 }
 
 /// What a part runs: a hash over the files of the programs that are shipped and of the part's own
-/// machinery, as they are in git, so that a change of a document does not make a long run void. With `+`
-/// where a file differs from the last commit.
+/// machinery, as they are in git, so that a change of a document or of a crate's tests does not make a
+/// long run void. With `+` where a file differs from the last commit.
 ///
 /// # Errors
 /// Where git does not answer.
 pub fn identity(part: &str) -> anyhow::Result<String> {
-    let files = [&SHIPPED[..], &machinery(part), &NO_CODE].concat();
+    let files = [&SHIPPED[..], &machinery(part), &NOT_IN_A_PROGRAM].concat();
     let listed = git(&["ls-files", "--stage", "--full-name", "--"], &files)?;
     let changed = git(&["status", "--porcelain", "--"], &files)?;
     let hash = blake3::hash(listed.as_bytes()).to_hex();
