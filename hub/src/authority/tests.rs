@@ -14,6 +14,8 @@ use store::Filter;
 use super::*;
 use crate::{app, desk, recovery};
 
+mod restored;
+
 const NOW: u64 = 1_795_000_000_000;
 /// Persons that the office had entered before the backup: the first was seen by WEST, the second by
 /// SOUTH, the others by nobody else.

@@ -1,0 +1,152 @@
+//! What a hub that was put back takes from its offices' reports, and what it decides again: no value that
+//! somebody wrote is lost, whichever hub it was written at.
+
+use std::collections::BTreeSet;
+
+use domain::digest::certificate_text;
+use domain::id::Incarnation;
+use proto::wire::sync::Proof;
+use transport::sign::Context;
+
+use super::*;
+
+/// The person of these stories; only the machines of EAST have entered or seen anything of it.
+const PERSON: u8 = 2;
+
+impl Hub {
+    /// The desk sets the person's phone.
+    fn desk_sets(&mut self, value: &str) {
+        self.now += 1_000_000;
+        let (now, value) = (self.now, value.as_bytes().to_vec());
+        self.write(move |tx, app| {
+            let values = vec![(person::PHONE, value)];
+            let asked = (person_key(PERSON), Verb::Set);
+            let made = desk::edit(tx, app, asked, values, "desk", now)?;
+            assert_eq!(made, Verdict::Applied);
+            Ok(())
+        });
+    }
+
+    /// The hub was put back from a backup of this very moment, and nobody has been heard.
+    fn is_put_back(&mut self) {
+        self.app.own.epoch += 1;
+        self.app.own.incarnation = Incarnation::new([9; 16]);
+        let own = self.app.own;
+        self.write(move |tx, _| Ok(recovery::begin(tx, &own, NOW)?));
+    }
+
+    fn row(&self) -> Record {
+        let row = self.write(|tx, _| Ok(tx.record(person_key(PERSON))?));
+        row.unwrap()
+    }
+
+    /// EAST's first machine reports what it had read from a hub that knew more: the person as it was there,
+    /// or that it had left the office, and its own changes decided up to the last of `there`.
+    fn hear_of_more(&mut self, there: &Self, person: Option<Record>) {
+        let node = machine(EAST, 1);
+        let former = there.app.own.incarnation;
+        let (through, chain) = *there.heads.get(&node).unwrap();
+        let now = self.now;
+        self.write(move |tx, app| {
+            let node = tx.node(node)?.unwrap();
+            let feed = format!("office/{}", node.office);
+            let mut digest = tx.feed_digest(&feed)?;
+            digest.remove(&tx.row_hash(person_key(PERSON))?.unwrap());
+            if let Some(person) = &person {
+                digest.add(&person.hash());
+            }
+            let sequence = tx.feed_head(&feed)? + 10;
+            let text = certificate_text(node.office, &feed, sequence, &digest, former);
+            let decided = convert::decided_signature_text(former, node.id, 1, through);
+            let key = app.identity.signing_key();
+            let proof = Proof {
+                incarnation: former.bytes().to_vec().into(),
+                sequence,
+                sum: digest.sum().to_vec().into(),
+                count: digest.count(),
+                hub_signature: key.sign(Context::Digest, &text).to_vec().into(),
+                epoch: 1,
+                decided_through: through,
+                decided_signature: key.sign(Context::Decided, &decided).to_vec().into(),
+                decided_chain: chain.to_vec().into(),
+            };
+            tx.put_offer(node.id, &feed, person_key(PERSON), person.as_ref())?;
+            let taken_back = recovery::take_proof(tx, app, &node, &feed, &proof, now)?;
+            let proven = tx.journal(node.id, 1)?.unwrap().proven;
+            assert_eq!(proven.sequence, through, "what it says is proven");
+            Ok(taken_back)
+        });
+    }
+
+    /// Everybody else reports, and has nothing that the backup lacks; what was stored until then is decided.
+    fn hear_the_others(&self) {
+        for node in [machine(EAST, 2), machine(WEST, 1), machine(SOUTH, 1)] {
+            self.hear(node);
+        }
+        let now = self.now;
+        self.write(move |tx, app| {
+            assert!(!recovery::is_recovering(tx)?);
+            decide_stored(tx, app, machine(EAST, 1), 1, now)
+        });
+    }
+
+    /// Every value of the person's phone that somebody can find: in the row, and in what is to be looked at.
+    fn phones(&self) -> BTreeSet<String> {
+        let items = self.write(|tx, _| Ok(tx.list(&conflict::KIND, &[], None, 1_000)?));
+        let kept = items.iter().flat_map(|item| {
+            let sides = [conflict::WINNER, conflict::LOSER];
+            sides.map(|side| item.text(side).unwrap_or_default().to_owned())
+        });
+        kept.chain([self.text(PERSON, person::PHONE)]).collect()
+    }
+}
+
+fn both() -> BTreeSet<String> {
+    ["13900000001", "13900000002"].map(str::to_owned).into()
+}
+
+/// S7: a hub that was put back unnoticed went on; what its desk wrote to a row that comes back later in a
+/// newer state is decided on that.
+#[test]
+fn what_the_desk_of_a_hub_put_back_unnoticed_wrote_is_decided_on_the_row_that_comes_back() {
+    let (mut lost, mut back) = (Hub::new(), Hub::new());
+    lost.push(1, &[phone(PERSON, "13900000003", None)]);
+    let base = lost.row().version(person::PHONE);
+    lost.push(1, &[phone(PERSON, "13900000001", base)]);
+    back.desk_sets("13900000002");
+    back.is_put_back();
+    back.hear_of_more(&lost, Some(lost.row()));
+    back.hear_the_others();
+    assert_eq!(back.phones(), both());
+}
+
+/// S7: where such a desk has come further than the row that an office brings, what the office wrote is no
+/// history: it is decided on what stands.
+#[test]
+fn what_an_office_wrote_to_a_row_that_has_parted_is_decided_again() {
+    let (mut lost, mut back) = (Hub::new(), Hub::new());
+    let change = phone(PERSON, "13900000001", None);
+    lost.push(1, std::slice::from_ref(&change));
+    back.desk_sets("13900000003");
+    back.desk_sets("13900000002");
+    back.is_put_back();
+    back.hear_of_more(&lost, Some(lost.row()));
+    back.push(1, &[change]);
+    back.hear_the_others();
+    assert!(back.phones().is_superset(&both()), "{:?}", back.phones());
+}
+
+/// S7: an office had written to its own record of somebody who then moved on; nobody brings that row back,
+/// so what was written is the desk's, with the record.
+#[test]
+fn what_an_office_wrote_before_somebody_moved_on_is_kept_at_the_desk() {
+    let (mut lost, mut back) = (Hub::new(), Hub::new());
+    let change = phone(PERSON, "13900000001", None);
+    lost.push(1, std::slice::from_ref(&change));
+    back.is_put_back();
+    back.hear_of_more(&lost, None);
+    back.push(1, &[change]);
+    back.hear_the_others();
+    assert_eq!(back.text(PERSON, person::PHONE), "13900000001");
+    assert_eq!(back.row().office, DESK);
+}
