@@ -130,9 +130,9 @@ pub fn begin(tx: Tx<'_>, own: &Own, now_ms: u64) -> Result<(), StoreError> {
     tx.forget_reports()
 }
 
-/// Ends the recovery: from now on everything is decided. A move of which only the former holder's
-/// half was heard is completed first: somebody holds every member at the commit. What has left its
-/// office, and no other office has, is the desk's from now on.
+/// Ends the recovery: from now on everything is decided. A move of which one half only was heard is
+/// completed first: one organisation holds every member at the commit. What has left its office, and no
+/// other office has, is the desk's from now on.
 ///
 /// # Errors
 /// The store's own.
@@ -144,10 +144,10 @@ pub fn end(tx: Tx<'_>, app: &App, now_ms: u64) -> Result<(), HubError> {
         now_ms,
     };
     let mut world = round.new_world(0)?;
-    for closed in tx.half_moved()? {
-        let complete = |world: &mut World| complete_move(world, &closed, now_ms);
+    for last in tx.half_moved()? {
+        let complete = |world: &mut World| complete_move(world, &last, now_ms);
         if round.with_facts(&mut world, complete)? {
-            let detail = format!("half of a move was heard: tenure {}", closed.key.id);
+            let detail = format!("half of a move was heard: tenure {}", last.key.id);
             tx.note_incident("half_moved", None, &detail, now_ms)?;
         }
     }

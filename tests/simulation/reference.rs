@@ -291,9 +291,21 @@ impl Seen {
             Some((shown, version)) => shown == value || *version == wrote.id,
             None => row.is_some() && value.is_empty(),
         };
-        let mut items = self.items.iter();
         let is_joined = || wrote.act == Act::Merges && self.are_one(key, value);
-        in_row || is_joined() || items.any(|item| item.shows(key, wrote.id, value))
+        // What replaces the same as another and says the same is that change again.
+        let is_again = |other: &&Wrote| {
+            other.id == wrote.id
+                || (wrote.replaces.is_some()
+                    && other.replaces == wrote.replaces
+                    && other.writes((key, number), value))
+        };
+        let mut same = self.wrote.iter().filter(is_again);
+        in_row
+            || is_joined()
+            || same.any(|same| {
+                let mut items = self.items.iter();
+                items.any(|item| item.shows(key, same.id, value))
+            })
     }
 
     /// Every value in a record was written for that field by somebody.

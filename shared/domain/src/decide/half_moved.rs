@@ -1,11 +1,12 @@
-//! A move of which a restored hub has heard one half only: the former holder's node told that its
-//! tenure was closed, the receiver's has not been heard, and a person has ended the recovery.
+//! A move of which a restored hub has heard one half only, and a person has ended the recovery.
 //!
-//! The relation went to whom the closed tenure names. The hub opens that organisation's tenure again,
-//! with the number that it had, so that at the commit one organisation holds the member; what the
-//! receiver's node brings later meets it as an ordinary difference.
+//! Where the former holder's half was heard, its tenure is closed, and the relation went to whom it names: the
+//! hub opens that organisation's tenure again, with the number that it had. Where the receiver's half was heard,
+//! an earlier tenure is still open, or the member still stands where he was: the tenure is closed to the next
+//! holder, and the member goes with the last one. So at the commit one organisation holds the member, and the
+//! tenures are one chain; what the other node brings later meets it as an ordinary difference.
 
-use super::create::open_tenure;
+use super::create::{open_tenure, tenure_key};
 use super::effect;
 use super::transfer::withdraw;
 use crate::id::{DESK, OfficeId, RecordId, derived_id};
@@ -14,12 +15,12 @@ use crate::machines::member_status;
 use crate::record::{Record, RecordKey};
 use crate::world::{Leaving, Need, World};
 
-/// Completes the move that a closed tenure tells of; whether there was anything to complete.
+/// Completes the moves that the last tenure of a member tells of; whether there was anything to complete.
 ///
 /// # Errors
 /// A fact that is lacking; the world is as before.
-pub fn complete_move(world: &mut World, closed: &Record, now_ms: u64) -> Result<bool, Need> {
-    let completed = complete(world, closed, now_ms);
+pub fn complete_move(world: &mut World, last: &Record, now_ms: u64) -> Result<bool, Need> {
+    let completed = complete(world, last, now_ms);
     match completed {
         Ok(_) => world.adopt(),
         Err(_) => world.discard(),
@@ -45,29 +46,93 @@ pub fn keep_at_desk(world: &mut World, left: RecordKey, now_ms: u64) -> Result<b
     Ok(true)
 }
 
-fn complete(world: &mut World, closed: &Record, now_ms: u64) -> Result<bool, Need> {
-    let (Some(id), Some(to)) = (
-        closed.reference(tenure::MEMBER),
-        closed.reference(tenure::CLOSED_TO),
-    ) else {
+fn complete(world: &mut World, last: &Record, now_ms: u64) -> Result<bool, Need> {
+    let Some(id) = last.reference(tenure::MEMBER) else {
         return Ok(false);
     };
+    let has_closed = close_overtaken(world, id, last, now_ms)?;
     let key = RecordKey {
         kind: member::KIND_NUMBER,
         id,
     };
     let Some(record) = world.record(key)?.cloned() else {
-        return Ok(false);
+        return Ok(has_closed);
     };
+    Ok(follow(world, &record, last, now_ms)? || has_closed)
+}
+
+/// Closes what is open before the last tenure, each to whoever held the member next; whether there was any.
+fn close_overtaken(
+    world: &mut World,
+    member: RecordId,
+    last: &Record,
+    now_ms: u64,
+) -> Result<bool, Need> {
+    let (mut next, mut has_closed) = (last.clone(), false);
+    for number in (1..last.integer(tenure::NUMBER).unwrap_or(0)).rev() {
+        let Some(before) = world.record(tenure_key(member, number))?.cloned() else {
+            continue;
+        };
+        if before.value(tenure::CLOSED).is_none() {
+            let as_it_began = [
+                (tenure::CLOSED, tenure::OPENED),
+                (tenure::CLOSED_TO, tenure::HOLDER),
+                (tenure::CLOSED_BY, tenure::OPENED_BY),
+                (tenure::CASE, tenure::OPENED_CASE),
+                (tenure::CLOSED_DATE, tenure::OPENED_DATE),
+            ];
+            let values = as_it_began.iter().filter_map(|(closed, opened)| {
+                let value = next.value(*opened)?;
+                Some((*closed, value.to_vec()))
+            });
+            let values: Vec<_> = values.collect();
+            effect::set(world, &before, &values, now_ms);
+            has_closed = true;
+        }
+        next = before;
+    }
+    Ok(has_closed)
+}
+
+/// The member goes to whom the last tenure says; whether he was not there yet.
+fn follow(world: &mut World, record: &Record, last: &Record, now_ms: u64) -> Result<bool, Need> {
+    let is_open = last.value(tenure::CLOSED).is_none();
+    let number = last.integer(tenure::NUMBER).unwrap_or(0);
+    let known = record.integer(member::TENURE_NUMBER).unwrap_or(0);
     let status = record.text(member::STATUS).unwrap_or_default();
-    let number = closed.integer(tenure::NUMBER).unwrap_or(0);
-    let is_last = record.integer(member::TENURE_NUMBER).unwrap_or(0) <= number;
-    if !member_status::ACTIVE.contains(&status) || !is_last {
+    if known > number || (is_open && known == number) {
         return Ok(false);
     }
+    if !member_status::ACTIVE.contains(&status) {
+        let how = member_status::tenure_event_into(status).filter(|_| is_open);
+        if let Some(how) = how {
+            let closed = [
+                (tenure::CLOSED, now_ms.to_string().into_bytes()),
+                (tenure::CLOSED_BY, how.as_bytes().to_vec()),
+            ];
+            effect::set(world, last, &closed, now_ms);
+            let number = [(member::TENURE_NUMBER, number.to_string().into_bytes())];
+            effect::set(world, record, &number, now_ms);
+        }
+        return Ok(how.is_some());
+    }
+    let to = if is_open {
+        last.reference(tenure::HOLDER)
+    } else {
+        let by_merge = last.text(tenure::CLOSED_BY) == Some("merge");
+        last.reference(tenure::CLOSED_TO).filter(|_| !by_merge)
+    };
+    let Some(to) = to else {
+        return Ok(false);
+    };
     let from = record.office;
-    let case = closed.reference(tenure::CASE);
-    let person = copy_person(world, &record, case, to, now_ms)?;
+    let begun_by = if is_open {
+        tenure::OPENED_CASE
+    } else {
+        tenure::CASE
+    };
+    let case = last.reference(begun_by);
+    let person = copy_person(world, record, case, to, now_ms)?;
     let moved = [
         (member::TENURE_NUMBER, number.to_string().into_bytes()),
         (member::PERSON, person.unwrap_or_default()),
@@ -75,13 +140,18 @@ fn complete(world: &mut World, closed: &Record, now_ms: u64) -> Result<bool, Nee
         (member::GROUP, Vec::new()),
         (member::OPEN_CASE, Vec::new()),
     ];
-    let after = effect::set(world, &record, &moved, now_ms);
-    let after = open_tenure(world, &after, to, ("acceptance", case), now_ms);
+    let after = effect::set(world, record, &moved, now_ms);
+    let after = if is_open {
+        let holder = [(member::HOLDER, to.bytes().to_vec())];
+        effect::set_in(world, &after, to, &holder, now_ms)
+    } else {
+        world.join(last.key, to);
+        open_tenure(world, &after, to, ("acceptance", case), now_ms)
+    };
     world.join(after.key, to);
-    world.join(closed.key, to);
     if from != to {
         world.leave(after.key, from, Leaving::Transferred);
-        withdraw(world, &record, now_ms)?;
+        withdraw(world, record, now_ms)?;
     }
     Ok(true)
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing, reason = "a test that is wrong should stop")]
 
 mod begin;
+mod half_moved;
 mod hub;
 mod late;
 mod letters;

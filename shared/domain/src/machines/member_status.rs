@@ -159,6 +159,12 @@ pub fn tenure_event_of(event: &str) -> Option<&'static str> {
     }
 }
 
+/// How the tenure of a member closes who comes into a state in which nobody holds him.
+pub fn tenure_event_into(status: &str) -> Option<&'static str> {
+    let mut into = TRANSITIONS.iter().filter(|arrow| arrow.to == status);
+    into.find_map(|arrow| tenure_event_of(arrow.event))
+}
+
 /// The texts of refusals about members (`domain.md` 2.3).
 pub const MESSAGES: &[(&str, &str, &str)] = &[
     (

@@ -206,14 +206,19 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The last tenures of members whom no organisation holds, though the tenure says to whom the
-    /// relation went: one half of a move.
+    /// The last tenures of members of whose last move one half only is here: the tenure says to whom the relation
+    /// went, and that organisation has none; or an earlier one is still open, or the member is behind.
     pub fn half_moved(&self) -> Result<Vec<Record>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT id FROM tenure AS last
-             WHERE closed IS NOT NULL AND closed_to IS NOT NULL AND closed_by <> 'merge'
-                 AND NOT EXISTS (SELECT 1 FROM tenure AS other WHERE other.member = last.member
-                     AND (other.closed IS NULL OR other.number > last.number))",
+             WHERE NOT EXISTS (SELECT 1 FROM tenure AS later
+                     WHERE later.member = last.member AND later.number > last.number)
+                 AND (closed_to IS NOT NULL AND closed_by <> 'merge'
+                     OR EXISTS (SELECT 1 FROM tenure AS earlier
+                         WHERE earlier.member = last.member AND earlier.number < last.number
+                             AND earlier.closed IS NULL)
+                     OR closed IS NULL AND EXISTS (SELECT 1 FROM member
+                         WHERE member.id = last.member AND member.tenure_number < last.number))",
         )?;
         let ids: Vec<[u8; 16]> = statement
             .query_map([], |row| row.get(0))?

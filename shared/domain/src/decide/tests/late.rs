@@ -4,14 +4,14 @@ use super::super::*;
 use super::hub::{EAST, Hub, STREET, WEST};
 use crate::kinds::{member, step, transfer};
 
-const CASE: RecordId = RecordId::new([70; 16]);
-const DECISION: [(u16, &[u8]); 2] = [
+pub(super) const CASE: RecordId = RecordId::new([70; 16]);
+pub(super) const DECISION: [(u16, &[u8]); 2] = [
     (step::DECISION_NUMBER, b"1"),
     (step::DECISION_DATE, b"2026-11-18"),
 ];
 
 /// A member of EAST's whom WEST has accepted.
-fn accepted(hub: &mut Hub) -> RecordId {
+pub(super) fn accepted(hub: &mut Hub) -> RecordId {
     let member = hub.register(EAST, 60);
     hub.start(EAST, WEST, member, CASE);
     hub.issue(EAST, CASE);

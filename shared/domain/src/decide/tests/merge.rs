@@ -128,6 +128,34 @@ fn a_group_is_taken_whole_or_not_at_all() {
     }
 }
 
+/// S7: a client names one field of a group, of which the kept record has another: that one stays.
+#[test]
+fn what_a_merge_does_not_name_of_a_group_is_not_taken_away() {
+    let mut hub = Hub::new();
+    let kind = person::KIND_NUMBER;
+    let name = (person::NAME, "林一".as_bytes());
+    let kept = person_at(
+        &mut hub,
+        EAST,
+        60,
+        &[name, (person::BIRTH_DATE, b"1970-01-01")],
+    );
+    let other = person_at(&mut hub, EAST, 61, &[name, (person::ID_SOURCE, b"spoken")]);
+    let mut change = merging(&mut hub, EAST, kind, (kept, other), &[person::ID_SOURCE]);
+    let own = [kinds::merged_into(kind), Some(person::ID_SOURCE)];
+    change
+        .body
+        .fields
+        .retain(|field| own.contains(&Some(field.number)));
+    assert_eq!(change.body.fields.len(), 2);
+    assert_eq!(hub.take(EAST, &change), Verdict::Applied);
+    assert_eq!(
+        hub.get(kind, kept).text(person::BIRTH_DATE),
+        Some("1970-01-01")
+    );
+    assert_eq!(hub.get(kind, other).text(person::ID_SOURCE), Some("spoken"));
+}
+
 #[test]
 fn merges_from_two_sides_meet_without_a_circle_and_a_repeat_changes_nothing() {
     let mut hub = Hub::new();
