@@ -106,8 +106,9 @@ fn nobody_holds_who_died_whatever_the_receiver_tells() {
         (create::tenure_key(id, 1), tenure::CLOSED, "1"),
         (create::tenure_key(id, 1), tenure::CLOSED_BY, "death"),
     ] {
-        let record = hub.records.get_mut(&key).unwrap();
-        record.set(field, value.as_bytes().to_vec(), version);
+        let value = value.as_bytes().to_vec();
+        let record = hub.records.entry(key);
+        record.and_modify(|record| record.set(field, value, version));
     }
     assert!(complete(&mut hub, id, 2));
     assert!(chain(&hub, id).iter().all(|(.., is_open)| !is_open));
