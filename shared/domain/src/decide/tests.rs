@@ -149,6 +149,23 @@ fn rule_5_a_deletion_does_not_pass_over_an_edit_that_an_own_one_hides() {
     assert!(!hub.get(kind, id).is_alive());
 }
 
+/// EAST settles an item by a step with an id of its own.
+fn settle(hub: &mut Hub, step: u8, item: RecordId, choice: &[u8]) -> Verdict {
+    let (about, acting) = (item.bytes(), EAST.bytes());
+    let number = conflict::KIND_NUMBER.to_string();
+    let fields: &[(u16, &[u8])] = &[
+        (step::SUBJECT_KIND, number.as_bytes()),
+        (step::SUBJECT, &about),
+        (step::EVENT, b"settle"),
+        (step::ORGANISATION, &acting),
+        (step::DATE, b"2026-11-18"),
+        (step::RECORDER, b"clerk"),
+        (step::CHOICE, choice),
+    ];
+    let id = RecordId::new([step; 16]);
+    hub.send(EAST, step::KIND_NUMBER, id, Verb::Step, fields)
+}
+
 #[test]
 fn a_settled_loser_comes_back_and_edits_on_it_count_as_on_the_restored_value() {
     let mut hub = Hub::new();
@@ -159,24 +176,73 @@ fn a_settled_loser_comes_back_and_edits_on_it_count_as_on_the_restored_value() {
     hub.send(DESK, kind, id, Verb::Set, &[(person::PHONE, b"33")]);
     hub.take(EAST, &offline);
     let item = hub.open_items()[0].key.id;
-    let (about, acting) = (item.bytes(), EAST.bytes());
-    let number = conflict::KIND_NUMBER.to_string();
-    let fields: &[(u16, &[u8])] = &[
-        (step::SUBJECT_KIND, number.as_bytes()),
-        (step::SUBJECT, &about),
-        (step::EVENT, b"settle"),
-        (step::ORGANISATION, &acting),
-        (step::DATE, b"2026-11-18"),
-        (step::RECORDER, b"clerk"),
-        (step::CHOICE, b"loser"),
-    ];
-    let settle = RecordId::new([77; 16]);
-    let verdict = hub.send(EAST, step::KIND_NUMBER, settle, Verb::Step, fields);
-    assert_eq!(verdict, Verdict::Applied);
+    assert_eq!(settle(&mut hub, 77, item, b"loser"), Verdict::Applied);
     assert_eq!(hub.get(kind, id).text(person::PHONE), Some("22"));
     let mut next = hub.change(EAST, kind, id, Verb::Set, &[(person::PHONE, b"55")]);
     next.body.fields[0].base = Some(offline.id);
     assert_eq!(hub.take(EAST, &next), Verdict::Applied);
+    // The same decision again is a repeat; another one is refused and kept, and what was edited since stands.
+    assert_eq!(settle(&mut hub, 78, item, b"loser"), Verdict::Applied);
+    let otherwise = settle(&mut hub, 79, item, b"winner");
+    assert_eq!(otherwise, Verdict::SetAside("settled_already"));
+    assert_eq!(hub.get(kind, id).text(person::PHONE), Some("55"));
+}
+
+/// S7, rule 7: what is judged together has one winner, whichever of its fields the two have written.
+#[test]
+fn rule_7_of_a_group_that_two_have_edited_one_wins_whole_and_the_other_is_kept() {
+    let mut hub = Hub::new();
+    let id = someone(&mut hub);
+    let kind = person::KIND_NUMBER;
+    let record = hub.get(kind, id).clone();
+    let whole = |field, value: &[u8]| record.with_whole_groups(vec![(field, value.to_vec())]);
+    let [born, sex] = [
+        whole(person::BIRTH_DATE, b"1970-01-01"),
+        whole(person::SEX, b"2"),
+    ];
+    let [born, sex] = [&born, &sex].map(|all| {
+        let all = all.iter().map(|(field, value)| (*field, value.as_slice()));
+        all.collect::<Vec<_>>()
+    });
+    let offline = hub.change(EAST, kind, id, Verb::Set, &born);
+    hub.now += 60_000;
+    assert_eq!(hub.send(DESK, kind, id, Verb::Set, &sex), Verdict::Applied);
+    // Of two values from one source the holder's wins.
+    assert_eq!(hub.take(EAST, &offline), Verdict::Applied);
+    let record = hub.get(kind, id);
+    let values = [person::SEX, person::BIRTH_DATE].map(|field| record.text(field));
+    assert_eq!(values, [None, Some("1970-01-01")]);
+    let items = hub.open_items();
+    assert_eq!(items.len(), 1);
+    let loser = items[0].value(conflict::LOSER).unwrap_or_default();
+    let loser = unit::unpack_unit(kinds::by_number(kind), person::SEX, loser);
+    assert!(
+        loser
+            .unwrap_or_default()
+            .contains(&(person::SEX, b"2".to_vec()))
+    );
+}
+
+/// S7: what stands on a change that was set aside is set aside, too: a person decides on both.
+#[test]
+fn what_stands_on_a_change_that_was_set_aside_is_not_applied() {
+    let mut hub = Hub::new();
+    let id = someone(&mut hub);
+    let kind = person::KIND_NUMBER;
+    let wrong = hub.change(
+        EAST,
+        kind,
+        id,
+        Verb::Set,
+        &[(person::ETHNICITY, b"no code")],
+    );
+    let refused = hub.take(EAST, &wrong);
+    assert!(matches!(refused, Verdict::SetAside(_)), "{refused:?}");
+    let mut next = hub.change(EAST, kind, id, Verb::Set, &[(person::ETHNICITY, b"01")]);
+    next.body.fields[0].base = Some(wrong.id);
+    let verdict = hub.take(EAST, &next);
+    assert_eq!(verdict, Verdict::SetAside("stands_on_set_aside"));
+    assert_eq!(hub.get(kind, id).text(person::ETHNICITY), None);
 }
 
 #[test]
