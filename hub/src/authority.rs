@@ -3,6 +3,7 @@
 
 mod arrived;
 mod claims;
+mod history;
 mod own;
 mod stored;
 mod waiting;
@@ -14,8 +15,6 @@ use waiting::Guard;
 use domain::change::{Change, Hash, RawChange, chain_over};
 use domain::decide::{self, Incoming, Verdict};
 use domain::id::{ChangeId, DESK, NodeId, OfficeId, RecordId};
-use domain::kind::Class;
-use domain::kinds::{self, member, set_aside};
 use domain::limits;
 use domain::record::RecordKey;
 use domain::session::hub::{self as session, Arrived, Place};
@@ -352,7 +351,7 @@ impl Round<'_> {
         while let Some((first, tail)) = rest.split_first() {
             let is_history = session::is_history(first.id.sequence, history_through);
             let lacking = if is_history {
-                self.lacking(first)?
+                self.lacking(first, office)?
             } else {
                 None
             };
@@ -391,37 +390,6 @@ impl Round<'_> {
             rest = after;
         }
         Ok((world.into_writes(), verdicts))
-    }
-
-    /// For whom a change that a former hub has decided is decided again, because its effect is in no row that came
-    /// back; none where it is in one, or there was none.
-    ///
-    /// Where this hub's own row has parted from the one that came back, it is for who holds that, as it was allowed
-    /// then. An office's own record of somebody whose relation has moved on is in nobody's hands: it is the desk's,
-    /// and so is what was written to it.
-    fn lacking(&self, part: &Undecided) -> Result<Option<OfficeId>, HubError> {
-        let Some(change) = part.read() else {
-            return Ok(None);
-        };
-        let (kind, id) = (change.header.kind, change.header.record);
-        let key = RecordKey { kind, id };
-        let note = RecordKey {
-            kind: set_aside::KIND_NUMBER,
-            id: decide::set_aside_id(part.id),
-        };
-        if self.tx.record(note)?.is_some() || self.tx.is_purged(id)? {
-            return Ok(None);
-        }
-        let is_own = kinds::by_number(kind)
-            .is_some_and(|kind| kind.class == Class::Shared && kind.number != member::KIND_NUMBER);
-        let record = self.tx.record(key)?;
-        let has_parted = self.tx.has_parted(part.id.node, key)?;
-        Ok(match record {
-            Some(record) if has_parted => Some(record.office),
-            Some(_) if is_own && self.tx.has_left(part.id.node, key)? => Some(DESK),
-            None if is_own => Some(DESK),
-            _ => None,
-        })
     }
 
     /// Decides a change, or all changes of a group together.

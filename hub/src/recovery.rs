@@ -41,8 +41,9 @@ const EVIDENCE_ROWS_MAX: u64 = 1_000;
 const HELD_MAX: usize = 4;
 /// Since when the hub recovers; empty while it does not.
 const RECOVERING: &str = "recovering";
-/// Whether it was ever put back.
-const RESTORED: &str = "restored";
+/// The incarnations that it was before, and those of its own that nodes have shown it since it was put back: 16 bytes
+/// each. None where it was never put back.
+const FORMER: &str = "former_incarnations";
 
 /// Whether the hub waits for its nodes' reports.
 ///
@@ -112,7 +113,20 @@ impl Unheard {
 /// # Errors
 /// The store's own.
 pub fn was_restored(tx: Tx<'_>) -> Result<bool, StoreError> {
-    Ok(tx.setting(RESTORED)?.is_some())
+    Ok(tx.setting(FORMER)?.is_some())
+}
+
+fn is_known(tx: Tx<'_>, incarnation: &[u8]) -> Result<bool, StoreError> {
+    let known = tx.setting(FORMER)?.unwrap_or_default();
+    Ok(known
+        .chunks(incarnation.len())
+        .any(|known| known == incarnation))
+}
+
+/// Notes an incarnation as one that the hub was.
+fn know(tx: Tx<'_>, incarnation: &[u8]) -> Result<(), StoreError> {
+    let known = tx.setting(FORMER)?.unwrap_or_default();
+    tx.set_setting(FORMER, &[known.as_slice(), incarnation].concat())
 }
 
 /// Makes a store that was just put back from a backup a recovering hub: another incarnation, another
@@ -121,7 +135,8 @@ pub fn was_restored(tx: Tx<'_>) -> Result<bool, StoreError> {
 /// # Errors
 /// The store's own.
 pub fn begin(tx: Tx<'_>, own: &Own, now_ms: u64) -> Result<(), StoreError> {
-    tx.set_setting(RESTORED, &[1])?;
+    let before = tx.setting("incarnation")?.unwrap_or_default();
+    know(tx, &before)?;
     tx.set_setting("incarnation", &own.incarnation.bytes())?;
     tx.set_setting("hub_epoch", &own.epoch.to_be_bytes())?;
     tx.set_setting(RECOVERING, &now_ms.to_be_bytes())?;
@@ -334,8 +349,11 @@ fn signed(
         .map(|()| signed)
 }
 
-/// Whether a node holds more of a feed, signed by this hub in its present incarnation, than the hub
-/// has: then it was put back without being told, folder and all.
+/// Whether a node holds what this hub has signed and knows nothing of: more of a feed than it has, another feed at the
+/// same place, or something under an incarnation that it never was. Then it was put back without being told, folder
+/// and all.
+///
+/// What a restored hub was between the backup and its end it learns from the nodes that it has not heard.
 ///
 /// # Errors
 /// The store's own.
@@ -345,14 +363,32 @@ pub fn is_rewound(
     node: &Node,
     held: &[wire::Held],
 ) -> Result<bool, StoreError> {
-    let incarnation = app.own.incarnation;
+    let learns = is_recovering(tx)? || (was_restored(tx)? && tx.unreported()?.contains(&node.id));
     for wire::Held { feed, proof } in held.iter().take(HELD_MAX) {
         let Some(proof) = proof else { continue };
-        let is_ours = proof.incarnation == incarnation.bytes().as_slice();
-        if is_ours
-            && tx.feed_head(feed)? < proof.sequence
-            && signed(app, node, feed, proof, incarnation).is_some()
-        {
+        let Ok(incarnation) = Incarnation::from_slice(&proof.incarnation) else {
+            continue;
+        };
+        let is_present = incarnation == app.own.incarnation;
+        let is_certain = if is_present {
+            tx.feed_head(feed)? > proof.sequence
+        } else {
+            is_known(tx, &proof.incarnation)?
+        };
+        if is_certain {
+            continue;
+        }
+        let Some(signed) = signed(app, node, feed, proof, incarnation) else {
+            continue;
+        };
+        if is_present {
+            let is_there = tx.feed_head(feed)? == proof.sequence;
+            if !is_there || tx.feed_digest(feed)? != signed {
+                return Ok(true);
+            }
+        } else if learns {
+            know(tx, &proof.incarnation)?;
+        } else {
             return Ok(true);
         }
     }
@@ -395,6 +431,11 @@ fn adopt(
             known.as_ref().map(|known| (known.revision, known.hash())),
             (record.revision, record.hash()),
         );
+        // Another report may have brought the row, into the other office's feed.
+        let joins = judged == Offer::TakenBack || !tx.has_place_since_restore(*key, feed)?;
+        if joins && record.class != Class::Reference {
+            writes.joins.insert((*key, node.office));
+        }
         if judged == Offer::Evidence {
             // Nobody has brought a later state: the hub wrote on, when it did not know that it was put back.
             if tx.was_in_feed_at_restore(*key, feed)? {
@@ -407,9 +448,6 @@ fn adopt(
         if judged == Offer::TakenBack {
             if let Some(known) = &known {
                 overtaken.extend(written_later(known, record, app.own.node));
-            }
-            if record.class != Class::Reference {
-                writes.joins.insert((*key, node.office));
             }
             // It went to another office while the hub knew nothing of it.
             if let Some(known) = known.filter(|known| known.office != record.office) {

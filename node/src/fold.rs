@@ -92,7 +92,6 @@ fn take_state(
     }
     count(tx, &page.feed, key, Some(state), digest)?;
     settle_row(tx, own, key, Some(state.clone()))?;
-    tx.forget_leaving(key)?;
     if key.kind == set_aside::KIND_NUMBER {
         take_refusal(tx, own, state)?;
     }
@@ -123,7 +122,7 @@ fn take_leave(
     Ok(())
 }
 
-/// Counts a confirmed state in its feed's digest instead of the one before.
+/// Counts a confirmed state in its feed's digest instead of the one before. What is counted is not to be erased.
 fn count(
     tx: Tx<'_>,
     feed: &str,
@@ -139,6 +138,7 @@ fn count(
     let hash = state.map(Record::hash);
     if let Some(hash) = &hash {
         digest.add(hash);
+        tx.forget_leaving(key)?;
     }
     tx.set_counted(key, hash.as_ref().map(|hash| (feed, hash)))?;
     Ok(())

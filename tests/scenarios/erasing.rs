@@ -144,6 +144,34 @@ fn a_member_who_was_accepted_elsewhere_is_erased_at_the_origin_and_its_chain_sta
     Ok(())
 }
 
+/// S13: a restored hub that has lost the move gives the person back; what waited to be erased is not erased then.
+#[test]
+fn who_comes_back_with_a_restored_hub_is_not_erased() -> anyhow::Result<()> {
+    let mut stage = Stage::with_offices(2)?;
+    let city = &mut stage.city;
+    city.prove_equality()?;
+    let backup = back_up(city, "hub.backup")?;
+    let (_, who, case) = on_the_way(city)?;
+    accept(city, &case)?;
+    city.settle_down(0)?;
+    assert!(city.node(0, &["get", &who])?.done().is_err());
+    let waiting = city.node(0, &["status"])?.done()?.json();
+    assert_eq!(waiting["erasing"], 2, "member and person wait: {waiting}");
+    // Nobody can prove anything to a hub that does not wait for it.
+    city.kill_hub()?;
+    city.hub(&["restore", &backup])?.done()?;
+    city.hub(&["recovery", "end"])?.done()?;
+    city.start_hub()?;
+    city.prove_equality()?;
+    back_up(city, "hub.backup.2")?;
+    city.prove_equality()?;
+    city.prove_equality()?;
+    let shown = city.node(0, &["get", &who])?.done()?.json();
+    assert_eq!(shown["name"], "迁出人", "{shown}");
+    city.node(0, &["verify"])?.done()?;
+    Ok(())
+}
+
 fn release_of(city: &City, days: i64) -> anyhow::Result<Value> {
     let status = city.hub_at(days * DAY_S, &["status"])?.done()?.json();
     Ok(status["release"].clone())

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use domain::digest::certificate_text;
+use domain::digest::{Digest, certificate_text};
 use domain::id::Incarnation;
-use proto::wire::sync::Proof;
+use domain::kinds::member;
+use proto::wire::sync::{Held, Proof};
 use transport::sign::Context;
 
 use super::*;
@@ -35,6 +36,36 @@ impl Hub {
         self.write(move |tx, _| Ok(recovery::begin(tx, &own, NOW)?));
     }
 
+    /// WEST enters a member.
+    fn registers_a_member(&mut self) -> RecordKey {
+        let who = [(person::NAME, "林一".to_owned(), None)];
+        let person = set(77, Verb::Create, &who);
+        let fields = [
+            (member::PERSON, person.0.record.bytes().to_vec()),
+            (member::CATEGORY, b"full".to_vec()),
+            (member::STATUS, b"FULL".to_vec()),
+            (member::JOIN_DATE, b"2001-07-01".to_vec()),
+        ];
+        let mut entry = set(78, Verb::Create, &[]);
+        (entry.0.kind, entry.0.class) = (member::KIND_NUMBER, Class::Held);
+        entry.1.fields = fields
+            .into_iter()
+            .map(|(number, value)| FieldChange {
+                number,
+                value,
+                base: None,
+            })
+            .collect();
+        entry.1.fields.sort_by_key(|field| field.number);
+        let key = RecordKey {
+            kind: entry.0.kind,
+            id: entry.0.record,
+        };
+        let taken = self.push_from(machine(WEST, 1), &[person, entry]);
+        assert!(taken.verdicts.is_empty(), "{:?}", taken.verdicts);
+        key
+    }
+
     fn row(&self) -> Record {
         let row = self.write(|tx, _| Ok(tx.record(person_key(PERSON))?));
         row.unwrap()
@@ -43,15 +74,21 @@ impl Hub {
     /// EAST's first machine reports what it had read from a hub that knew more: the person as it was there,
     /// or that it had left the office, and its own changes decided up to the last of `there`.
     fn hear_of_more(&mut self, there: &Self, person: Option<Record>) {
-        let node = machine(EAST, 1);
+        self.hear_from(machine(EAST, 1), there, person);
+    }
+
+    fn hear_from(&mut self, node: NodeId, there: &Self, person: Option<Record>) {
         let former = there.app.own.incarnation;
-        let (through, chain) = *there.heads.get(&node).unwrap();
+        let start = (0, chain_start(node, 1));
+        let (through, chain) = there.heads.get(&node).copied().unwrap_or(start);
         let now = self.now;
         self.write(move |tx, app| {
             let node = tx.node(node)?.unwrap();
             let feed = format!("office/{}", node.office);
             let mut digest = tx.feed_digest(&feed)?;
-            digest.remove(&tx.row_hash(person_key(PERSON))?.unwrap());
+            if tx.is_in_feed(person_key(PERSON), &feed)? {
+                digest.remove(&tx.row_hash(person_key(PERSON))?.unwrap());
+            }
             if let Some(person) = &person {
                 digest.add(&person.hash());
             }
@@ -70,7 +107,9 @@ impl Hub {
                 decided_signature: key.sign(Context::Decided, &decided).to_vec().into(),
                 decided_chain: chain.to_vec().into(),
             };
-            tx.put_offer(node.id, &feed, person_key(PERSON), person.as_ref())?;
+            if person.is_some() || tx.is_in_feed(person_key(PERSON), &feed)? {
+                tx.put_offer(node.id, &feed, person_key(PERSON), person.as_ref())?;
+            }
             let taken_back = recovery::take_proof(tx, app, &node, &feed, &proof, now)?;
             let proven = tx.journal(node.id, 1)?.unwrap().proven;
             assert_eq!(proven.sequence, through, "what it says is proven");
@@ -149,4 +188,106 @@ fn what_an_office_wrote_before_somebody_moved_on_is_kept_at_the_desk() {
     back.hear_the_others();
     assert_eq!(back.text(PERSON, person::PHONE), "13900000001");
     assert_eq!(back.row().office, DESK);
+}
+
+/// S13: two offices hold one row; whichever reports second finds it there, and it stands in his feed, too.
+#[test]
+fn a_row_that_another_report_has_brought_stands_in_both_feeds() {
+    let (mut lost, mut back) = (Hub::new(), Hub::new());
+    lost.push(1, &[phone(PERSON, "13900000001", None)]);
+    back.is_put_back();
+    back.hear_of_more(&lost, Some(lost.row()));
+    back.hear_from(machine(WEST, 1), &lost, Some(lost.row()));
+    let feed = format!("office/{}", id(WEST));
+    assert!(back.write(move |tx, _| Ok(tx.is_in_feed(person_key(PERSON), &feed)?)));
+}
+
+/// S7: a member came to an office and went again after the backup; what that office wrote meanwhile no row
+/// shows, and it is decided for whom the member is with.
+#[test]
+fn what_an_office_wrote_to_a_member_whom_it_held_for_a_while_is_decided_again() {
+    let (mut lost, mut back) = (Hub::new(), Hub::new());
+    let key = back.registers_a_member();
+    let (mut header, mut body) = set(0, Verb::Set, &[]);
+    (header.record, header.kind, header.class) = (key.id, key.kind, Class::Held);
+    header.timestamp = Timestamp::at(back.now + 1_000);
+    body.fields = vec![FieldChange {
+        number: member::REMARKS,
+        value: "补记".into(),
+        base: None,
+    }];
+    lost.push(1, &[(header.clone(), body.clone())]);
+    back.is_put_back();
+    back.hear_of_more(&lost, Some(back.row()));
+    back.push(1, &[(header, body)]);
+    back.hear_the_others();
+    let record = back.write(move |tx, _| Ok(tx.record(key)?)).unwrap();
+    let items = back.write(|tx, _| Ok(tx.list(&conflict::KIND, &[], None, 1_000)?));
+    let is_kept = items
+        .iter()
+        .any(|item| item.text(conflict::LOSER) == Some("补记"));
+    let is_there = record.text(member::REMARKS) == Some("补记");
+    assert!(is_there || is_kept, "{record:?} {items:?}");
+}
+
+/// S1: what this hub has signed and knows nothing of says that it was put back.
+#[test]
+fn a_hub_that_knows_nothing_of_what_it_signed_was_put_back() {
+    let mut hub = Hub::new();
+    let own = hub.app.own.incarnation;
+    let (feed, other) = (format!("office/{}", id(EAST)), Incarnation::new([9; 16]));
+    let feed_here = feed.clone();
+    let (head, digest) =
+        hub.write(move |tx, _| Ok((tx.feed_head(&feed_here)?, tx.feed_digest(&feed_here)?)));
+    let mut another = digest;
+    another.add(&hub.row().hash());
+    let is_rewound = |hub: &Hub, incarnation: Incarnation, sequence: u64, digest: Digest| {
+        let feed = feed.clone();
+        hub.write(move |tx, app| {
+            let node = tx.node(machine(EAST, 1))?.unwrap();
+            let text = certificate_text(node.office, &feed, sequence, &digest, incarnation);
+            let key = app.identity.signing_key();
+            let proof = Proof {
+                incarnation: incarnation.bytes().to_vec().into(),
+                sequence,
+                sum: digest.sum().to_vec().into(),
+                count: digest.count(),
+                hub_signature: key.sign(Context::Digest, &text).to_vec().into(),
+                ..Proof::default()
+            };
+            let mut held = vec![Held {
+                feed,
+                proof: Some(proof),
+            }];
+            let is_rewound = recovery::is_rewound(tx, app, &node, &held)?;
+            for held in held.iter_mut().filter_map(|held| held.proof.as_mut()) {
+                held.count += 1;
+            }
+            assert!(
+                !recovery::is_rewound(tx, app, &node, &held)?,
+                "not signed by it"
+            );
+            Ok(is_rewound)
+        })
+    };
+    assert!(!is_rewound(&hub, own, head, digest));
+    assert!(
+        !is_rewound(&hub, own, head - 1, another),
+        "that place is past"
+    );
+    assert!(is_rewound(&hub, own, head, another));
+    assert!(is_rewound(&hub, own, head + 1, digest));
+    assert!(is_rewound(&hub, other, 1, digest));
+    // A hub that was put back in the open learns what it has been, and then knows it.
+    let lost = Incarnation::new([8; 16]);
+    hub.is_put_back();
+    assert!(
+        !is_rewound(&hub, own, head + 5, another),
+        "it was that before"
+    );
+    assert!(!is_rewound(&hub, lost, head + 5, another));
+    hub.hear(machine(EAST, 1));
+    hub.hear_the_others();
+    assert!(!is_rewound(&hub, lost, head + 5, another));
+    assert!(is_rewound(&hub, Incarnation::new([7; 16]), 1, another));
 }

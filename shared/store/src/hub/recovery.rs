@@ -190,6 +190,19 @@ impl Tx<'_> {
             .query_row(params![key.kind, key.id.bytes(), feed], |row| row.get(0))?)
     }
 
+    /// Whether a record stands in a feed, or has left it since the backup.
+    pub fn has_place_since_restore(&self, key: RecordKey, feed: &str) -> Result<bool, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM feed_entry, feed
+                 WHERE feed_entry.kind = ?1 AND feed_entry.id = ?2 AND feed_entry.feed = ?3
+                     AND feed.name = ?3 AND (feed_entry.left_reason IS NULL
+                         OR feed_entry.sequence >= feed.restored_next))",
+            )?
+            .query_row(params![key.kind, key.id.bytes(), feed], |row| row.get(0))?)
+    }
+
     /// Revokes one machine, as the register says.
     pub fn revoke_node(&self, node: NodeId, at: u64) -> Result<(), StoreError> {
         self.connection
