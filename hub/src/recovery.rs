@@ -431,8 +431,13 @@ fn adopt(
             known.as_ref().map(|known| (known.revision, known.hash())),
             (record.revision, record.hash()),
         );
-        // Another report may have brought the row, into the other office's feed.
-        let joins = judged == Offer::TakenBack || !tx.has_place_since_restore(*key, feed)?;
+        // Another report may have brought the row, into the other office's feed. A later state may have left this one.
+        let stands_here = |known: &Record| {
+            judged == Offer::Known || (known.class == Class::Case && known.office == record.office)
+        };
+        let joins = judged == Offer::TakenBack
+            || (known.as_ref().is_some_and(stands_here)
+                && !tx.has_place_since_restore(*key, feed)?);
         if joins && record.class != Class::Reference {
             writes.joins.insert((*key, node.office));
         }
