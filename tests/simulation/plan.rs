@@ -125,9 +125,16 @@ impl Plan {
             cut: strength(200, 500),
             turned: strength(100, 250),
         };
+        // In some cities the hub is put back again and again: what was promised in between meets there.
+        let is_restless = Chance::new(seed, "restless", 0).happens(250);
         let mix: Vec<_> = STRONGEST
             .iter()
-            .map(|(fault, most)| (*fault, strength(*most, 350)))
+            .map(|(fault, most)| match fault {
+                Fault::Restore | Fault::HubLogLost | Fault::HubPutBack if is_restless => {
+                    (*fault, strength(4 * *most, 800))
+                }
+                _ => (*fault, strength(*most, 350)),
+            })
             .collect();
         let mut plan = Self {
             seed,
