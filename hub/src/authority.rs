@@ -337,7 +337,8 @@ pub(crate) struct Round<'a> {
 }
 
 impl Round<'_> {
-    /// Decides changes in order, up to an incomplete group; those that must wait are left waiting.
+    /// Decides changes in order, up to an incomplete group, or to one of which another office may still tell what
+    /// became of it; those that must wait are left waiting.
     fn decide_all(
         &mut self,
         guard: &mut Guard,
@@ -350,6 +351,9 @@ impl Round<'_> {
         let mut rest = undecided;
         while let Some((first, tail)) = rest.split_first() {
             let is_history = session::is_history(first.id.sequence, history_through);
+            if is_history && self.is_unclear(first)? {
+                break;
+            }
             let lacking = if is_history {
                 self.lacking(first, office)?
             } else {

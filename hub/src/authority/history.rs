@@ -10,6 +10,7 @@ use domain::record::{Record, RecordKey};
 
 use super::{Round, Undecided, feed_name};
 use crate::error::HubError;
+use crate::recovery;
 
 impl Round<'_> {
     /// For whom a change that a former hub has decided is decided again, because its effect is in no row that came
@@ -18,7 +19,8 @@ impl Round<'_> {
     /// Where this hub's own row has parted from the one that came back, it is for who holds that, as it was allowed
     /// then; and so it is where the office has no row of a member any more, and nobody has brought one in which the
     /// change is. An office's own record of somebody whose relation has moved on is in nobody's hands: it is the
-    /// desk's, and so is what was written to it.
+    /// desk's, and so is what was written to it. What was written of a member of whom nobody has told is decided as
+    /// it came.
     pub(super) fn lacking(
         &self,
         part: &Undecided,
@@ -36,7 +38,7 @@ impl Round<'_> {
         if self.tx.record(note)?.is_some() || self.tx.is_purged(id)? {
             return Ok(None);
         }
-        let is_own = kinds::by_number(kind).is_some_and(|kind| kind.class == Class::Shared);
+        let class = kinds::by_number(kind).map(|kind| kind.class);
         let record = self.tx.record(key)?;
         let has_parted = self.tx.has_parted(part.id.node, key)?;
         let is_there = self.tx.is_in_feed(key, &feed_name(office))?;
@@ -45,10 +47,26 @@ impl Round<'_> {
         };
         Ok(match record {
             Some(record) if has_parted || is_lost(&record) => Some(record.office),
-            Some(_) if is_own && self.tx.has_left(part.id.node, key)? => Some(DESK),
-            None if is_own => Some(DESK),
+            Some(_) if class == Some(Class::Shared) && self.tx.has_left(part.id.node, key)? => {
+                Some(DESK)
+            }
+            None if class == Some(Class::Shared) => Some(DESK),
+            None if class == Some(Class::Held) => Some(office),
             _ => None,
         })
+    }
+
+    /// Whether another office may still tell what became of the member of whom a change is: while the hub recovers
+    /// and knows nothing of him.
+    pub(super) fn is_unclear(&self, part: &Undecided) -> Result<bool, HubError> {
+        let Some(change) = part.read() else {
+            return Ok(false);
+        };
+        let (kind, id) = (change.header.kind, change.header.record);
+        let is_held = kinds::by_number(kind).is_some_and(|kind| kind.class == Class::Held);
+        Ok(is_held
+            && recovery::is_recovering(self.tx)?
+            && self.tx.record(RecordKey { kind, id })?.is_none())
     }
 }
 

@@ -214,7 +214,13 @@ impl Run {
         // The desk cannot do it now: its disk is full, or takes no write.
         if replaced.is_err() {
             self.start_hub(chance).await?;
-            self.city.replace_office(office, chance).await?;
+            if let Err(error) = self.city.replace_office(office, chance).await {
+                // The hub has lost its organisations: the old machine goes on, and may bring them back.
+                let is_unknown = error.to_string().contains("no such organisation");
+                anyhow::ensure!(is_unknown, "{error:#}");
+                self.city.net.set_faults(office, self.faults);
+                return Box::pin(self.start_office(office, chance)).await;
+            }
         }
         self.city.net.set_faults(office, self.faults);
         self.ledger.rolled_back(office, 0);

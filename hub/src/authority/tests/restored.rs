@@ -38,30 +38,8 @@ impl Hub {
 
     /// WEST enters a member.
     fn registers_a_member(&mut self) -> RecordKey {
-        let who = [(person::NAME, "林一".to_owned(), None)];
-        let person = set(77, Verb::Create, &who);
-        let fields = [
-            (member::PERSON, person.0.record.bytes().to_vec()),
-            (member::CATEGORY, b"full".to_vec()),
-            (member::STATUS, b"FULL".to_vec()),
-            (member::JOIN_DATE, b"2001-07-01".to_vec()),
-        ];
-        let mut entry = set(78, Verb::Create, &[]);
-        (entry.0.kind, entry.0.class) = (member::KIND_NUMBER, Class::Held);
-        entry.1.fields = fields
-            .into_iter()
-            .map(|(number, value)| FieldChange {
-                number,
-                value,
-                base: None,
-            })
-            .collect();
-        entry.1.fields.sort_by_key(|field| field.number);
-        let key = RecordKey {
-            kind: entry.0.kind,
-            id: entry.0.record,
-        };
-        let taken = self.push_from(machine(WEST, 1), &[person, entry]);
+        let (key, entry) = member_entry();
+        let taken = self.push_from(machine(WEST, 1), &entry);
         assert!(taken.verdicts.is_empty(), "{:?}", taken.verdicts);
         key
     }
@@ -140,6 +118,46 @@ impl Hub {
     }
 }
 
+/// What enters a member: a person, and that he is one.
+fn member_entry() -> (RecordKey, [(Header, Body); 2]) {
+    let who = [(person::NAME, "林一".to_owned(), None)];
+    let person = set(77, Verb::Create, &who);
+    let fields = [
+        (member::PERSON, person.0.record.bytes().to_vec()),
+        (member::CATEGORY, b"full".to_vec()),
+        (member::STATUS, b"FULL".to_vec()),
+        (member::JOIN_DATE, b"2001-07-01".to_vec()),
+    ];
+    let mut entry = set(78, Verb::Create, &[]);
+    (entry.0.kind, entry.0.class) = (member::KIND_NUMBER, Class::Held);
+    entry.1.fields = fields
+        .into_iter()
+        .map(|(number, value)| FieldChange {
+            number,
+            value,
+            base: None,
+        })
+        .collect();
+    entry.1.fields.sort_by_key(|field| field.number);
+    let key = RecordKey {
+        kind: entry.0.kind,
+        id: entry.0.record,
+    };
+    (key, [person, entry])
+}
+
+fn remarks(key: RecordKey, at_ms: u64) -> (Header, Body) {
+    let (mut header, mut body) = set(0, Verb::Set, &[]);
+    (header.record, header.kind, header.class) = (key.id, key.kind, Class::Held);
+    header.timestamp = Timestamp::at(at_ms);
+    body.fields = vec![FieldChange {
+        number: member::REMARKS,
+        value: "补记".into(),
+        base: None,
+    }];
+    (header, body)
+}
+
 fn both() -> BTreeSet<String> {
     ["13900000001", "13900000002"].map(str::to_owned).into()
 }
@@ -208,18 +226,11 @@ fn a_row_that_another_report_has_brought_stands_in_both_feeds() {
 fn what_an_office_wrote_to_a_member_whom_it_held_for_a_while_is_decided_again() {
     let (mut lost, mut back) = (Hub::new(), Hub::new());
     let key = back.registers_a_member();
-    let (mut header, mut body) = set(0, Verb::Set, &[]);
-    (header.record, header.kind, header.class) = (key.id, key.kind, Class::Held);
-    header.timestamp = Timestamp::at(back.now + 1_000);
-    body.fields = vec![FieldChange {
-        number: member::REMARKS,
-        value: "补记".into(),
-        base: None,
-    }];
-    lost.push(1, &[(header.clone(), body.clone())]);
+    let change = remarks(key, back.now + 1_000);
+    lost.push(1, std::slice::from_ref(&change));
     back.is_put_back();
     back.hear_of_more(&lost, Some(back.row()));
-    back.push(1, &[(header, body)]);
+    back.push(1, &[change]);
     back.hear_the_others();
     let record = back.write(move |tx, _| Ok(tx.record(key)?)).unwrap();
     let items = back.write(|tx, _| Ok(tx.list(&conflict::KIND, &[], None, 1_000)?));
@@ -228,6 +239,31 @@ fn what_an_office_wrote_to_a_member_whom_it_held_for_a_while_is_decided_again() 
         .any(|item| item.text(conflict::LOSER) == Some("补记"));
     let is_there = record.text(member::REMARKS) == Some("补记");
     assert!(is_there || is_kept, "{record:?} {items:?}");
+}
+
+/// S1, S7: a member came after the backup and went on, and nobody can tell of him any more: what the office wrote that
+/// entered him lies before a person. As long as somebody may tell, it waits.
+#[test]
+fn what_was_written_of_a_member_of_whom_nobody_tells_is_not_dropped() {
+    let (mut lost, mut back) = (Hub::new(), Hub::new());
+    let (key, entry) = member_entry();
+    let mut changes = entry.to_vec();
+    changes.push(remarks(key, back.now));
+    lost.push(1, &changes);
+    back.is_put_back();
+    back.hear_of_more(&lost, Some(back.row()));
+    back.hear(machine(EAST, 2));
+    back.push(1, &changes);
+    assert!(back.write(move |tx, _| Ok(tx.record(key)?)).is_none());
+    back.hear_the_others();
+    let notes = back.write(|tx, _| Ok(tx.list(&set_aside::KIND, &[], None, 1_000)?));
+    let told: BTreeSet<_> = notes
+        .iter()
+        .map(|note| (note.office, note.text(set_aside::STATE).unwrap_or_default()))
+        .collect();
+    // The person is the desk's, so that the desk is asked; what stands on it waits for that.
+    let wanted = [(id(EAST), "held"), (id(EAST), "waiting")];
+    assert_eq!(told, wanted.into());
 }
 
 /// S1: what this hub has signed and knows nothing of says that it was put back.
