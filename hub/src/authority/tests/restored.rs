@@ -71,19 +71,14 @@ impl Hub {
                 digest.add(&person.hash());
             }
             let sequence = tx.feed_head(&feed)? + 10;
-            let text = certificate_text(node.office, &feed, sequence, &digest, former);
             let decided = convert::decided_signature_text(former, node.id, 1, through);
             let key = app.identity.signing_key();
             let proof = Proof {
-                incarnation: former.bytes().to_vec().into(),
-                sequence,
-                sum: digest.sum().to_vec().into(),
-                count: digest.count(),
-                hub_signature: key.sign(Context::Digest, &text).to_vec().into(),
                 epoch: 1,
                 decided_through: through,
                 decided_signature: key.sign(Context::Decided, &decided).to_vec().into(),
                 decided_chain: chain.to_vec().into(),
+                ..signed(app, &node, &feed, (sequence, digest, former))
             };
             if person.is_some() || tx.is_in_feed(person_key(PERSON), &feed)? {
                 tx.put_offer(node.id, &feed, person_key(PERSON), person.as_ref())?;
@@ -115,6 +110,25 @@ impl Hub {
             sides.map(|side| item.text(side).unwrap_or_default().to_owned())
         });
         kept.chain([self.text(PERSON, person::PHONE)]).collect()
+    }
+}
+
+/// What this hub says that it signed of a feed: the digest at a place, in an incarnation.
+fn signed(
+    app: &App,
+    node: &Node,
+    feed: &str,
+    (sequence, digest, incarnation): (u64, Digest, Incarnation),
+) -> Proof {
+    let text = certificate_text(node.office, feed, sequence, &digest, incarnation);
+    let key = app.identity.signing_key();
+    Proof {
+        incarnation: incarnation.bytes().to_vec().into(),
+        sequence,
+        sum: digest.sum().to_vec().into(),
+        count: digest.count(),
+        hub_signature: key.sign(Context::Digest, &text).to_vec().into(),
+        ..Proof::default()
     }
 }
 
@@ -281,16 +295,7 @@ fn a_hub_that_knows_nothing_of_what_it_signed_was_put_back() {
         let feed = feed.clone();
         hub.write(move |tx, app| {
             let node = tx.node(machine(EAST, 1))?.unwrap();
-            let text = certificate_text(node.office, &feed, sequence, &digest, incarnation);
-            let key = app.identity.signing_key();
-            let proof = Proof {
-                incarnation: incarnation.bytes().to_vec().into(),
-                sequence,
-                sum: digest.sum().to_vec().into(),
-                count: digest.count(),
-                hub_signature: key.sign(Context::Digest, &text).to_vec().into(),
-                ..Proof::default()
-            };
+            let proof = signed(app, &node, &feed, (sequence, digest, incarnation));
             let mut held = vec![Held {
                 feed,
                 proof: Some(proof),
