@@ -9,6 +9,7 @@ mod stored;
 mod waiting;
 
 pub use arrived::read_push;
+use history::History;
 pub use stored::changes_about;
 use waiting::Guard;
 
@@ -350,28 +351,27 @@ impl Round<'_> {
         let mut verdicts = Vec::with_capacity(undecided.len());
         let mut rest = undecided;
         while let Some((first, tail)) = rest.split_first() {
-            let is_history = session::is_history(first.id.sequence, history_through);
-            if is_history && self.is_unclear(first)? {
-                break;
+            let mut decided_for = office;
+            if session::is_history(first.id.sequence, history_through) {
+                match self.history(first, office)? {
+                    History::Unclear => break,
+                    History::Again(office) => decided_for = office,
+                    History::Had => {
+                        verdicts.push((first.id.sequence, Verdict::Applied));
+                        rest = tail;
+                        continue;
+                    }
+                }
             }
-            let lacking = if is_history {
-                self.lacking(first, office)?
-            } else {
-                None
-            };
-            if is_history && lacking.is_none() {
-                verdicts.push((first.id.sequence, Verdict::Applied));
-                rest = tail;
-                continue;
-            }
-            let office = lacking.unwrap_or(office);
+            let is_desks_again = decided_for == DESK && office != DESK;
+            let office = decided_for;
             let Some(change) = first.read() else {
                 decide::set_unreadable_aside(&mut world, first.id, office, first.received_ms);
                 verdicts.push((first.id.sequence, Verdict::SetAside("unreadable")));
                 rest = tail;
                 continue;
             };
-            if lacking == Some(DESK) {
+            if is_desks_again {
                 let (kind, id) = (change.header.kind, change.header.record);
                 let (key, now_ms) = (RecordKey { kind, id }, self.now_ms);
                 self.with_facts(&mut world, |world| decide::keep_at_desk(world, key, now_ms))?;
