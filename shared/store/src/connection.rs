@@ -4,12 +4,15 @@
 //! beside it says so: a database that is found with that file and without its log was cut in the middle
 //! and is no state that ever was. SQLite itself cannot tell (ADR 0024).
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _};
+use same_file::Handle;
 
 use crate::error::StoreError;
 
@@ -23,6 +26,11 @@ const COPY: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 const EMPTY: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 /// Pages in the log from which on they are copied into the database, as SQLite does by itself.
 const LOG_PAGES: i64 = 1_000;
+
+/// How long one waits for another process before one says that the database is busy.
+pub(crate) const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// How often one looks whether the mark is free.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A connection that writes. When it is dropped, what its log holds is copied into the database.
 #[derive(Debug)]
@@ -50,7 +58,7 @@ impl WriteConnection {
     /// [`StoreError::HalfCopied`] where its log was taken away while it was being copied.
     pub(crate) fn new(connection: Connection, path: &Path) -> Result<Self, StoreError> {
         let mark = mark_of(path);
-        if mark.exists() && log_pages(&connection)? <= 0 {
+        if lost_log(&connection, &mark)?.is_some() {
             return Err(StoreError::HalfCopied(path.to_owned()));
         }
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
@@ -114,7 +122,15 @@ impl WriteConnection {
 pub(crate) struct Mark {
     path: PathBuf,
     /// Locked for as long as it is open.
-    _file: File,
+    file: File,
+}
+
+/// What became of locking a mark.
+enum Locked {
+    Held(Mark),
+    ByOther,
+    /// It was taken away before it was locked; another may be in its place.
+    Gone,
 }
 
 impl Mark {
@@ -122,21 +138,51 @@ impl Mark {
     ///
     /// # Errors
     /// The disk's.
-    pub(crate) fn hold(path: &Path) -> Result<Option<Self>, StoreError> {
+    fn hold(path: &Path) -> Result<Option<Self>, StoreError> {
         loop {
-            let file = File::create(path).map_err(disk)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => return Err(disk(error)),
-            }
-            // It may have been taken away before it was locked.
-            if path.exists() {
-                file.sync_all().map_err(disk)?;
-                let path = path.to_owned();
-                return Ok(Some(Self { path, _file: file }));
+            match Self::lock(File::create(path).map_err(disk)?, path)? {
+                Locked::Held(mark) => {
+                    mark.file.sync_all().map_err(disk)?;
+                    return Ok(Some(mark));
+                }
+                Locked::ByOther => return Ok(None),
+                Locked::Gone => {}
             }
         }
+    }
+
+    /// Holds it where it is there, after whoever holds it now; none where he takes it away.
+    ///
+    /// # Errors
+    /// The disk's, and [`StoreError::Busy`] where it is held for longer than [`BUSY_WAIT`].
+    fn found(path: &Path) -> Result<Option<Self>, StoreError> {
+        let until = Instant::now() + BUSY_WAIT;
+        loop {
+            let file = match OpenOptions::new().write(true).open(path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                opened => opened.map_err(disk)?,
+            };
+            match Self::lock(file, path)? {
+                Locked::Held(mark) => return Ok(Some(mark)),
+                Locked::ByOther if Instant::now() > until => return Err(StoreError::Busy),
+                Locked::ByOther => std::thread::sleep(LOOK_AGAIN),
+                Locked::Gone => {}
+            }
+        }
+    }
+
+    fn lock(file: File, path: &Path) -> Result<Locked, StoreError> {
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Locked::ByOther),
+            Err(TryLockError::Error(error)) => return Err(disk(error)),
+        }
+        let held = file.try_clone().and_then(Handle::from_file).map_err(disk)?;
+        if !Handle::from_path(path).is_ok_and(|there| there == held) {
+            return Ok(Locked::Gone);
+        }
+        let path = path.to_owned();
+        Ok(Locked::Held(Self { path, file }))
     }
 
     /// Takes it away: the database is whole.
@@ -198,6 +244,22 @@ pub(crate) fn log_pages(connection: &Connection) -> Result<i64, StoreError> {
         .query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()))
         .optional()?;
     Ok(log_by(connection, LOOK)?.pages)
+}
+
+/// The mark of a database whose log was taken away while it was being copied: nobody copies now, and there is
+/// no log. None where all is as it should be.
+///
+/// # Errors
+/// As [`Mark::found`] and as SQLite says.
+pub(crate) fn lost_log(connection: &Connection, mark: &Path) -> Result<Option<Mark>, StoreError> {
+    if !mark.exists() || log_pages(connection)? > 0 {
+        return Ok(None);
+    }
+    // Who copied a moment ago may have ended since: the log is then empty, and the database whole.
+    let Some(mark) = Mark::found(mark)? else {
+        return Ok(None);
+    };
+    Ok((log_pages(connection)? <= 0).then_some(mark))
 }
 
 /// What lies beside a database while its log is copied into it.

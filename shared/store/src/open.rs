@@ -9,13 +9,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
-use crate::connection::{self, Mark, WriteConnection, beside, mark_of};
+use crate::connection::{self, BUSY_WAIT, WriteConnection, beside, mark_of};
 use crate::error::StoreError;
 use crate::records::Tx;
 use crate::schema;
 
-/// How long a writer waits for another process before it says that the database is busy.
-const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// Statements kept prepared: more than any path uses, so that none is prepared twice.
 const STATEMENTS_KEPT: usize = 512;
 
@@ -56,7 +54,7 @@ pub fn writer(path: &Path, side: Side) -> Result<WriteConnection, StoreError> {
 /// consistent. Any other database is left alone.
 ///
 /// # Errors
-/// [`StoreError::HalfCopied`] where it is not.
+/// [`StoreError::HalfCopied`] where it is not, and [`StoreError::Busy`] where another program is at it.
 pub fn prove_marked<E>(
     path: &Path,
     side: Side,
@@ -70,20 +68,19 @@ pub fn prove_marked<E>(
     prepare_once(&connection)?;
     // What is in the log stays there.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    let pages = connection::log_pages(&connection);
-    if pages.as_ref().is_ok_and(|pages| *pages > 0) {
-        return Ok(());
+    let half_copied = || StoreError::HalfCopied(path.to_owned());
+    let held = match connection::lost_log(&connection, &mark) {
+        Ok(Some(held)) => held,
+        Ok(None) => return Ok(()),
+        Err(StoreError::Corrupt(_)) => return Err(half_copied()),
+        Err(error) => return Err(error),
+    };
+    // One state of it: another program may have it open and write.
+    let snapshot = connection.unchecked_transaction()?;
+    if check(&snapshot, side).is_err() || proves(Tx::on(&snapshot)).is_err() {
+        return Err(half_copied());
     }
-    let is_whole =
-        pages.is_ok() && check(&connection, side).is_ok() && proves(Tx::on(&connection)).is_ok();
-    if !is_whole {
-        return Err(StoreError::HalfCopied(path.to_owned()));
-    }
-    // Where another program has begun to copy since, the mark is its own.
-    match Mark::hold(&mark)? {
-        Some(mark) => mark.take_away(),
-        None => Ok(()),
-    }
+    held.take_away()
 }
 
 /// Opens the database for reading only.

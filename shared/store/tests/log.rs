@@ -148,3 +148,39 @@ fn a_mark_is_its_holders() {
     assert!(connection.copy().unwrap());
     assert!(!beside(&path, "-copying").exists());
 }
+
+/// S16: whoever opens while another program ends its copy takes the empty log for no loss, and of two that come and
+/// go together neither does.
+#[test]
+fn an_empty_log_is_no_loss_where_somebody_has_just_copied_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.sqlite");
+    drop(open::writer(&path, Side::Node).unwrap());
+    let mark = beside(&path, "-copying");
+    let held = std::fs::File::create(&mark).unwrap();
+    held.lock().unwrap();
+    let copier = std::thread::spawn({
+        let mark = mark.clone();
+        move || {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            std::fs::remove_file(mark).unwrap();
+            drop(held);
+        }
+    });
+    drop(open::writer(&path, Side::Node).unwrap());
+    copier.join().unwrap();
+
+    let both = [0, 1].map(|_| {
+        let path = path.clone();
+        std::thread::spawn(move || {
+            for bytes in 1..200 {
+                open::prove_marked(&path, Side::Node, |_| Err(())).unwrap();
+                write(&open::writer(&path, Side::Node).unwrap(), bytes);
+            }
+        })
+    });
+    for program in both {
+        program.join().unwrap();
+    }
+    assert!(!mark.exists());
+}
