@@ -90,6 +90,44 @@ const STRONGEST: &[(Fault, u64)] = &[
     (Fault::Away, 6),
 ];
 
+/// What goes wrong above all in a city: where one sort of fault follows on itself, what each of them promised meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    /// A little of everything.
+    Mixed,
+    /// The hub is put back again and again.
+    HubPutBack,
+    /// The offices' machines are copied, put back, destroyed, and lie.
+    MachinesLost,
+}
+
+impl Mood {
+    fn of(seed: u64) -> Self {
+        match Chance::new(seed, "mood", 0).below(4) {
+            0 => Self::HubPutBack,
+            1 => Self::MachinesLost,
+            _ => Self::Mixed,
+        }
+    }
+
+    /// How likely a city of this mood tries a fault at four times its strength (parts of 1,000); none for any other.
+    const fn reigns(self, fault: Fault) -> Option<u64> {
+        match (self, fault) {
+            (Self::HubPutBack, Fault::Restore | Fault::HubLogLost | Fault::HubPutBack) => Some(800),
+            (
+                Self::MachinesLost,
+                Fault::Twin
+                | Fault::RollBack
+                | Fault::LogLost
+                | Fault::Destroyed
+                | Fault::Lies
+                | Fault::HubFlip,
+            ) => Some(700),
+            _ => None,
+        }
+    }
+}
+
 /// What an event is drawn from: at which office, and when it is over.
 #[derive(Debug, Clone, Copy)]
 struct Drawn {
@@ -125,15 +163,12 @@ impl Plan {
             cut: strength(200, 500),
             turned: strength(100, 250),
         };
-        // In some cities the hub is put back again and again: what was promised in between meets there.
-        let is_restless = Chance::new(seed, "restless", 0).happens(250);
+        let mood = Mood::of(seed);
         let mix: Vec<_> = STRONGEST
             .iter()
-            .map(|(fault, most)| match fault {
-                Fault::Restore | Fault::HubLogLost | Fault::HubPutBack if is_restless => {
-                    (*fault, strength(4 * *most, 800))
-                }
-                _ => (*fault, strength(*most, 350)),
+            .map(|(fault, most)| match mood.reigns(*fault) {
+                Some(parts) => (*fault, strength(4 * *most, parts)),
+                None => (*fault, strength(*most, 350)),
             })
             .collect();
         let mut plan = Self {

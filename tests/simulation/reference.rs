@@ -235,7 +235,10 @@ impl Seen {
             };
             let known: BTreeSet<&[u8]> = all
                 .iter()
-                .filter(|(wrote, value)| is_stood_on(wrote) || self.is_shown(*place, wrote, value))
+                .filter(|(wrote, value)| {
+                    let mut again = self.again(*place, wrote, value);
+                    self.is_shown(*place, wrote, value) || again.any(is_stood_on)
+                })
                 .map(|(_, value)| *value)
                 .collect();
             for (wrote, value) in all {
@@ -284,6 +287,21 @@ impl Seen {
         told.join("; ")
     }
 
+    /// A change, and each that replaces the same as it and says the same: that is this change again.
+    fn again<'a>(
+        &'a self,
+        place: Place,
+        wrote: &'a Wrote,
+        value: &'a [u8],
+    ) -> impl Iterator<Item = &'a Wrote> {
+        self.wrote.iter().filter(move |other| {
+            other.id == wrote.id
+                || (wrote.replaces.is_some()
+                    && other.replaces == wrote.replaces
+                    && other.writes(place, value))
+        })
+    }
+
     fn is_shown(&self, (key, number): Place, wrote: &Wrote, value: &[u8]) -> bool {
         let row = self.rows.get(&key);
         let there = row.and_then(|row| row.fields.get(&number));
@@ -292,17 +310,9 @@ impl Seen {
             None => row.is_some() && value.is_empty(),
         };
         let is_joined = || wrote.act == Act::Merges && self.are_one(key, value);
-        // What replaces the same as another and says the same is that change again.
-        let is_again = |other: &&Wrote| {
-            other.id == wrote.id
-                || (wrote.replaces.is_some()
-                    && other.replaces == wrote.replaces
-                    && other.writes((key, number), value))
-        };
-        let mut same = self.wrote.iter().filter(is_again);
         in_row
             || is_joined()
-            || same.any(|same| {
+            || self.again((key, number), wrote, value).any(|same| {
                 let mut items = self.items.iter();
                 items.any(|item| item.shows(key, same.id, value))
             })

@@ -154,7 +154,14 @@ impl Run {
             why.is::<Behind>(),
             "invariant S9: a hub that was proven to be behind says: {why:#}"
         );
-        self.city.begin_recovery(chance).await
+        match self.city.begin_recovery(chance).await {
+            // A bit has turned over as well: what is damaged is no state to go on from.
+            Err(_) if self.hub_is_damaged => {
+                self.count("D2 damaged hubs found");
+                self.restore(chance).await
+            }
+            begun => begun,
+        }
     }
 
     /// Somebody verifies what may be damaged, and puts another in the place of what is.
