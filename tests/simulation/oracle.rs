@@ -243,6 +243,7 @@ impl AtHub {
 pub fn stored_changes(tx: store::Tx<'_>) -> anyhow::Result<Vec<Change>> {
     let mut all = Vec::new();
     for journal in tx.journals()? {
+        let mut next = 1;
         for batch in tx.batches_from(journal.node, journal.epoch, 1, u32::MAX)? {
             let raws = proto::convert::decode_batch(&batch.bytes, batch.raw_bytes, usize::MAX)?;
             for (sequence, raw) in (batch.first..).zip(raws) {
@@ -251,9 +252,12 @@ pub fn stored_changes(tx: store::Tx<'_>) -> anyhow::Result<Vec<Change>> {
                     epoch: journal.epoch,
                     sequence,
                 };
+                ensure!(sequence == next, "a journal lacks change {next}");
+                next += 1;
                 all.push(proto::convert::decode_change(id, &raw)?);
             }
         }
+        ensure!(next > journal.received, "a journal lacks change {next}");
     }
     Ok(all)
 }

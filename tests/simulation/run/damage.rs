@@ -90,8 +90,10 @@ impl Run {
         if self.backup.is_none() || self.city.hub.app.is_none() {
             return Ok(());
         }
+        let before = AtHub::read(&self.city).await.ok();
         self.cut_hub(chance).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
+        self.before = before.or(self.before.take());
         if disk::flip(&self.hub_folder(), chance) {
             self.count("D2 bits turned over at the hub");
             self.hub_is_damaged = true;
@@ -194,7 +196,7 @@ impl Run {
             if found {
                 self.restore(chance).await?;
             }
-            self.hub_is_damaged = false;
+            (self.hub_is_damaged, self.before) = (false, None);
         }
         Ok(())
     }
@@ -263,11 +265,14 @@ impl Run {
                 started => started.context("invariant S11 S16: the hub does not start"),
             };
         }
+        let mut has_begun_again = false;
         let is_whole = match started {
             // It says so, and its operator decides what it goes on from.
             Err(error) if is_behind(&error) => {
                 self.count("P16 hubs that found their database behind");
-                chance.happens(500) && self.city.begin_recovery(chance).await.is_ok()
+                has_begun_again =
+                    chance.happens(500) && self.city.begin_recovery(chance).await.is_ok();
+                has_begun_again
             }
             Ok(()) if self.hub_lies => self.city.at_hub(&["verify"]).await.is_ok(),
             started => started.is_ok(),
@@ -276,7 +281,7 @@ impl Run {
             self.count("P8 D2 damaged hubs found");
             return self.restore(chance).await;
         }
-        if self.hub_lies {
+        if self.hub_lies || has_begun_again {
             self.count("P8 hubs that lost what they had promised");
             let held: Vec<_> = AtHub::read(&self.city).await?.tokens.into_keys().collect();
             self.ledger.hub_restored(&held, self.before.take());

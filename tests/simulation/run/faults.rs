@@ -215,10 +215,10 @@ impl Run {
     /// The hub goes back to its last backup.
     pub(super) async fn restore(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
         let (backup, held) = self.backup.clone().context("a backup")?;
-        // What it had before its power failed, and what it has left of that.
+        // What it had before its power failed or a bit turned over, and what it has left of that and since.
         let (before, left) = (self.before.take(), AtHub::read(&self.city).await.ok());
         self.city.restore_hub(&backup, chance).await?;
-        if before.is_none() || left.is_some() {
+        if before.is_none() || left.is_some() || self.hub_is_damaged {
             self.ledger.hub_restored(&held, left);
         }
         if before.is_some() {
