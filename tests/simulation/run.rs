@@ -51,13 +51,15 @@ struct Run {
     ledger: Ledger,
     backup: Option<(Backup, Vec<String>)>,
     copies: BTreeMap<usize, (Copy, usize)>,
-    /// Offices whose disks lie, and how many words were known when they began to.
-    liars: BTreeMap<usize, usize>,
+    /// Offices whose disks lie.
+    liars: BTreeSet<usize>,
     /// Offices on whose disk a bit has turned over.
     damaged: BTreeSet<usize>,
     /// Whether the hub's disk lies or has lost its log, and what it had before it was cut.
     hub_lies: bool,
     before: Option<AtHub>,
+    /// What the hub had when a bit on its disk turned over.
+    before_damage: Option<AtHub>,
     /// Whether a bit has turned over on the hub's disk.
     hub_is_damaged: bool,
     /// What goes wrong on the lines.
@@ -147,10 +149,11 @@ async fn run(plan: &Plan, root: &Path, tells: bool) -> anyhow::Result<Outcome> {
         ledger: Ledger::default(),
         backup: None,
         copies: BTreeMap::new(),
-        liars: BTreeMap::new(),
+        liars: BTreeSet::new(),
         damaged: BTreeSet::new(),
         hub_lies: false,
         before: None,
+        before_damage: None,
         hub_is_damaged: false,
         faults: plan.faults,
         longer: Duration::ZERO,

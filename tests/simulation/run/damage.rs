@@ -20,24 +20,25 @@ impl Run {
         self.city.cut_office(office, chance);
         self.count("offices started");
         let started = self.city.start_office(office);
-        match self.liars.remove(&office) {
-            Some(mark) => self.look_for_damage(office, (mark, started), chance).await,
-            None if self.damaged.contains(&office) && started.is_err() => {
-                self.count("D1 damaged databases found");
-                self.replace(office, chance).await
-            }
-            None => started.context("invariant S16: an office does not start"),
+        if self.liars.remove(&office) {
+            return self.look_for_damage(office, started, chance).await;
         }
+        if self.damaged.contains(&office) && started.is_err() {
+            self.count("D1 damaged databases found");
+            return self.replace(office, chance).await;
+        }
+        started.context("invariant S16: an office does not start")
     }
 
-    /// An office whose disk lost what it had promised starts with a part of it, or not at all.
+    /// An office whose disk lost what it had promised starts with a part of it, or not at all. It may be whole and
+    /// without all that its log held: that was emptied after it had been copied into pages that are gone.
     async fn look_for_damage(
         &mut self,
         office: usize,
-        (mark, started): (usize, anyhow::Result<()>),
+        started: anyhow::Result<()>,
         chance: &mut Chance,
     ) -> anyhow::Result<()> {
-        self.ledger.rolled_back(office, mark);
+        self.ledger.rolled_back(office, 0);
         let is_whole = started.is_ok() && self.city.at_office(office, &["verify"]).await.is_ok();
         if is_whole {
             return Ok(());
@@ -59,9 +60,9 @@ impl Run {
             Ok(false) => Ok(()),
             Ok(true) => {
                 self.count("P16 O9 write-ahead logs lost");
-                self.look_for_damage(office, (0, Ok(())), chance).await
+                self.look_for_damage(office, Ok(()), chance).await
             }
-            Err(error) => self.look_for_damage(office, (0, Err(error)), chance).await,
+            Err(error) => self.look_for_damage(office, Err(error), chance).await,
         }
     }
 
@@ -93,7 +94,7 @@ impl Run {
         let before = AtHub::read(&self.city).await.ok();
         self.cut_hub(chance).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
-        self.before = before.or(self.before.take());
+        self.before_damage = before.or(self.before_damage.take());
         if disk::flip(&self.hub_folder(), chance) {
             self.count("D2 bits turned over at the hub");
             self.hub_is_damaged = true;
@@ -196,7 +197,7 @@ impl Run {
             if found {
                 self.restore(chance).await?;
             }
-            (self.hub_is_damaged, self.before) = (false, None);
+            (self.hub_is_damaged, self.before_damage) = (false, None);
         }
         Ok(())
     }
@@ -238,6 +239,13 @@ impl Run {
         self.damaged.remove(&office);
         self.count("D22 D6 machines destroyed and replaced");
         Ok(())
+    }
+
+    /// What the hub had before a bit turned over is there no more than what it has left.
+    pub(super) fn note_before_damage(&mut self, held: &[String]) {
+        if let Some(before) = self.before_damage.take() {
+            self.ledger.hub_restored(held, Some(before));
+        }
     }
 
     /// The hub's power fails. Where its disk lies, what it had is noted first.
@@ -284,7 +292,11 @@ impl Run {
         if self.hub_lies || has_begun_again {
             self.count("P8 hubs that lost what they had promised");
             let held: Vec<_> = AtHub::read(&self.city).await?.tokens.into_keys().collect();
-            self.ledger.hub_restored(&held, self.before.take());
+            let before = self.before.take();
+            if has_begun_again {
+                self.note_before_damage(&held);
+            }
+            self.ledger.hub_restored(&held, before);
             self.hub_lies = false;
         }
         Ok(())

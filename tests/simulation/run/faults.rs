@@ -202,7 +202,7 @@ impl Run {
             }
             What::OfficeLies(office) if self.city.offices[office].app.is_some() => {
                 machine.borrow_mut().syncs_lie = true;
-                self.liars.entry(office).or_insert(self.ledger.mark());
+                self.liars.insert(office);
             }
             What::HubLies if self.hub_is_awake() && self.backup.is_some() => {
                 machine.borrow_mut().syncs_lie = true;
@@ -215,7 +215,7 @@ impl Run {
     /// The hub goes back to its last backup.
     pub(super) async fn restore(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
         let (backup, held) = self.backup.clone().context("a backup")?;
-        // What it had before its power failed or a bit turned over, and what it has left of that and since.
+        // What it had before its power failed, and what it has left of that.
         let (before, left) = (self.before.take(), AtHub::read(&self.city).await.ok());
         self.city.restore_hub(&backup, chance).await?;
         if before.is_none() || left.is_some() || self.hub_is_damaged {
@@ -224,6 +224,7 @@ impl Run {
         if before.is_some() {
             self.ledger.hub_restored(&held, before);
         }
+        self.note_before_damage(&held);
         (self.hub_lies, self.hub_is_damaged) = (false, false);
         Ok(())
     }
