@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use console::answer::{failure, with_causes};
 
 use crate::app::App;
 use crate::config::Config;
@@ -237,7 +238,7 @@ fn fail(error: &anyhow::Error, is_json: bool) {
         .downcast_ref::<store::StoreError>()
         .map(store::StoreError::text_zh);
     let zh = of_transport.or(of_store);
-    console::answer::failure(is_json, zh.as_deref(), &format!("{error:#}"));
+    failure(is_json, zh.as_deref(), &with_causes(error.as_ref()));
 }
 
 fn dispatch(cli: &Cli) -> anyhow::Result<()> {

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use proto::status::CallRefused;
 use proto::wire::enrolment::enrolment_server::EnrolmentServer;
 use proto::wire::sync::sync_server::SyncServer;
@@ -125,7 +126,8 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let clock: transport::tls::Clock = Arc::new(|| system::now_ms().cast_signed());
     let config = transport::tls::server_config(&shared.app.identity, clock)?;
-    let listener = transport::tls::listen(address)?;
+    let listener = transport::tls::listen(address)
+        .with_context(|| console::answer::cannot_listen(address, "--rpc"))?;
     let local = listener.local_addr()?;
     let incoming = transport::tls::serve_tls(listener, config, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX)
         .map(|accepted| accepted.map(connection::Connection::new));

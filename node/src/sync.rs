@@ -13,6 +13,7 @@ mod serve;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use console::answer::with_causes;
 use domain::change::Hash;
 use domain::session::office::{self as rules, Next, Parting};
 use domain::session::{Head, Standing};
@@ -163,7 +164,7 @@ impl Session {
                 && let Err(error) = self.renew().await
             {
                 // The present certificate still holds; the next session asks again.
-                tracing::warn!(error = %format!("{error:#}"), "the certificate was not renewed");
+                tracing::warn!(error = %with_causes(error.as_ref()), "the certificate was not renewed");
             }
             match self.after(&answer).await? {
                 // The hub judges then what it could not judge before: it may hold another history.

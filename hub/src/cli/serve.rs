@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use transport::TransportError;
@@ -42,7 +43,9 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
         // Everybody who listens has ended already where this fails.
         let _ = stop.send(true);
     });
-    let listener = tokio::net::TcpListener::bind(web).await?;
+    let listener = tokio::net::TcpListener::bind(web)
+        .await
+        .with_context(|| console::answer::cannot_listen(web, "--web"))?;
     let web = listener.local_addr()?;
     let page = crate::web::serve(app.clone(), listener, until(stopped.clone()));
     let (ready, is_ready) = oneshot::channel();

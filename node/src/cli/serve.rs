@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use serde_json::{Value, json};
 use transport::TransportError;
 use transport::lock::ServeLock;
@@ -22,7 +23,9 @@ pub(super) async fn serve(app: App, address: SocketAddr) -> anyhow::Result<()> {
         .with_ansi(std::io::stderr().is_terminal())
         .init();
     let _lock = ServeLock::acquire(&app.folder)?;
-    let listener = tokio::net::TcpListener::bind(address).await?;
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| console::answer::cannot_listen(address, "--web"))?;
     console::answer::ready(&format!("ready web={}", listener.local_addr()?));
     let syncing = tokio::spawn(sync::run(app.clone()));
     tokio::select! {

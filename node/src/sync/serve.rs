@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use console::answer::with_causes;
 use domain::limits;
 use proto::wire::sync as wire;
 use tokio::sync::watch;
@@ -40,7 +41,7 @@ pub async fn run_with(app: App, mut commits: watch::Receiver<u64>) {
         match session(&app, &mut commits).await {
             Ok(()) => wait_ms = limits::RETRY_MS_MIN,
             Err(error) => {
-                tracing::info!(error = %format!("{error:#}"), "the line is down");
+                tracing::info!(error = %with_causes(error.as_ref()), "the line is down");
                 of_hub = error.downcast_ref().and_then(proto::status::retry_after_ms);
             }
         }

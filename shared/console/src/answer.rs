@@ -6,6 +6,9 @@
     reason = "the command line's answers"
 )]
 
+use std::error::Error;
+use std::net::SocketAddr;
+
 use serde_json::{Map, Value, json};
 
 use domain::kinds;
@@ -53,6 +56,28 @@ pub fn failure(is_json: bool, zh: Option<&str>, error: &str) {
         eprintln!("错误:{zh}");
     }
     eprintln!("error: {error}");
+}
+
+/// An error and what caused it. A cause that stands in what was said before is not said again.
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut said = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !said.contains(&text) {
+            said = format!("{said}: {text}");
+        }
+        next = cause.source();
+    }
+    said
+}
+
+/// What to say where a program cannot listen at an address that `option` names.
+pub fn cannot_listen(address: SocketAddr, option: &str) -> String {
+    format!(
+        "cannot listen at {address} (where another program has this port, end it or name another port with {option}) \
+         无法监听 {address}(端口若被其他程序占用,请关闭该程序,或用 {option} 另选端口)"
+    )
 }
 
 fn line(row: &Value) -> String {
