@@ -226,8 +226,13 @@ pub fn take_proof(
     now_ms: u64,
 ) -> Result<u64, HubError> {
     let offers = tx.offers(node.id, feed)?;
-    // A node that had read less than the backup holds has nothing that the backup lacks.
-    let is_older = session::is_older_proof(proof.sequence, tx.restored_next(feed)?);
+    // A node that had read less than the backup holds has nothing that the backup lacks, if it read it of this hub and
+    // not of one that has gone on from the same backup.
+    let is_here = match read_digest(proof) {
+        Some(digest) => tx.may_have_been(feed, proof.sequence, &digest)?,
+        None => true,
+    };
+    let is_older = is_here && session::is_older_proof(proof.sequence, tx.restored_next(feed)?);
     let is_proven =
         is_recovering(tx)? && !is_older && is_proven(tx, app, node, feed, &offers, proof)?;
     let mut adopted = 0;
@@ -332,6 +337,12 @@ fn is_proven(
     Ok(digest == signed)
 }
 
+/// The digest that a proof names; none in one of a node that has read nothing.
+fn read_digest(proof: &wire::Proof) -> Option<Digest> {
+    let sum = convert::thirty_two(&proof.sum, "sum").ok()?;
+    Some(Digest::from_parts(&sum, proof.count))
+}
+
 /// The digest that this hub signed; none where the signature is not its own.
 fn signed(
     app: &App,
@@ -340,8 +351,7 @@ fn signed(
     proof: &wire::Proof,
     incarnation: Incarnation,
 ) -> Option<Digest> {
-    let sum = convert::thirty_two(&proof.sum, "sum").ok()?;
-    let signed = Digest::from_parts(&sum, proof.count);
+    let signed = read_digest(proof)?;
     let text = certificate_text(node.office, feed, proof.sequence, &signed, incarnation);
     let key = app.identity.signing_key().verifying_key();
     key.verify(Context::Digest, &text, &proof.hub_signature)
@@ -349,9 +359,9 @@ fn signed(
         .map(|()| signed)
 }
 
-/// Whether a node holds what this hub has signed and knows nothing of: more of a feed than it has, another feed at the
-/// same place, or something under an incarnation that it never was. Then it was put back without being told, folder
-/// and all.
+/// Whether a node holds what this hub has signed and knows nothing of: more of a feed than it has, another feed than
+/// it was at that place, or something under an incarnation that it never was. Then it was put back without being told,
+/// folder and all.
 ///
 /// What a restored hub was between the backup and its end it learns from the nodes that it has not heard.
 ///
@@ -370,20 +380,14 @@ pub fn is_rewound(
             continue;
         };
         let is_present = incarnation == app.own.incarnation;
-        let is_certain = if is_present {
-            tx.feed_head(feed)? > proof.sequence
-        } else {
-            is_known(tx, &proof.incarnation)?
-        };
-        if is_certain {
+        if !is_present && is_known(tx, &proof.incarnation)? {
             continue;
         }
         let Some(signed) = signed(app, node, feed, proof, incarnation) else {
             continue;
         };
         if is_present {
-            let is_there = tx.feed_head(feed)? == proof.sequence;
-            if !is_there || tx.feed_digest(feed)? != signed {
+            if !has_been(tx, feed, proof.sequence, &signed)? {
                 return Ok(true);
             }
         } else if learns {
@@ -393,6 +397,15 @@ pub fn is_rewound(
         }
     }
     Ok(false)
+}
+
+/// Whether a feed was this at a place, as far as is remembered.
+fn has_been(tx: Tx<'_>, feed: &str, at: u64, digest: &Digest) -> Result<bool, StoreError> {
+    let head = tx.feed_head(feed)?;
+    if head == at {
+        return Ok(tx.feed_digest(feed)? == *digest);
+    }
+    Ok(head > at && tx.may_have_been(feed, at, digest)?)
 }
 
 /// The incarnation under which a proof was signed, where it is not the present one. That it was this hub's its

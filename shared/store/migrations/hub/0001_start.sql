@@ -97,6 +97,14 @@ CREATE TABLE feed (
     released_through INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
+-- What the feeds were lately, commit by commit: the hub signs nothing else of them.
+CREATE TABLE feed_state (
+    feed     TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    sum      BLOB NOT NULL CHECK (length(sum) = 32),
+    PRIMARY KEY (feed, sequence, sum)
+) STRICT, WITHOUT ROWID;
+
 -- Which record stands where in which feed; a change moves it to the head.
 CREATE TABLE feed_entry (
     kind             INTEGER NOT NULL,

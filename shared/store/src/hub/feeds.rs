@@ -16,6 +16,9 @@ use crate::records::Tx;
 /// The feed of reference records, which every office reads.
 pub const CITY: &str = "city";
 
+/// Of so many of its last places a feed remembers what it was there.
+pub const PLACES_REMEMBERED: u64 = 1_024;
+
 /// The name of an office's feed.
 pub(super) fn feed_of(office: OfficeId) -> String {
     format!("office/{office}")
@@ -404,8 +407,35 @@ impl Tx<'_> {
                     state.digest.sum(),
                     state.digest.count().cast_signed()
                 ])?;
+            self.note_state(name, state)?;
         }
         Ok(())
+    }
+
+    /// Notes what a feed is at the end of a commit, and forgets what it was long ago.
+    fn note_state(&self, name: &str, state: &FeedState) -> Result<(), StoreError> {
+        let head = state.next_sequence - 1;
+        self.connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO feed_state (feed, sequence, sum) VALUES (?1, ?2, ?3)",
+            )?
+            .execute(params![name, head.cast_signed(), state.digest.sum()])?;
+        let forgotten = head.saturating_sub(PLACES_REMEMBERED);
+        self.connection
+            .prepare_cached("DELETE FROM feed_state WHERE feed = ?1 AND sequence < ?2")?
+            .execute(params![name, forgotten.cast_signed()])?;
+        Ok(())
+    }
+
+    /// Whether a feed may have been this at a place that it has reached: it was, or nobody remembers that place.
+    pub fn may_have_been(&self, feed: &str, at: u64, digest: &Digest) -> Result<bool, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT NOT EXISTS (SELECT 1 FROM feed_state WHERE feed = ?1 AND sequence < ?2)
+                     OR EXISTS (SELECT 1 FROM feed_state WHERE feed = ?1 AND sequence = ?2 AND sum = ?3)",
+            )?
+            .query_row(params![feed, at.cast_signed(), digest.sum()], |row| row.get(0))?)
     }
 
     fn read_feed(&self, name: &str) -> Result<FeedState, StoreError> {
