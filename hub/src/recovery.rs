@@ -433,10 +433,9 @@ fn adopt(
                 writes
                     .leaves
                     .insert((*key, node.office), Leaving::Withdrawn);
-                tx.set_parted(node.id, feed, *key)?;
-            } else if !tx.has_left(node.id, *key)? {
-                tx.drop_offer(node.id, feed, *key)?;
+                tx.set_parted(node.id, *key, true)?;
             }
+            tx.drop_offer(node.id, feed, *key)?;
             continue;
         };
         let known = tx.record(*key)?;
@@ -457,7 +456,7 @@ fn adopt(
         if judged == Offer::Evidence {
             // Nobody has brought a later state: the hub wrote on, when it did not know that it was put back.
             if tx.was_in_feed_at_restore(*key, feed)? {
-                tx.set_parted(node.id, feed, *key)?;
+                tx.set_parted(node.id, *key, false)?;
                 let detail = format!("{} of kind {} has parted", key.id, key.kind);
                 tx.note_incident("offer_parted", Some(node.id), &detail, now_ms)?;
             }
@@ -478,6 +477,7 @@ fn adopt(
                 .insert(*key, (record.clone(), Mover::Foreign));
             count += 1;
         }
+        tx.set_joined(node.id, *key)?;
         tx.drop_offer(node.id, feed, *key)?;
     }
     let mut round = Round {

@@ -207,6 +207,24 @@ fn what_an_office_wrote_to_a_row_that_has_parted_is_decided_again() {
     assert!(back.phones().is_superset(&both()), "{:?}", back.phones());
 }
 
+/// S7: the same where the hub is put back once more, to a backup of after the report: what the office proved then stands
+/// in its journal as decided, and its row has parted from the hub's as before.
+#[test]
+fn what_has_parted_is_decided_again_after_the_next_restore_too() {
+    let (mut lost, mut back) = (Hub::new(), Hub::new());
+    let change = phone(PERSON, "13900000001", None);
+    lost.push(1, std::slice::from_ref(&change));
+    back.desk_sets("13900000003");
+    back.desk_sets("13900000002");
+    back.is_put_back();
+    back.hear_of_more(&lost, Some(lost.row()));
+    back.is_put_back();
+    back.hear(machine(EAST, 1));
+    back.push(1, &[change]);
+    back.hear_the_others();
+    assert!(back.phones().is_superset(&both()), "{:?}", back.phones());
+}
+
 /// S7: an office had written to its own record of somebody who then moved on; nobody brings that row back,
 /// so what was written is the desk's, with the record.
 #[test]

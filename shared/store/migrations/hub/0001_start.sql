@@ -254,10 +254,17 @@ CREATE TABLE offer (
     kind  INTEGER NOT NULL,
     id    BLOB NOT NULL,
     state BLOB,
-    -- It is proven, and the hub's own row does not have what the node wrote: it went its own way when it did not
-    -- know that it was put back, or the record has left the feed (no state).
-    parted INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (node, feed, kind, id)
+) STRICT, WITHOUT ROWID;
+
+-- What a node has proven, and the hub's own row does not have: it went its own way when it did not know that it was put
+-- back, or the record has left the feed. It stands as long as what the journal says to be proven: beyond a restore.
+CREATE TABLE parted (
+    node     BLOB NOT NULL,
+    kind     INTEGER NOT NULL,
+    id       BLOB NOT NULL,
+    has_left INTEGER NOT NULL,
+    PRIMARY KEY (node, kind, id)
 ) STRICT, WITHOUT ROWID;
 
 -- What should not have happened and was mended: every row is a bug or a damaged disk.

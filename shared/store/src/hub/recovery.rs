@@ -78,15 +78,27 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A row that a node offered is proven, and the hub's own has parted from it, or it has left the feed: what the
-    /// node wrote to that record is not history.
-    pub fn set_parted(&self, node: NodeId, feed: &str, key: RecordKey) -> Result<(), StoreError> {
+    /// A node has proven a row, and the hub's own has parted from it, or it has left the feed: what the node wrote to
+    /// that record is not history.
+    pub fn set_parted(
+        &self,
+        node: NodeId,
+        key: RecordKey,
+        has_left: bool,
+    ) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
-                "UPDATE offer SET parted = 1
-                 WHERE node = ?1 AND feed = ?2 AND kind = ?3 AND id = ?4",
+                "INSERT OR REPLACE INTO parted (node, kind, id, has_left) VALUES (?1, ?2, ?3, ?4)",
             )?
-            .execute(params![node.bytes(), feed, key.kind, key.id.bytes()])?;
+            .execute(params![node.bytes(), key.kind, key.id.bytes(), has_left])?;
+        Ok(())
+    }
+
+    /// The hub has what a node has proven of a record.
+    pub fn set_joined(&self, node: NodeId, key: RecordKey) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("DELETE FROM parted WHERE node = ?1 AND kind = ?2 AND id = ?3")?
+            .execute(params![node.bytes(), key.kind, key.id.bytes()])?;
         Ok(())
     }
 
@@ -95,8 +107,8 @@ impl Tx<'_> {
         Ok(self
             .connection
             .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM offer
-                 WHERE node = ?1 AND kind = ?2 AND id = ?3 AND parted AND state IS NOT NULL)",
+                "SELECT EXISTS (SELECT 1 FROM parted
+                 WHERE node = ?1 AND kind = ?2 AND id = ?3 AND NOT has_left)",
             )?
             .query_row(params![node.bytes(), key.kind, key.id.bytes()], |row| {
                 row.get(0)
@@ -108,8 +120,8 @@ impl Tx<'_> {
         Ok(self
             .connection
             .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM offer
-                 WHERE node = ?1 AND kind = ?2 AND id = ?3 AND parted AND state IS NULL)
+                "SELECT EXISTS (SELECT 1 FROM parted
+                 WHERE node = ?1 AND kind = ?2 AND id = ?3 AND has_left)
                      AND NOT EXISTS (SELECT 1 FROM feed_entry, feed
                  WHERE feed_entry.kind = ?2 AND feed_entry.id = ?3 AND feed.name = feed_entry.feed
                      AND left_reason IS NULL AND sequence >= restored_next)",
@@ -170,8 +182,14 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Notes how far each feed goes in the backup.
+    /// Notes how far each feed goes in the backup. What had left a feed and was brought back by then has not left.
     pub fn mark_feeds_restored(&self) -> Result<(), StoreError> {
+        self.connection.execute(
+            "DELETE FROM parted WHERE has_left AND EXISTS (SELECT 1 FROM feed_entry, feed
+             WHERE feed_entry.kind = parted.kind AND feed_entry.id = parted.id
+                 AND feed.name = feed_entry.feed AND left_reason IS NULL AND sequence >= restored_next)",
+            [],
+        )?;
         self.connection
             .execute("UPDATE feed SET restored_next = next_sequence", [])?;
         Ok(())
