@@ -191,10 +191,8 @@ fn what_the_desk_of_a_hub_put_back_unnoticed_wrote_is_decided_on_the_row_that_co
     assert_eq!(back.phones(), both());
 }
 
-/// S7: where such a desk has come further than the row that an office brings, what the office wrote is no
-/// history: it is decided on what stands.
-#[test]
-fn what_an_office_wrote_to_a_row_that_has_parted_is_decided_again() {
+/// A hub whose desk has come further than the row that an office has brought since, and what the office wrote to that.
+fn parted() -> (Hub, (Header, Body)) {
     let (mut lost, mut back) = (Hub::new(), Hub::new());
     let change = phone(PERSON, "13900000001", None);
     lost.push(1, std::slice::from_ref(&change));
@@ -202,6 +200,14 @@ fn what_an_office_wrote_to_a_row_that_has_parted_is_decided_again() {
     back.desk_sets("13900000002");
     back.is_put_back();
     back.hear_of_more(&lost, Some(lost.row()));
+    (back, change)
+}
+
+/// S7: where such a desk has come further than the row that an office brings, what the office wrote is no
+/// history: it is decided on what stands.
+#[test]
+fn what_an_office_wrote_to_a_row_that_has_parted_is_decided_again() {
+    let (mut back, change) = parted();
     back.push(1, &[change]);
     back.hear_the_others();
     assert!(back.phones().is_superset(&both()), "{:?}", back.phones());
@@ -211,13 +217,7 @@ fn what_an_office_wrote_to_a_row_that_has_parted_is_decided_again() {
 /// in its journal as decided, and its row has parted from the hub's as before.
 #[test]
 fn what_has_parted_is_decided_again_after_the_next_restore_too() {
-    let (mut lost, mut back) = (Hub::new(), Hub::new());
-    let change = phone(PERSON, "13900000001", None);
-    lost.push(1, std::slice::from_ref(&change));
-    back.desk_sets("13900000003");
-    back.desk_sets("13900000002");
-    back.is_put_back();
-    back.hear_of_more(&lost, Some(lost.row()));
+    let (mut back, change) = parted();
     back.is_put_back();
     back.hear(machine(EAST, 1));
     back.push(1, &[change]);

@@ -17,7 +17,7 @@ use crate::records::Tx;
 pub const CITY: &str = "city";
 
 /// Of so many of its last places a feed remembers what it was there.
-pub const PLACES_REMEMBERED: u64 = 1_024;
+const PLACES_REMEMBERED: u64 = 1_024;
 
 /// The name of an office's feed.
 pub(super) fn feed_of(office: OfficeId) -> String {
