@@ -327,13 +327,15 @@ pub fn put_image(folder: &str, image: &Image) {
         remove_marks(&machine.folder, &BTreeSet::new());
     }
     let names = names_below(folder);
+    log::note(&(below(folder) + log::DISK), || {
+        log::Change::Disk(image.clone())
+    });
     DISKS.with_borrow_mut(|disks| {
         for name in names {
-            disks.remove(&name);
+            disks.files.remove(&name);
         }
         for (name, bytes) in &image.0 {
             let name = below(folder) + name;
-            log::note(&name, || log::Change::Whole(bytes.clone()));
             let file = File {
                 name: name.clone(),
                 live: bytes.clone(),

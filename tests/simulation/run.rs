@@ -3,6 +3,7 @@
 mod counts;
 mod damage;
 mod faults;
+mod heal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -15,9 +16,6 @@ use crate::simulation::city::{Backup, City, Copy};
 use crate::simulation::oracle::{self, AtHub, Ledger};
 use crate::simulation::plan::{Event, Plan};
 use crate::simulation::{disk, net, virtual_time, work};
-
-/// After faults have ended, everything comes together within so many sessions of each office.
-const SESSIONS_MAX: usize = 50;
 
 /// The most calls in vain over one line in ten minutes.
 const TRIES_MAX: u64 = 1_000;
@@ -340,66 +338,6 @@ impl Run {
         Ok(())
     }
 
-    /// No faults any more: everything starts, and comes together in bounded time.
-    async fn heal(&mut self) -> anyhow::Result<()> {
-        self.faults = net::Faults::default();
-        let seed = self.city.seed;
-        let mut chance = Chance::new(seed, "heal", 0);
-        for office in 0..self.city.size {
-            self.city.net.set_faults(office, net::Faults::default());
-            self.city.net.set_up(office, true);
-            self.city.offices[office].machine.set_offset(0);
-        }
-        self.city.hub.machine.set_offset(0);
-        self.start_hub(&mut chance).await?;
-        for office in 0..self.city.size {
-            self.start_office(office, &mut chance).await?;
-        }
-        self.find_damage(&mut chance).await?;
-        for twin in self.city.twins.values().copied().collect::<Vec<_>>() {
-            self.city.cut_office(twin, &mut chance);
-        }
-        // Late copies of calls have arrived then.
-        tokio::time::sleep(Duration::from_millis(net::LATEST_MS + 60_000)).await;
-        let mut why = String::new();
-        for round in 1..=SESSIONS_MAX {
-            self.look_at_proof(&mut chance).await?;
-            let mut is_quiet = true;
-            for office in 0..self.city.size {
-                if let Err(error) = self.city.sync(office).await {
-                    why = format!("office {office}: {error:#}");
-                    is_quiet = false;
-                    if why.contains("two machines speak") {
-                        self.count("machines named");
-                        self.city.name_machine(office).await?;
-                    }
-                    continue;
-                }
-                if let Err(reason) = oracle::is_quiet(&self.city, office).await? {
-                    why = format!("office {office}: {reason}");
-                    is_quiet = false;
-                }
-            }
-            for office in 0..self.city.size {
-                if is_quiet && !oracle::is_level(&self.city, office).await? {
-                    why = format!("office {office} lacks something of the hub's");
-                    is_quiet = false;
-                }
-            }
-            if is_quiet {
-                let what = format!("quiet after rounds: {round}");
-                *self.outcome.events.entry(what).or_insert(0) += 1;
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_mins(1)).await;
-        }
-        self.tell_state().await;
-        if let Err(error) = oracle::audit(&self.city, &self.ledger).await {
-            why = format!("{why} ({error:#})");
-        }
-        bail!("invariant L1: not together after healing: {why}")
-    }
-
     async fn audit(&mut self) -> anyhow::Result<()> {
         let held = oracle::audit(&self.city, &self.ledger).await;
         if held.is_err() {
@@ -422,11 +360,6 @@ impl Run {
     }
 
     async fn cold_start(&mut self, seed: u64) -> anyhow::Result<()> {
-        let mut chance = Chance::new(seed, "cold", 0);
-        self.start_hub(&mut chance).await?;
-        for office in 0..self.city.size {
-            self.start_office(office, &mut chance).await?;
-        }
-        Ok(())
+        self.start_all(&mut Chance::new(seed, "cold", 0)).await
     }
 }

@@ -16,6 +16,9 @@ thread_local! {
 /// The small files beside the databases of a machine, by name.
 pub type Beside = BTreeMap<String, Vec<u8>>;
 
+/// Stands for a machine's whole disk where a file's name is asked for.
+pub(super) const DISK: &str = "disk";
+
 /// What happened to a file.
 #[derive(Debug, Clone)]
 pub enum Change {
@@ -32,8 +35,8 @@ pub enum Change {
     Sync,
     /// It was deleted.
     Remove,
-    /// It was put there as it is, durable at once.
-    Whole(Vec<u8>),
+    /// The whole disk was exchanged for another, on which everything is durable.
+    Disk(Image),
 }
 
 /// One access that changes a disk.
@@ -183,8 +186,13 @@ impl Replay {
             Change::Remove => {
                 self.files.remove(name);
             }
-            Change::Whole(bytes) => {
-                self.files.insert(name.clone(), whole(name, bytes.clone()));
+            Change::Disk(image) => {
+                let prefix = name.strip_suffix(DISK).unwrap_or(name);
+                self.files.retain(|name, _| !name.starts_with(prefix));
+                for (name, bytes) in &image.0 {
+                    let name = prefix.to_owned() + name;
+                    self.files.insert(name.clone(), whole(&name, bytes.clone()));
+                }
             }
             change => {
                 let file = self.files.entry(name.clone()).or_default();
@@ -235,7 +243,8 @@ impl Replay {
         let mut names: Vec<&String> = self.files.keys().collect();
         // A file that is only being made.
         names.extend(
-            next.map(|next| &next.file)
+            next.filter(|next| !matches!(next.change, Change::Disk(_)))
+                .map(|next| &next.file)
                 .filter(|name| !self.files.contains_key(*name)),
         );
         for name in names {
@@ -280,7 +289,7 @@ fn pending_of(access: &Access) -> Option<Pending> {
             bytes: bytes.clone(),
         }),
         Change::Truncate(length) => Some(Pending::Truncate(*length)),
-        Change::Sync | Change::Remove | Change::Whole(_) => None,
+        Change::Sync | Change::Remove | Change::Disk(_) => None,
     }
 }
 

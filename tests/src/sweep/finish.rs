@@ -75,7 +75,7 @@ impl Sweep<'_> {
         } else {
             script::come_together(&stage.city).await
         };
-        let log = log::end();
+        let (log, last) = (log::end(), stage.beside_now());
         together?;
         let Some(mut replay) = base else {
             return Ok(None);
@@ -87,11 +87,12 @@ impl Sweep<'_> {
         let cut = *chance
             .one_of(&[Cut::Nothing, Cut::All, Cut::Part, Cut::Noise])
             .unwrap_or(&Cut::Part);
-        let places = stage.folders.iter().map(|folder| {
+        let places = stage.folders.iter().enumerate().map(|(machine, folder)| {
             let (image, _) = replay.cut(folder, cut, log.accesses.get(cut_at), chance);
+            let beside = stage.beside_after((&log, &last), (&replay, cut_at), machine);
             Place {
                 image,
-                beside: (*replay.beside(folder)).clone(),
+                beside: (*beside).clone(),
             }
         });
         let next = Still {

@@ -129,18 +129,40 @@ impl Stage {
         let ran = script::run(&mut self.city, &mut after, (&self.lines, 0), true).await;
         let ran = ran.with_context(|| self.scenario.name.clone())?;
         tokio::time::sleep(SETTLES).await;
-        let last = self
-            .folders
-            .iter()
-            .map(|folder| log::beside(Path::new(folder)));
         Ok(Recording {
-            last: last.map(Rc::new).collect(),
+            last: self.beside_now(),
             base,
             log: log::end(),
             ran,
             after,
             passed: self.city.passed(),
         })
+    }
+
+    /// The small files of each machine now.
+    pub(super) fn beside_now(&self) -> Vec<Rc<Beside>> {
+        let folders = self.folders.iter();
+        let beside = folders.map(|folder| Rc::new(log::beside(Path::new(folder))));
+        beside.collect()
+    }
+
+    /// The small files of a machine after so many accesses of a log, at whose end they were `last`. They
+    /// are looked at when an access comes: so they lie as its next access finds them.
+    pub(super) fn beside_after(
+        &self,
+        (log, last): (&Log, &[Rc<Beside>]),
+        (replay, position): (&Replay, usize),
+        machine: usize,
+    ) -> Rc<Beside> {
+        let later = log.accesses.get(position..).unwrap_or_default();
+        let next = later
+            .iter()
+            .find(|access| self.machine_of(&access.file) == Some(machine));
+        let folder = self.folders.get(machine).map_or("", String::as_str);
+        match next {
+            Some(next) => next.beside.clone().unwrap_or_else(|| replay.beside(folder)),
+            None => last.get(machine).cloned().unwrap_or_default(),
+        }
     }
 
     /// Whether the hub is put back in it.
@@ -162,8 +184,7 @@ impl Stage {
 }
 
 impl Recording {
-    /// The small files of a machine after so many accesses. They are looked at when an access comes: so
-    /// they lie as its next access finds them.
+    /// The small files of a machine after so many accesses.
     pub(super) fn beside(
         &self,
         stage: &Stage,
@@ -171,15 +192,7 @@ impl Recording {
         machine: usize,
         position: usize,
     ) -> Rc<Beside> {
-        let later = self.log.accesses.get(position..).unwrap_or_default();
-        let next = later
-            .iter()
-            .find(|access| stage.machine_of(&access.file) == Some(machine));
-        let folder = stage.folders.get(machine).map_or("", String::as_str);
-        match next {
-            Some(next) => next.beside.clone().unwrap_or_else(|| replay.beside(folder)),
-            None => self.last.get(machine).cloned().unwrap_or_default(),
-        }
+        stage.beside_after((&self.log, &self.last), (replay, position), machine)
     }
 
     /// How much is known and which line is to be carried out next, where everything ends after so

@@ -51,6 +51,9 @@ pub(super) fn step(world: &mut World, incoming: &Incoming<'_>) -> Result<Verdict
     check_references(world, incoming, Some(&step::KIND))?;
     if let Some(subject) = &subject {
         super::merge::check_not_merged(subject)?;
+        if !subject.is_alive() {
+            return Err(Stop::Refused("deleted"));
+        }
     }
     match (kind, &subject) {
         (conflict::KIND_NUMBER, Some(item)) => settle::settle(world, incoming, &taken, item),

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::kinds::{conflict, member, organisation, person, step, transfer, volunteer};
+use crate::kinds::{activity, conflict, member, organisation, person, step, transfer, volunteer};
 use hub::{EAST, HUB, Hub, NOW, STREET, WEST};
 
 fn someone(hub: &mut Hub) -> RecordId {
@@ -260,6 +260,41 @@ fn rule_5_a_deletion_that_had_not_seen_an_edit_becomes_a_request() {
         Verdict::Applied
     );
     assert_eq!(hub.take(EAST, &late), Verdict::SetAside("deleted"));
+}
+
+/// S7: whoever deleted it did not see the step; whoever took it is told, and can take it again after a restore.
+#[test]
+fn rule_5_a_step_on_a_tombstone_is_set_aside_like_any_edit() {
+    let mut hub = Hub::new();
+    let (id, kind, east) = (RecordId::new([52; 16]), activity::KIND_NUMBER, EAST.bytes());
+    let meeting: &[(u16, &[u8])] = &[
+        (activity::TITLE, b"title"),
+        (activity::KIND_OF, b"members_meeting"),
+        (activity::ORGANISATION, &east),
+        (activity::STATE, b"PLANNED"),
+        (activity::HELD_DATE, b"2026-11-16"),
+    ];
+    let made = hub.send(EAST, kind, id, Verb::Create, meeting);
+    assert_eq!(made, Verdict::Applied);
+    let subject = (kind.to_string(), id.bytes());
+    let notify: &[(u16, &[u8])] = &[
+        (step::SUBJECT_KIND, subject.0.as_bytes()),
+        (step::SUBJECT, &subject.1),
+        (step::EVENT, b"notify"),
+        (step::ORGANISATION, &east),
+        (step::DATE, b"2026-11-18"),
+        (step::RECORDER, b"clerk"),
+    ];
+    let taken = |hub: &mut Hub, number| {
+        let step = RecordId::new([number; 16]);
+        hub.send(EAST, step::KIND_NUMBER, step, Verb::Step, notify)
+    };
+    hub.send(EAST, kind, id, Verb::Delete, &[]);
+    assert_eq!(taken(&mut hub, 53), Verdict::SetAside("deleted"));
+    let state = hub.get(kind, id).text(activity::STATE);
+    assert_eq!(state, Some("PLANNED"));
+    hub.send(EAST, kind, id, Verb::Restore, &[]);
+    assert_eq!(taken(&mut hub, 54), Verdict::Applied);
 }
 
 #[test]
