@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use domain::change::{chain_next, chain_start};
 use domain::digest::Digest;
 use serde_json::{Value, json};
@@ -16,14 +16,15 @@ use crate::app::{App, Own};
 /// Entries read at once.
 const PORTION: (usize, usize) = (5_000, 8 * 1024 * 1024);
 
-/// Checks the file, the journal's chain, and the digests against the rows.
+/// Checks the file and what it says.
 pub(super) async fn verify(app: &App) -> anyhow::Result<Value> {
     store::open::check(&store::open::reader(&app.database())?, Side::Node)?;
     let own = app.own;
     app.store.read(move |tx| check(tx, own)).await
 }
 
-/// Checks what a database says: the journal's chain, and the digests of both feeds against their rows.
+/// Checks what a database says: the journal's chain, the digests of both feeds against their rows, and that
+/// what only the hub makes is in one of them.
 ///
 /// # Errors
 /// What does not hold.
@@ -60,6 +61,10 @@ pub(crate) fn check(tx: Tx<'_>, own: Own) -> anyhow::Result<Value> {
             "the digest of {feed} differs from its rows"
         );
         counts.insert(feed, counted.count().into());
+    }
+    if let Some(key) = tx.uncounted_of_hub()? {
+        let (kind, id) = (key.kind, key.id);
+        bail!("row {id} of kind {kind} is the hub's and in no feed");
     }
     Ok(json!({"journal": after, "feeds": counts}))
 }

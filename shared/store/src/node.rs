@@ -2,6 +2,7 @@
 
 mod erase;
 mod leases;
+mod uncounted;
 
 pub use erase::{Former, Place};
 pub use leases::Leased;

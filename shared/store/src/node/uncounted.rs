@@ -1,0 +1,51 @@
+//! Rows that no feed has brought.
+
+use domain::id::RecordId;
+use domain::kind::Class;
+use domain::kinds;
+use domain::record::RecordKey;
+use rusqlite::params;
+
+use crate::error::StoreError;
+use crate::pack::class_code;
+use crate::records::Tx;
+
+/// The classes of records that only the hub makes.
+const OF_HUB: [Class; 2] = [Class::Case, Class::Reference];
+
+impl Tx<'_> {
+    /// A row that only the hub makes, and that stands neither in a feed nor on a change of this office: a
+    /// disk that lied has lost what was written with it.
+    ///
+    /// # Errors
+    /// As SQLite says.
+    pub fn uncounted_of_hub(&self) -> Result<Option<RecordKey>, StoreError> {
+        let without =
+            "NOT EXISTS (SELECT 1 FROM counted AS c WHERE c.kind = r.kind AND c.id = r.id)
+             AND NOT EXISTS (SELECT 1 FROM pending AS p WHERE p.kind = r.kind AND p.id = r.id)";
+        for kind in kinds::ALL {
+            if !OF_HUB.contains(&kind.class) {
+                continue;
+            }
+            let rows = format!("SELECT ?1 AS kind, id FROM \"{}\"", kind.name);
+            let sql = format!("SELECT r.id FROM ({rows}) AS r WHERE {without} LIMIT 1");
+            let mut statement = self.connection.prepare(&sql)?;
+            let mut found = statement.query([kind.number])?;
+            if let Some(row) = found.next()? {
+                let (kind, id) = (kind.number, RecordId::new(row.get(0)?));
+                return Ok(Some(RecordKey { kind, id }));
+            }
+        }
+        let sql = format!(
+            "SELECT r.kind, r.id FROM unknown_record AS r WHERE r.class IN (?1, ?2) AND {without} LIMIT 1"
+        );
+        let mut statement = self.connection.prepare(&sql)?;
+        let [one, other] = OF_HUB.map(class_code);
+        let mut found = statement.query(params![one, other])?;
+        let Some(row) = found.next()? else {
+            return Ok(None);
+        };
+        let (kind, id) = (row.get(0)?, RecordId::new(row.get(1)?));
+        Ok(Some(RecordKey { kind, id }))
+    }
+}
