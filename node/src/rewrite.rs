@@ -99,11 +99,19 @@ fn rewrite_unenrolled(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
     rewrite(tx, own, source, 0)
 }
 
-/// Rewrites the pending changes of another epoch after a place.
+/// Rewrites the pending changes of other epochs, each after a place; how many.
 ///
 /// # Errors
 /// The store's own.
-pub fn rewrite_tail(tx: Tx<'_>, own: Own, epoch: u32, after: u64) -> anyhow::Result<u64> {
+pub fn rewrite_tails(tx: Tx<'_>, own: Own, tails: &[(u32, u64)]) -> anyhow::Result<u64> {
+    let mut count = 0;
+    for (epoch, after) in tails {
+        count += rewrite_tail(tx, own, *epoch, *after)?;
+    }
+    Ok(count)
+}
+
+fn rewrite_tail(tx: Tx<'_>, own: Own, epoch: u32, after: u64) -> anyhow::Result<u64> {
     if epoch == Own::default().epoch {
         return rewrite_unenrolled(tx, own);
     }

@@ -127,17 +127,18 @@ impl Session {
     }
 
     async fn connect(app: &App) -> anyhow::Result<Self> {
+        let app = take_up_epoch(app).await?;
         let keys = app.keys()?;
         keys.enrolled()?;
         let identity = keys.identity.context("not enrolled")?;
         let tls = ClientTls::enrolled(&identity, clock())?;
-        let line = connect_any(app, &identity.hub_addresses, &tls).await?;
+        let line = connect_any(&app, &identity.hub_addresses, &tls).await?;
         let client = SyncClient::new(line)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
         Ok(Self {
-            app: app.clone(),
             own: app.own,
+            app,
             client,
             incarnation: Bytes::new(),
             signing_key: identity.signing_key,
@@ -271,60 +272,72 @@ impl Session {
             .await
     }
 
-    /// Goes on in another epoch: this store was rewound or copied. Its own lost changes come back
-    /// as rows; what it entered since is written anew by [`Self::carry_over`].
+    /// Goes on in another epoch: this store was rewound or copied. Its own lost changes come back as rows.
+    /// What it entered since is written anew before anything is entered in that epoch: the same places are
+    /// other changes at the hub, and nothing must stand on them.
     async fn go_on_in(&mut self, epoch: u32, hub_ms: u64) -> anyhow::Result<()> {
         tracing::warn!(
             epoch,
             "this store is older than the hub's journal of it: a new epoch"
         );
-        let mut keys = self.app.keys()?;
-        let identity = keys.identity.as_mut().context("enrolled")?;
-        identity.epoch = epoch;
-        keys.save(&self.app.keys_path())?;
+        let former = self.own.epoch;
+        let mut tails = self.tails_but(epoch).await?;
+        if tails.iter().all(|(epoch, _)| *epoch != former) {
+            // What is entered until the next lines.
+            tails.push((former, 0));
+        }
         self.own.epoch = epoch;
         self.app.own.epoch = epoch;
         self.received = 0;
         let own = self.own;
-        self.app
+        let count = self
+            .app
             .store
             .write::<_, anyhow::Error>(move |tx| {
                 own.keep(tx)?;
                 hybrid::begin_epoch(tx, hub_ms)?;
-                Ok(tx.set_setting("nonce_confirmed", &[])?)
+                tx.set_setting("nonce_confirmed", &[])?;
+                rewrite::rewrite_tails(tx, own, &tails)
             })
-            .await
+            .await?;
+        note_rewritten(count);
+        // The journal first: what is entered from now on stands in the new epoch, whatever the key file says.
+        keep_epoch(&self.app, epoch)
     }
 
     /// Writes anew, in the present epoch, what other epochs hold and the hub does not have.
     async fn carry_over(&mut self) -> anyhow::Result<()> {
         let own = self.own;
-        let epochs = self
+        let tails = self.tails_but(own.epoch).await?;
+        if tails.is_empty() {
+            return Ok(());
+        }
+        let count = self
             .app
             .store
-            .read::<_, anyhow::Error>(move |tx| Ok(tx.pending_epochs_but(own.epoch)?))
+            .write::<_, anyhow::Error>(move |tx| rewrite::rewrite_tails(tx, own, &tails))
             .await?;
-        for epoch in epochs {
-            let places = self
-                .app
-                .store
-                .read::<_, anyhow::Error>(move |tx| Ok(tx.pending_places(epoch)?))
-                .await?;
-            let common = self.common_place(epoch, places).await?;
-            let count = self
-                .app
-                .store
-                .write::<_, anyhow::Error>(move |tx| rewrite::rewrite_tail(tx, own, epoch, common))
-                .await?;
-            if count > 0 {
-                tracing::warn!(
-                    epoch,
-                    count,
-                    "changes were written anew in the present epoch"
-                );
-            }
-        }
+        note_rewritten(count);
         Ok(())
+    }
+
+    /// The epochs other than this one of which changes are pending, each with the last pending place at
+    /// which the hub has the same history.
+    async fn tails_but(&mut self, epoch: u32) -> anyhow::Result<Vec<(u32, u64)>> {
+        let pending = self
+            .app
+            .store
+            .read::<_, anyhow::Error>(move |tx| {
+                let epochs = tx.pending_epochs_but(epoch)?.into_iter();
+                let places = epochs.map(|epoch| Ok((epoch, tx.pending_places(epoch)?)));
+                places.collect::<anyhow::Result<Vec<_>>>()
+            })
+            .await?;
+        let mut tails = Vec::with_capacity(pending.len());
+        for (epoch, places) in pending {
+            tails.push((epoch, self.common_place(epoch, places).await?));
+        }
+        Ok(tails)
     }
 
     /// The last pending place of another epoch at which the hub has the same history.
@@ -420,6 +433,34 @@ impl Session {
         let waits = |tx: store::Tx<'_>| Ok(tx.pending_count()?);
         let waiting = self.app.store.read::<_, anyhow::Error>(waits).await?;
         Ok(self.reached.is_some() && waiting == 0)
+    }
+}
+
+/// The same node in the epoch into which its journal was moved: the key file may not say so yet.
+async fn take_up_epoch(app: &App) -> anyhow::Result<App> {
+    let (mut app, own) = (app.clone(), app.own);
+    let read = move |tx: store::Tx<'_>| Ok(own.in_store(tx)?);
+    app.own = app.store.read::<_, anyhow::Error>(read).await?;
+    keep_epoch(&app, app.own.epoch)?;
+    Ok(app)
+}
+
+/// Writes an epoch into the key file, if that has an older one.
+fn keep_epoch(app: &App, epoch: u32) -> anyhow::Result<()> {
+    let mut keys = app.keys()?;
+    let Some(identity) = keys.identity.as_mut() else {
+        return Ok(());
+    };
+    if identity.node == app.own.node.bytes() && identity.epoch < epoch {
+        identity.epoch = epoch;
+        keys.save(&app.keys_path())?;
+    }
+    Ok(())
+}
+
+fn note_rewritten(count: u64) {
+    if count > 0 {
+        tracing::warn!(count, "changes were written anew in the present epoch");
     }
 }
 
