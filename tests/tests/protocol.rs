@@ -59,6 +59,11 @@ const RULES: &[Row] = &[
         Ok("a_deletion_that_has_not_seen_an_edit_becomes_a_request"),
     ),
     Row(
+        "5 an edit of a tombstone, or a step on it, is set aside",
+        "node set, step",
+        Ok("rule_5_a_step_on_a_tombstone_is_set_aside_like_any_edit"),
+    ),
+    Row(
         "6 a change that names an unknown record waits",
         "node add, hub org import",
         Ok("a_change_that_names_an_unknown_record_waits_and_is_decided_by_itself"),

@@ -1,0 +1,78 @@
+//! What is written is written whole or not at all, and a file that is not whole is found out.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+
+use domain::id::{ChangeId, NodeId, RecordId};
+use domain::world::{Outcome, Writes};
+use store::open::{Side, check, reader, writer};
+use store::writer::write_on;
+use store::{StoreError, Tx};
+
+fn setting(database: &Path) -> Option<Vec<u8>> {
+    Tx::on(&reader(database).unwrap()).setting("a").unwrap()
+}
+
+/// S16: of a batch of which a part is refused, nothing stands.
+#[test]
+fn work_that_fails_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("node.sqlite");
+    let mut connection = writer(&database, Side::Node).unwrap();
+    let refused = write_on(&mut connection, |tx| {
+        tx.set_setting("a", b"1")?;
+        Err::<(), _>(StoreError::Busy)
+    });
+    assert!(matches!(refused, Err(StoreError::Busy)), "{refused:?}");
+    assert_eq!(setting(&database), None);
+    write_on(&mut connection, |tx| tx.set_setting("a", b"2")).unwrap();
+    assert_eq!(setting(&database).as_deref(), Some(b"2".as_slice()));
+}
+
+/// S7: a change that waited, and was set aside in the end, counts as set aside.
+#[test]
+fn the_last_outcome_of_a_change_is_the_one_that_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut connection = writer(&folder.path().join("hub.sqlite"), Side::Hub).unwrap();
+    let change = ChangeId {
+        node: NodeId::new([1; 16]),
+        epoch: 1,
+        sequence: 1,
+    };
+    let note = RecordId::new([2; 16]);
+    for outcome in [Outcome::Waiting(note), Outcome::SetAside(note)] {
+        let mut writes = Writes::default();
+        writes.outcomes.insert((change, 0), outcome);
+        let stands = write_on(&mut connection, |tx| {
+            tx.apply(&writes, 1)?;
+            tx.outcome(change, 0)
+        });
+        assert_eq!(stands.unwrap(), Some(outcome));
+    }
+}
+
+/// S16, D1: a page that was overwritten is found, though the file opens.
+#[test]
+fn a_damaged_page_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("node.sqlite");
+    let mut connection = writer(&database, Side::Node).unwrap();
+    write_on::<_, StoreError>(&mut connection, |tx| {
+        (0..200).try_for_each(|number| tx.set_setting(&format!("setting {number:04}"), &[7; 100]))
+    })
+    .unwrap();
+    drop(connection);
+    check(&reader(&database).unwrap(), Side::Node).unwrap();
+    let mut bytes = std::fs::read(&database).unwrap();
+    let wanted = b"setting 0100";
+    let at = bytes
+        .windows(wanted.len())
+        .position(|found| found == wanted);
+    let page = at.unwrap() / 4096 * 4096;
+    // The places of its cells.
+    bytes.get_mut(page + 8..page + 40).unwrap().fill(0xff);
+    std::fs::write(&database, bytes).unwrap();
+    let found = check(&reader(&database).unwrap(), Side::Node);
+    assert!(matches!(found, Err(StoreError::Corrupt(_))), "{found:?}");
+}
