@@ -16,7 +16,7 @@ use store::Tx;
 use store::node::Entry;
 
 use crate::app::Own;
-use crate::{fold, journal};
+use crate::{clock, fold, journal};
 
 /// The setting with the identity under which the journal is written.
 pub const IDENTITY: &str = "identity";
@@ -97,6 +97,18 @@ fn rewrite_unenrolled(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
         stored: nobody.epoch,
     };
     rewrite(tx, own, source, 0)
+}
+
+/// Opens the epoch that the hub has offered (its clock: milliseconds since 1970), and moves what is pending
+/// of others into it, each after a place: what is entered later stands on what was moved.
+///
+/// # Errors
+/// The store's own.
+pub fn open_epoch(tx: Tx<'_>, own: Own, hub_ms: u64, tails: &[(u32, u64)]) -> anyhow::Result<u64> {
+    own.keep(tx)?;
+    clock::begin_epoch(tx, hub_ms)?;
+    tx.set_setting("nonce_confirmed", &[])?;
+    rewrite_tails(tx, own, tails)
 }
 
 /// Rewrites the pending changes of other epochs, each after a place; how many.

@@ -293,12 +293,7 @@ impl Session {
         let count = self
             .app
             .store
-            .write::<_, anyhow::Error>(move |tx| {
-                own.keep(tx)?;
-                hybrid::begin_epoch(tx, hub_ms)?;
-                tx.set_setting("nonce_confirmed", &[])?;
-                rewrite::rewrite_tails(tx, own, &tails)
-            })
+            .write::<_, anyhow::Error>(move |tx| rewrite::open_epoch(tx, own, hub_ms, &tails))
             .await?;
         note_rewritten(count);
         // The journal first: what is entered from now on stands in the new epoch, whatever the key file says.
