@@ -6,7 +6,6 @@ use domain::change::Change;
 use domain::decide::{change_of_bytes, set_aside_id};
 use domain::digest::Digest;
 use domain::id::ChangeId;
-use domain::kind::Class;
 use domain::kinds::set_aside;
 use domain::record::{Record, RecordKey};
 use domain::replay::{replay, stands_on};
@@ -314,8 +313,7 @@ pub fn hub_lacks(
     let (sequence, mut digest) = tx.feed_read(feed)?;
     count(tx, feed, key, None, &mut digest)?;
     tx.put_feed_read(feed, sequence, &digest)?;
-    let made_by_hub = |row: &Record| matches!(row.class, Class::Case | Class::Reference);
-    if let Some(row) = tx.record(key)?.filter(made_by_hub) {
+    if let Some(row) = tx.record(key)?.filter(|row| row.class.is_of_hub()) {
         tx.keep_replaced(&row, "hub_lacks", now_ms)?;
         settle_row(tx, own, key, None)?;
     }

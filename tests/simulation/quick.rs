@@ -1,6 +1,5 @@
 //! A few simulated cities with every change; `cargo sim` runs as many as one likes.
 
-use tests::simulation::plan::Plan;
 use tests::simulation::{disk, run};
 use tests::sweep;
 
@@ -29,28 +28,6 @@ fn cities_come_together_and_lose_nothing_whatever_happens() -> anyhow::Result<()
         assert!(
             met.get(what).is_some_and(|times| *times > 0),
             "{what}: {met:?}"
-        );
-    }
-    Ok(())
-}
-
-/// Histories that once broke an invariant, cut down to the events that it took, with what they are about.
-const FOUND: &[(u64, &[u64], &str)] = &[(
-    13_908,
-    &[29, 33, 56, 58, 67, 75, 96, 115, 117, 123, 150],
-    "D3 offices rolled back with their keys",
-)];
-
-#[test]
-fn histories_that_once_broke_an_invariant_hold() -> anyhow::Result<()> {
-    disk::register().map_err(anyhow::Error::msg)?;
-    for (seed, events, about) in FOUND {
-        let plan = Plan::draw(*seed).with_only(&events.iter().copied().collect());
-        let outcome = run::carry_out(&plan, false)?;
-        let met = outcome.met();
-        assert!(
-            met.get(*about).is_some_and(|times| *times > 0),
-            "{about}: {met:?}"
         );
     }
     Ok(())

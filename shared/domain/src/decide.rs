@@ -457,7 +457,7 @@ fn check_references(
         match world.record(key)? {
             None => return Err(Stop::WaitsFor(key)),
             Some(named) => {
-                let is_common = matches!(named.class, Class::Reference | Class::Case);
+                let is_common = named.class.is_of_hub();
                 if !is_common && incoming.office != DESK && named.office != incoming.office {
                     return Err(Stop::Refused("not_yours"));
                 }

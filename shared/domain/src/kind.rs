@@ -23,6 +23,17 @@ pub enum Class {
     Reference,
 }
 
+impl Class {
+    /// The classes of records that only the hub makes.
+    pub const OF_HUB: [Self; 2] = [Self::Case, Self::Reference];
+
+    /// Whether only the hub makes records of this class.
+    #[must_use]
+    pub fn is_of_hub(self) -> bool {
+        Self::OF_HUB.contains(&self)
+    }
+}
+
 /// What kind of value a field has.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum FieldType {

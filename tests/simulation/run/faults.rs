@@ -229,17 +229,22 @@ impl Run {
         Ok(())
     }
 
+    /// All are switched off for so long.
+    pub(super) async fn rest(&mut self, time: Duration, chance: &mut Chance) {
+        for machine in 0..self.city.offices.len() {
+            self.city.cut_office(machine, chance);
+        }
+        self.cut_hub(chance).await;
+        tokio::time::sleep(time).await;
+    }
+
     /// More than a year passes. The hub and the other offices are switched on now and then, this office
     /// never.
     async fn pass_a_year(&mut self, away: usize, chance: &mut Chance) -> anyhow::Result<()> {
         // Who goes has read what there was, and said so: that is noted once an hour.
         tokio::time::sleep(Duration::from_hours(2)).await;
         for _ in 0..ROUNDS {
-            for machine in 0..self.city.offices.len() {
-                self.city.cut_office(machine, chance);
-            }
-            self.cut_hub(chance).await;
-            tokio::time::sleep(BETWEEN).await;
+            self.rest(BETWEEN, chance).await;
             self.start_hub(chance).await?;
             for office in (0..self.city.size).filter(|office| *office != away) {
                 self.start_office(office, chance).await?;

@@ -35,7 +35,8 @@ impl Run {
         let mut apart = self.come_together(&mut chance).await?;
         if apart.is_some() && self.waits_for_records_only().await? {
             self.count("D20 changes that waited for a refused record went to a person");
-            self.let_a_month_pass(&mut chance).await?;
+            self.rest(NOBODY_WORKS, &mut chance).await;
+            self.start_all(&mut chance).await?;
             apart = self.come_together(&mut chance).await?;
         }
         let Some(mut why) = apart else {
@@ -107,14 +108,5 @@ impl Run {
             }
         }
         Ok(true)
-    }
-
-    async fn let_a_month_pass(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
-        for office in 0..self.city.size {
-            self.city.cut_office(office, chance);
-        }
-        self.cut_hub(chance).await;
-        tokio::time::sleep(NOBODY_WORKS).await;
-        self.start_all(chance).await
     }
 }

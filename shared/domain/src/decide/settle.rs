@@ -3,7 +3,7 @@
 use super::unit::unpack_unit;
 use super::{Incoming, Stop, Verdict, change_of_bytes, effect};
 use crate::id::{DESK, RecordId};
-use crate::kind::{Class, FieldType, Kind, Winner};
+use crate::kind::{FieldType, Kind, Winner};
 use crate::kinds::{self, conflict, set_aside, step};
 use crate::record::{Record, RecordKey};
 use crate::world::{Mover, Outcome, World};
@@ -119,7 +119,7 @@ fn check_settled(
         if let (FieldType::Reference(of), Ok(id)) = (field.of, RecordId::from_slice(bytes)) {
             let key = RecordKey { kind: of, id };
             let named = world.record(key)?.ok_or(Stop::WaitsFor(key))?;
-            let is_common = matches!(named.class, Class::Reference | Class::Case);
+            let is_common = named.class.is_of_hub();
             if !is_same && !is_common && named.office != record.office {
                 return Err(Stop::Refused("not_yours"));
             }

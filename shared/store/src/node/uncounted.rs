@@ -10,9 +10,6 @@ use crate::error::StoreError;
 use crate::pack::class_code;
 use crate::records::Tx;
 
-/// The classes of records that only the hub makes.
-const OF_HUB: [Class; 2] = [Class::Case, Class::Reference];
-
 impl Tx<'_> {
     /// A row that only the hub makes, and that stands neither in a feed nor on a change of this office: a
     /// disk that lied has lost what was written with it.
@@ -24,7 +21,7 @@ impl Tx<'_> {
             "NOT EXISTS (SELECT 1 FROM counted AS c WHERE c.kind = r.kind AND c.id = r.id)
              AND NOT EXISTS (SELECT 1 FROM pending AS p WHERE p.kind = r.kind AND p.id = r.id)";
         for kind in kinds::ALL {
-            if !OF_HUB.contains(&kind.class) {
+            if !kind.class.is_of_hub() {
                 continue;
             }
             let rows = format!("SELECT ?1 AS kind, id FROM \"{}\"", kind.name);
@@ -40,7 +37,7 @@ impl Tx<'_> {
             "SELECT r.kind, r.id FROM unknown_record AS r WHERE r.class IN (?1, ?2) AND {without} LIMIT 1"
         );
         let mut statement = self.connection.prepare(&sql)?;
-        let [one, other] = OF_HUB.map(class_code);
+        let [one, other] = Class::OF_HUB.map(class_code);
         let mut found = statement.query(params![one, other])?;
         let Some(row) = found.next()? else {
             return Ok(None);
