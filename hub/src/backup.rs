@@ -358,39 +358,57 @@ mod tests {
 
     use super::*;
 
-    /// P8, S13: syncs that lied leave a record without its place in any feed, and no node would ever read it.
-    #[test]
-    fn a_recovery_does_not_begin_from_a_record_that_is_in_no_feed() {
-        let folder = tempfile::tempdir().unwrap();
-        app::init(folder.path(), "hub", &[]).unwrap();
-        begin_here(folder.path()).unwrap();
-        let written = Version {
-            change: ChangeId {
-                node: NodeId::new([1; 16]),
-                epoch: 1,
-                sequence: 1,
-            },
-            ordered_at: 0,
-        };
-        let record = Record {
+    /// A record of an office.
+    fn record_of(office: OfficeId) -> Record {
+        Record {
             key: RecordKey {
                 kind: person::KIND_NUMBER,
                 id: RecordId::new([3; 16]),
             },
             class: Class::Shared,
-            office: OfficeId::new([2; 16]),
+            office,
             revision: 1,
             life: Life::Alive,
-            life_version: written,
+            life_version: Version {
+                change: ChangeId {
+                    node: NodeId::new([1; 16]),
+                    epoch: 1,
+                    sequence: 1,
+                },
+                ordered_at: 0,
+            },
             fields: BTreeMap::new(),
-        };
+        }
+    }
+
+    /// Why no recovery begins at a hub that has this record and no other, spoilt by a statement.
+    fn refused_with(record: &Record, spoilt_by: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        app::init(folder.path(), "hub", &[]).unwrap();
+        begin_here(folder.path()).unwrap();
         let database = folder.path().join(DATABASE);
         let mut connection = store::open::writer(&database, Side::Hub).unwrap();
-        store::writer::write_on::<_, StoreError>(&mut connection, |tx| tx.write_record(&record))
+        store::writer::write_on::<_, StoreError>(&mut connection, |tx| tx.write_record(record))
             .unwrap();
+        connection.execute_batch(spoilt_by).unwrap();
         drop(connection);
         let refused = format!("{:#}", begin_here(folder.path()).unwrap_err());
         assert!(refused.contains("restore the newest backup"), "{refused}");
+        refused
+    }
+
+    /// P8, S13: syncs that lied leave a record without its place in any feed, and no node would ever read it.
+    #[test]
+    fn a_recovery_does_not_begin_from_a_record_that_is_in_no_feed() {
+        let refused = refused_with(&record_of(OfficeId::new([2; 16])), "");
         assert!(refused.contains("is in no feed"), "{refused}");
+    }
+
+    /// D2, S13: nor from one of the desk's own, which no feed has, and of which a byte is another one.
+    #[test]
+    fn a_recovery_does_not_begin_from_a_damaged_record_of_the_desk() {
+        let spoilt = "UPDATE person SET row_hash = zeroblob(32)";
+        let refused = refused_with(&record_of(domain::id::DESK), spoilt);
+        assert!(refused.contains("is damaged"), "{refused}");
     }
 }

@@ -23,12 +23,15 @@ pub(super) async fn verify(app: &App) -> anyhow::Result<Value> {
     app.store.read(move |tx| check(tx, own)).await
 }
 
-/// Checks what a database says: the journal's chain, the digests of both feeds against their rows, and that
-/// what only the hub makes is in one of them.
+/// Checks what a database says: every row against its hash, the journal's chain, the digests of both feeds against
+/// their rows, and that what only the hub makes is in one of them.
 ///
 /// # Errors
 /// What does not hold.
 pub(crate) fn check(tx: Tx<'_>, own: Own) -> anyhow::Result<Value> {
+    if let Some(key) = tx.unsound_rows(1)?.first() {
+        bail!("row {} of kind {} is damaged", key.id, key.kind);
+    }
     let (mut after, mut chain) = (0, chain_start(own.node, own.epoch));
     loop {
         let entries = tx.entries_after(own.epoch, after, PORTION)?;
@@ -48,11 +51,14 @@ pub(crate) fn check(tx: Tx<'_>, own: Own) -> anyhow::Result<Value> {
         let mut counted = Digest::default();
         for (key, hash) in tx.counted_in(&feed)? {
             let confirmed = match tx.base_image(key)? {
-                Some(confirmed) => confirmed,
-                None => tx.record(key)?,
+                Some(confirmed) => confirmed.map(|record| record.hash()),
+                None => tx.row_hash(key)?,
             };
-            let fresh = confirmed.map(|record| record.hash());
-            ensure!(fresh == Some(hash), "row {} differs from its hash", key.id);
+            ensure!(
+                confirmed == Some(hash),
+                "row {} differs from its hash",
+                key.id
+            );
             counted.add(&hash);
         }
         let (_, digest) = tx.feed_read(&feed)?;

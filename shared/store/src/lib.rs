@@ -16,6 +16,7 @@ pub mod open;
 mod pack;
 pub mod records;
 pub mod schema;
+mod sound;
 pub mod writer;
 
 pub use error::StoreError;

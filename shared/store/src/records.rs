@@ -377,7 +377,7 @@ fn conditions(kind: &'static Kind, filters: &[Filter]) -> (String, Vec<Value>) {
     (sql, values)
 }
 
-fn read_record(kind: &'static Kind, row: &Row<'_>) -> Result<Record, StoreError> {
+pub(crate) fn read_record(kind: &'static Kind, row: &Row<'_>) -> Result<Record, StoreError> {
     let versions: Vec<u8> = row.get(4)?;
     let opaque: Option<Vec<u8>> = row.get(5)?;
     let mut values = unpack_values(&opaque.unwrap_or_default())?;

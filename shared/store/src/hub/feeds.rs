@@ -170,7 +170,8 @@ impl Tx<'_> {
 
     /// Records that stand in no feed, and have left none, though their office, or the whole city, must have
     /// them; of each kind at most so many.
-    pub fn in_no_feed(&self, count_max: u32) -> Result<Vec<RecordKey>, StoreError> {
+    pub fn in_no_feed(&self, count_max: usize) -> Result<Vec<RecordKey>, StoreError> {
+        let count_max = i64::try_from(count_max).unwrap_or(i64::MAX);
         let mut found = Vec::new();
         for kind in kinds::ALL {
             let sql = format!(
