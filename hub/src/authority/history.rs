@@ -55,6 +55,7 @@ impl Round<'_> {
         let is_lost = |record: &Record| {
             record.class == Class::Held && !is_there && part.is_missing(record, &change)
         };
+        let is_gone = record.is_none();
         let again = match record {
             Some(record) if has_parted || is_lost(&record) => Some(record.office),
             Some(_) if class == Some(Class::Shared) && self.tx.has_left(part.id.node, key)? => {
@@ -64,6 +65,10 @@ impl Round<'_> {
             None if class == Some(Class::Held) => Some(office),
             _ => None,
         };
+        if again.is_some() && is_gone {
+            // What was written to it afterwards no row shows either, and it may be decided in a later transaction.
+            self.tx.set_parted(part.id.node, key, false)?;
+        }
         Ok(again.map_or(History::Had, History::Again))
     }
 }

@@ -172,6 +172,15 @@ fn remarks(key: RecordKey, at_ms: u64) -> (Header, Body) {
     (header, body)
 }
 
+/// A change of EAST's first machine.
+fn change_of(sequence: u8) -> ChangeId {
+    ChangeId {
+        node: machine(EAST, 1),
+        epoch: 1,
+        sequence: sequence.into(),
+    }
+}
+
 fn both() -> BTreeSet<String> {
     ["13900000001", "13900000002"].map(str::to_owned).into()
 }
@@ -238,6 +247,53 @@ fn what_an_office_wrote_before_somebody_moved_on_is_kept_at_the_desk() {
     back.hear_the_others();
     assert_eq!(back.text(PERSON, person::PHONE), "13900000001");
     assert_eq!(back.row().office, DESK);
+}
+
+/// S7: the same of a record that was entered after the backup, and in whatever portions the journal is decided: what
+/// comes after the creation no row shows either.
+#[test]
+fn what_an_office_wrote_to_a_record_that_is_made_again_is_decided_in_later_batches_too() {
+    let (mut lost, mut back) = (Hub::new(), Hub::new());
+    let who = [(person::NAME, "林一".to_owned(), None)];
+    let changes = [
+        set(77, Verb::Create, &who),
+        phone(77, "13900000001", None),
+        phone(77, "13900000002", Some(change_of(BEFORE + 2))),
+    ];
+    lost.push(1, &changes);
+    back.is_put_back();
+    back.hear_of_more(&lost, Some(back.row()));
+    back.hear(machine(EAST, 2));
+    for change in changes {
+        back.push(1, &[change]);
+    }
+    back.hear_the_others();
+    assert_eq!(back.text(77, person::PHONE), "13900000002");
+    let record = back.write(|tx, _| Ok(tx.record(person_key(77))?));
+    assert_eq!(record.unwrap().office, DESK);
+}
+
+/// S7: and of a member of whom nobody tells.
+#[test]
+fn what_was_written_to_a_member_who_is_made_again_is_decided_in_later_batches_too() {
+    let (mut lost, mut back) = (Hub::new(), Hub::new());
+    let (key, [_, mut entry]) = member_entry();
+    for field in &mut entry.1.fields {
+        if field.number == member::PERSON {
+            field.value = person_key(PERSON).id.bytes().to_vec();
+        }
+    }
+    let changes = [entry, remarks(key, back.now)];
+    lost.push(1, &changes);
+    back.is_put_back();
+    back.hear_of_more(&lost, Some(back.row()));
+    back.hear(machine(EAST, 2));
+    back.hear_the_others();
+    for change in changes {
+        back.push(1, &[change]);
+    }
+    let record = back.write(move |tx, _| Ok(tx.record(key)?)).unwrap();
+    assert_eq!(record.text(member::REMARKS), Some("补记"));
 }
 
 /// S13: two offices hold one row; whichever reports second finds it there, and it stands in his feed, too.

@@ -258,7 +258,7 @@ CREATE TABLE offer (
 ) STRICT, WITHOUT ROWID;
 
 -- What a node has proven, and the hub's own row does not have: it went its own way when it did not know that it was put
--- back, or the record has left the feed. It stands as long as what the journal says to be proven: beyond a restore.
+-- back, or was made again from the node's journal, or the record has left the feed. It stands as long as what the journal says to be proven: beyond a restore.
 CREATE TABLE parted (
     node     BLOB NOT NULL,
     kind     INTEGER NOT NULL,

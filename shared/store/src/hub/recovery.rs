@@ -78,8 +78,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A node has proven a row, and the hub's own has parted from it, or it has left the feed: what the node wrote to
-    /// that record is not history.
+    /// A node has proven a row, and the hub's own has parted from it or was made again, or it has left the feed: what
+    /// the node wrote to that record is not history.
     pub fn set_parted(
         &self,
         node: NodeId,
