@@ -1,5 +1,6 @@
 //! The museum of planted bugs: each is a small patch to what is shipped, with the invariant that it breaks
-//! and how it is caught. Where a bug is not caught any more, the proof has a hole.
+//! and how it is caught. Where a bug is not caught any more, the proof has a hole. Beside them lie other sizes of
+//! what is done in portions, which no seed may see.
 //!
 //! - [`hunt`]: runs a program, or a test, until the bug is caught.
 //! - [`patch`]: a planted bug as it lies in `tests/museum`.
@@ -47,7 +48,7 @@ pub struct Args {
 struct Done {
     name: String,
     unit: String,
-    wanted: String,
+    wanted: Caught,
     /// At which seed it was caught, if it was and by a seed.
     seed: Option<u64>,
     violation: Option<String>,
@@ -76,7 +77,8 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
                 patch.name, patch.breaks, patch.caught, patch.bug
             );
         }
-        eprintln!("{} planted bugs", patches.len());
+        let bugs = patches.iter().filter(|patch| patch.caught.is_bug());
+        eprintln!("{} planted bugs", bugs.count());
         return Ok(true);
     }
     let mut hunts = Hunts::new(args)?;
@@ -136,19 +138,21 @@ fn control(scratch: &Scratch, patches: &[Patch], hunts: &mut Hunts) -> anyhow::R
     }
     hunts.begin(
         (CONTROL.to_owned(), control_unit(patches)),
-        format!("none in {seeds} seeds"),
+        Caught::Never(seeds),
         move || {
-            let found = hunt(&program, seeds)?;
-            let failed: Vec<_> = found
-                .caught
-                .into_iter()
-                .map(|(_, why)| why)
-                .chain(found.others)
-                .collect();
-            let violation = failed.first().map(|why| format!("without a bug: {why}"));
-            Ok((None, violation, format!("nothing in {seeds} seeds")))
+            let failed = failed(hunt(&program, seeds)?);
+            Ok((None, failed, format!("nothing in {seeds} seeds")))
         },
     )
+}
+
+/// What failed where there is no bug.
+fn failed(found: Found) -> Option<String> {
+    let caught = found
+        .caught
+        .map(|(seed, why)| format!("seed {seed}: {why}"));
+    let first = caught.or_else(|| found.others.into_iter().next());
+    first.map(|why| format!("without a bug: {why}"))
 }
 
 /// Plants one bug and begins to hunt it.
@@ -156,7 +160,7 @@ fn plant(scratch: &Scratch, patch: &Patch, hunts: &mut Hunts) -> anyhow::Result<
     scratch.copy()?;
     scratch.plant(patch)?;
     let name = (patch.name.clone(), patch.unit.clone());
-    let wanted = patch.caught.to_string();
+    let wanted = patch.caught.clone();
     match &patch.caught {
         Caught::Seeds(seeds) => {
             let (program, seeds) = (scratch.build(&patch.name)?, *seeds);
@@ -180,6 +184,14 @@ fn plant(scratch: &Scratch, patch: &Patch, hunts: &mut Hunts) -> anyhow::Result<
                 std::fs::remove_file(&program)?;
                 let violation = found.is_none().then(|| "no crash shows it".to_owned());
                 Ok((None, violation, found.unwrap_or_default()))
+            })
+        }
+        Caught::Never(seeds) => {
+            let (program, seeds) = (scratch.build(&patch.name)?, *seeds);
+            hunts.begin(name, wanted, move || {
+                let failed = failed(hunt(&program, seeds)?);
+                std::fs::remove_file(&program)?;
+                Ok((None, failed, format!("nothing in {seeds} seeds")))
             })
         }
         Caught::Test(line) => {
@@ -216,7 +228,7 @@ impl Hunts {
     fn begin(
         &mut self,
         (name, unit): (String, String),
-        wanted: String,
+        wanted: Caught,
         hunts: impl FnOnce() -> anyhow::Result<Hunted> + Send + 'static,
     ) -> anyhow::Result<()> {
         while self.under_way.len() >= self.jobs {
@@ -243,7 +255,7 @@ impl Hunts {
     fn lost(&mut self, patch: &Patch, why: &str) -> anyhow::Result<()> {
         let name = (patch.name.clone(), patch.unit.clone());
         let why = format!("not planted: {why}");
-        self.begin(name, patch.caught.to_string(), move || {
+        self.begin(name, patch.caught.clone(), move || {
             Ok((None, Some(why), String::new()))
         })
     }
@@ -256,10 +268,11 @@ impl Hunts {
             .join()
             .map_err(|_| anyhow::anyhow!("a hunt panicked"))??;
         let (mark, seed) = match (&done.violation, done.seed) {
-            (Some(why), _) => (format!("NOT CAUGHT: {why}"), String::new()),
+            (Some(why), _) if done.wanted.is_bug() => (format!("NOT CAUGHT: {why}"), String::new()),
+            (Some(why), _) => (format!("DOES NOT HOLD: {why}"), String::new()),
             (None, Some(seed)) => ("caught".to_owned(), format!(" by seed {seed}")),
-            (None, None) if done.name == CONTROL => ("held".to_owned(), String::new()),
-            (None, None) => ("caught".to_owned(), String::new()),
+            (None, None) if done.wanted.is_bug() => ("caught".to_owned(), String::new()),
+            (None, None) => ("held".to_owned(), String::new()),
         };
         eprintln!(
             "{:<32} {mark}{seed} (wanted: {}; {:.0} s): {}",
@@ -282,7 +295,7 @@ impl Hunts {
         let bugs: Vec<_> = self
             .over
             .iter()
-            .filter(|done| done.name != CONTROL)
+            .filter(|done| done.wanted.is_bug())
             .collect();
         let caught = bugs.iter().filter(|done| done.violation.is_none()).count();
         let mut seeds: Vec<_> = bugs.iter().filter_map(|done| done.seed).collect();
@@ -300,7 +313,7 @@ impl Hunts {
 
 fn came_of(done: &Done) -> Came {
     let mut met = BTreeMap::new();
-    if done.name != CONTROL {
+    if done.wanted.is_bug() {
         met.insert("planted bugs".to_owned(), 1);
         met.insert(
             "planted bugs caught".to_owned(),

@@ -48,6 +48,8 @@ pub enum Caught {
     Sweep(String),
     /// By a test, where no simulation can see it: what stands behind `cargo test`.
     Test(String),
+    /// By nothing, in so many seeds from 1 on: it is no bug, but another size of something, or nothing at all.
+    Never(u64),
 }
 
 /// What is changed in one file.
@@ -65,12 +67,20 @@ struct Hunk {
     changed: usize,
 }
 
+impl Caught {
+    /// Whether it is a bug of which somebody must see something.
+    pub const fn is_bug(&self) -> bool {
+        !matches!(self, Self::Never(_))
+    }
+}
+
 impl fmt::Display for Caught {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Seeds(seeds) => f.pad(&format!("seeds {seeds}")),
             Self::Sweep(scenario) => f.pad(&format!("sweep {scenario}")),
             Self::Test(line) => f.pad(&format!("test {line}")),
+            Self::Never(seeds) => f.pad(&format!("never {seeds}")),
         }
     }
 }
@@ -123,7 +133,8 @@ impl Patch {
             Some(("seeds", seeds)) => Caught::Seeds(seeds.parse()?),
             Some(("sweep", scenario)) => Caught::Sweep(scenario.to_owned()),
             Some(("test", line)) => Caught::Test(line.to_owned()),
-            _ => bail!("caught: seeds N, sweep SCENARIO, or test LINE"),
+            Some(("never", seeds)) => Caught::Never(seeds.parse()?),
+            _ => bail!("caught: seeds N, sweep SCENARIO, test LINE, or never N"),
         };
         let files = read_diff(diff)?;
         let changed: usize = files
@@ -157,7 +168,7 @@ impl Patch {
     pub fn seeds(&self) -> Option<u64> {
         match self.caught {
             Caught::Seeds(seeds) => Some(seeds),
-            Caught::Sweep(_) | Caught::Test(_) => None,
+            Caught::Sweep(_) | Caught::Test(_) | Caught::Never(_) => None,
         }
     }
 
