@@ -27,8 +27,8 @@ pub struct Page {
     pub to_sequence: u64,
     /// Own changes decided, in the snapshot of the rows.
     pub decided_through: u64,
-    /// Whether the feed is read from zero, because entries that told of removals were released.
-    pub past_released: bool,
+    /// Up to where entries that told of removals were released.
+    pub released_through: u64,
 }
 
 /// Folds a page into the rows, and saves the cursor with them; the digest of the feed after it.
@@ -55,8 +55,12 @@ pub fn take_page(tx: Tx<'_>, own: Own, page: &Page) -> anyhow::Result<Digest> {
         }
     }
     tx.put_feed_read(&page.feed, page.to_sequence.max(before), &digest)?;
-    if page.past_released {
+    let told = tx.told_released(&page.feed)?;
+    if office::reads_past_released(before, told, page.released_through) {
         tx.set_past_released(&page.feed, true)?;
+    }
+    if told != page.released_through {
+        tx.note_told_released(&page.feed, page.released_through)?;
     }
     Ok(digest)
 }

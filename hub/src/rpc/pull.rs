@@ -98,13 +98,10 @@ fn page(
     {
         return Err(CallRefused::Revoked.into());
     }
-    // A place that the feed never had: the hub was put back, or the cursor is nobody's. From zero; and
-    // where the cursor lies before what was released.
+    // A place that the feed never had: the hub was put back, or the cursor is nobody's. From zero.
     let heads = tx.heads(&[feed.to_owned()])?;
     let head = heads.iter().map(|head| head.sequence).max().unwrap_or(0);
-    let released = tx.released_through(feed)?;
-    let past_released = session::reads_past_released(after, released);
-    let after = session::read_from(after, head, released);
+    let after = session::read_from(after, head);
     let decided_through = tx.journal(node.id, epoch)?.map_or(0, |j| j.decided_through);
     let own = (node.id, epoch, folded_through);
     let page = tx.page(
@@ -136,7 +133,7 @@ fn page(
         digest,
         decided_signature: Bytes::copy_from_slice(&key.sign(Context::Decided, &text)),
         durable: durable.into_iter().map(wire_durable).collect(),
-        past_released,
+        released_through: tx.released_through(feed)?,
     })
 }
 
@@ -353,4 +350,87 @@ pub(super) async fn office_code(app: &App, office: RecordId) -> Result<String, S
         .await?;
     let code = record.and_then(|r| r.text(organisation::CODE).map(str::to_owned));
     Ok(code.unwrap_or_else(|| office.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at what must not fail")]
+
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use domain::id::{ChangeId, OfficeId};
+    use domain::kind::Class;
+    use domain::kinds::person;
+    use domain::record::{Life, Record, Version};
+    use domain::world::{Leaving, Mover, Writes};
+    use tokio::sync::Semaphore;
+    use tokio_stream::StreamExt as _;
+
+    use super::*;
+
+    /// L1: a first reading of several pages comes to the head, though an entry behind the first page was released.
+    #[tokio::test]
+    async fn a_first_reading_goes_on_behind_its_first_page_whatever_was_released() {
+        let folder = tempfile::tempdir().unwrap();
+        crate::app::init(folder.path(), "hub", &[]).unwrap();
+        let app = App::open(folder.path()).unwrap();
+        let office = OfficeId::new([1; 16]);
+        let node = Node::new(NodeId::new([2; 16]), office, [0; 32]);
+        let record = move |number: usize| {
+            let mut id = [3; 16];
+            id[..8].copy_from_slice(&number.to_be_bytes());
+            Record {
+                key: RecordKey {
+                    kind: person::KIND_NUMBER,
+                    id: RecordId::new(id),
+                },
+                class: Class::Shared,
+                office,
+                revision: 1,
+                life: Life::Alive,
+                life_version: Version {
+                    change: ChangeId::default(),
+                    ordered_at: 0,
+                },
+                fields: BTreeMap::new(),
+            }
+        };
+        let count = limits::PAGE_ROWS_MAX + 2;
+        let (reader, head) = (node.clone(), count as u64 + 1);
+        let made = app.store.write::<_, HubError>(move |tx| {
+            tx.insert_node(&reader, 0)?;
+            let mut writes = Writes::default();
+            for number in 0..count {
+                let record = record(number);
+                writes.records.insert(record.key, (record, Mover::Foreign));
+            }
+            tx.apply(&writes, 1)?;
+            let mut leaves = Writes::default();
+            let last = (record(count - 1).key, office);
+            leaves.leaves.insert(last, Leaving::Withdrawn);
+            tx.apply(&leaves, 2)?;
+            for left in tx.left_before(2, (0, "", 0), 1)? {
+                tx.release_left(&left)?;
+            }
+            Ok(tx.released_through(&format!("office/{office}"))?)
+        });
+        assert_eq!(made.await.unwrap(), head);
+        let cursor = wire::Cursor {
+            feed: format!("office/{office}"),
+            ..wire::Cursor::default()
+        };
+        let asked = wire::PullRequest {
+            cursors: vec![cursor],
+            ..wire::PullRequest::default()
+        };
+        let room = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let mut pages = stream(app, node, asked, room);
+        let first = pages.next().await.unwrap().unwrap();
+        assert!(first.digest.is_none());
+        let second = pages.next().await.unwrap().unwrap();
+        assert!(second.digest.is_some(), "{}", second.to_sequence);
+        assert_eq!(second.to_sequence, head);
+        assert!(pages.next().await.is_none());
+    }
 }

@@ -115,7 +115,7 @@ impl Session {
                 rows,
                 to_sequence: page.to_sequence,
                 decided_through: page.decided_through,
-                past_released: page.past_released,
+                released_through: page.released_through,
             };
             let durable = read_durable(&page.durable)?;
             let digest = self

@@ -563,10 +563,10 @@ pub struct Page {
     /// With the digest, where the node is erasing: the journals of the office's machines.
     #[prost(message, repeated, tag = "8")]
     pub durable: ::prost::alloc::vec::Vec<Durable>,
-    /// The cursor lies before entries that told of removals and were released: the feed is sent from its
-    /// beginning, and rows that the node has and the hub has not are removed at its head.
-    #[prost(bool, tag = "9")]
-    pub past_released: bool,
+    /// The last place of which an entry that told of a removal was released. A node whose cursor lies before it,
+    /// and that was told another when it read so far, removes at the head the rows that the hub has not.
+    #[prost(uint64, tag = "10")]
+    pub released_through: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RowSet {

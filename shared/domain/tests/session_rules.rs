@@ -12,12 +12,13 @@ use domain::kinds::person;
 use domain::session::hub::{
     self, Arrived, Greeted, InFeed, Lineage, Offer, Place, Proven, Reader, counts_as, decides,
     foreign_before, is_echo, is_history, is_lost_epoch, is_older_proof, judge_offer, may_read,
-    may_reconcile, offered, offered_beyond, place, proves_copies, read_from, reads_past_released,
-    standing, told_decided,
+    may_reconcile, offered, offered_beyond, place, proves_copies, read_from, standing,
+    told_decided,
 };
 use domain::session::office::{
     Applied, GreetAgain, Heir, Next, Parting, Sent, after_greeting, after_push, compares, fold_row,
-    folded_through, folds_at_once, go_on_from, is_decided, reads_anew, rewritten, takes_page,
+    folded_through, folds_at_once, go_on_from, is_decided, reads_anew, reads_past_released,
+    rewritten, takes_page,
 };
 use domain::session::{Head, Standing};
 use domain::world::Outcome;
@@ -212,12 +213,16 @@ fn a_reader_is_known_and_begins_where_the_feed_has_been() {
     assert!(may_read(Some(false)));
     assert!(!may_read(Some(true)));
     assert!(!may_read(None));
-    assert_eq!(read_from(5, 5, 5), 5);
-    assert_eq!(read_from(6, 5, 0), 0);
-    assert_eq!(read_from(4, 5, 5), 0, "removals behind it were released");
-    assert!(reads_past_released(4, 5));
-    assert!(!reads_past_released(5, 5), "it has read them");
-    assert!(!reads_past_released(0, 5), "it has nothing yet");
+    assert_eq!(read_from(5, 5), 5);
+    assert_eq!(read_from(6, 5), 0);
+    assert!(reads_past_released(4, 0, 5));
+    assert!(reads_past_released(4, 3, 5), "more was released since");
+    assert!(
+        !reads_past_released(4, 5, 5),
+        "it was told so when it read so far"
+    );
+    assert!(!reads_past_released(5, 0, 5), "it has read them");
+    assert!(!reads_past_released(0, 0, 5), "it has nothing yet");
 }
 
 #[test]

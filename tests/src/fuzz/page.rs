@@ -185,7 +185,7 @@ pub(super) fn seeds() -> anyhow::Result<Vec<Vec<u8>>> {
             digest: Some(convert::encode_digest(&Digest::default(), &[4; 64])),
             decided_signature: vec![4; 64].into(),
             durable: vec![wire::Durable::default()],
-            past_released: false,
+            released_through: 0,
         };
         seeds.push([&[0][..], &page.encode_to_vec()].concat());
         seeds.push([&[1][..], &set.encode_to_vec()].concat());

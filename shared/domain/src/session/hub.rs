@@ -222,19 +222,9 @@ pub fn may_reconcile(is_kept_only: Option<bool>, is_recovering: bool) -> bool {
 }
 
 /// Where reading begins: at a place that the feed never had, from zero (the hub was put back, or the
-/// cursor is nobody's); and from zero where entries behind the cursor were released.
-pub const fn read_from(cursor: u64, head: u64, released_through: u64) -> u64 {
-    if head < cursor || cursor < released_through {
-        0
-    } else {
-        cursor
-    }
-}
-
-/// Whether a reader must look for rows that it has and the feed has not: it had read something, and
-/// since then entries that told of removals were released.
-pub const fn reads_past_released(cursor: u64, released_through: u64) -> bool {
-    0 < cursor && cursor < released_through
+/// cursor is nobody's).
+pub const fn read_from(cursor: u64, head: u64) -> u64 {
+    if head < cursor { 0 } else { cursor }
 }
 
 /// Whether a tombstone or an entry that tells of a removal is released: it has stood since `since`
@@ -349,19 +339,6 @@ mod tests {
         assert!(!is_released(since, old, place, place - 1));
         // A clock that went back releases nothing.
         assert!(!is_released(since, 0, place, place));
-    }
-
-    #[test]
-    fn a_cursor_before_what_was_released_reads_from_zero() {
-        assert_eq!(read_from(5, 9, 0), 5);
-        assert_eq!(read_from(5, 9, 5), 5);
-        assert_eq!(read_from(5, 9, 6), 0);
-        assert_eq!(read_from(10, 9, 6), 0);
-        assert!(reads_past_released(5, 6) && !reads_past_released(6, 6));
-        assert!(
-            !reads_past_released(0, 6),
-            "a first reading has nothing to remove"
-        );
     }
 
     #[test]

@@ -52,6 +52,13 @@ pub fn reads_anew(known: &[u8], answered: &[u8]) -> bool {
     !known.is_empty() && known != answered
 }
 
+/// Whether a page comes after entries that told of removals and were released before the node read them:
+/// then it looks at the feed's head for rows that only it has. `told` is up to where entries were released
+/// when it read up to `cursor`, `released_through` is now. A first reading has nothing to remove.
+pub const fn reads_past_released(cursor: u64, told: u64, released_through: u64) -> bool {
+    0 < cursor && cursor < released_through && told != released_through
+}
+
 /// The search for the last pending place of an epoch at which the hub has the same history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parting {

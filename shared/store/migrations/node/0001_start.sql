@@ -63,8 +63,10 @@ CREATE TABLE feed (
     count    INTEGER NOT NULL,
     -- Whether the head has been reached since the last Hello.
     caught_up INTEGER NOT NULL DEFAULT 0,
-    -- Whether it was read from zero because the hub has released entries that told of removals: rows
-    -- that the hub does not have are removed then, until the digests have been equal.
+    -- Up to where the hub had released entries that told of removals when it was read so far.
+    told_released INTEGER NOT NULL DEFAULT 0,
+    -- Whether it was read on after such entries had been released unread: rows that the hub does not have
+    -- are removed then, until the digests have been equal.
     past_released INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 

@@ -192,6 +192,24 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Up to where the hub had released entries of a feed when it was read so far.
+    pub fn told_released(&self, feed: &str) -> Result<u64, StoreError> {
+        let told: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT told_released FROM feed WHERE name = ?1")?
+            .query_row([feed], |row| row.get(0))
+            .optional()?;
+        Ok(told.map_or(0, i64::cast_unsigned))
+    }
+
+    /// Notes up to where the hub has released entries of a feed.
+    pub fn note_told_released(&self, feed: &str, through: u64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE feed SET told_released = ?2 WHERE name = ?1")?
+            .execute(params![feed, through.cast_signed()])?;
+        Ok(())
+    }
+
     /// Whether a feed was read past released entries and has not been proven equal since.
     pub fn is_past_released(&self, feed: &str) -> Result<bool, StoreError> {
         let is_past: Option<bool> = self

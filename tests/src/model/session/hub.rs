@@ -383,7 +383,7 @@ impl Hub {
         else {
             return Answer::Refused;
         };
-        let after = session::read_from(cursor, self.last_place, 0);
+        let after = session::read_from(cursor, self.last_place);
         let reader = Reader {
             node: NODE,
             epoch,
