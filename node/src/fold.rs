@@ -25,6 +25,8 @@ pub struct Page {
     pub rows: Vec<FeedRow>,
     /// The place reached.
     pub to_sequence: u64,
+    /// Whether that is the head.
+    pub is_last: bool,
     /// Own changes decided, in the snapshot of the rows.
     pub decided_through: u64,
     /// Up to where entries that told of removals were released.
@@ -55,6 +57,9 @@ pub fn take_page(tx: Tx<'_>, own: Own, page: &Page) -> anyhow::Result<Digest> {
         }
     }
     tx.put_feed_read(&page.feed, page.to_sequence.max(before), &digest)?;
+    if page.is_last {
+        tx.set_whole_through(&page.feed, page.to_sequence)?;
+    }
     let told = tx.told_released(&page.feed)?;
     if office::reads_past_released(before, told, page.released_through) {
         tx.set_past_released(&page.feed, true)?;

@@ -293,7 +293,12 @@ impl Session {
         let count = self
             .app
             .store
-            .write::<_, anyhow::Error>(move |tx| rewrite::open_epoch(tx, own, hub_ms, &tails))
+            .write::<_, anyhow::Error>(move |tx| {
+                // A hub that was put back has lost what it acknowledged of the former one, and may have taken
+                // a copy's changes at the same places since: then nothing comes back as a row.
+                former::look_again(tx)?;
+                rewrite::open_epoch(tx, own, hub_ms, &tails)
+            })
             .await?;
         note_rewritten(count);
         // The journal first: what is entered from now on stands in the new epoch, whatever the key file says.

@@ -6,7 +6,7 @@ mod seen;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail, ensure};
-use domain::change::{Change, Verb};
+use domain::change::{Change, Hash, Verb};
 use domain::decide::{change_of_bytes, set_aside_id, waits_of};
 use domain::id::{ChangeId, NodeId};
 use domain::kinds::{self, conflict, member, set_aside};
@@ -116,6 +116,8 @@ pub struct AtHub {
     shown: BTreeSet<String>,
     /// Changes on which a later one stands, or that a note names.
     known: BTreeSet<ChangeId>,
+    /// By what they replace: changes that are one change, written anew more than once.
+    again: BTreeMap<(ChangeId, Hash), BTreeSet<ChangeId>>,
     /// All of it, for the reference model.
     seen: Seen,
 }
@@ -175,7 +177,6 @@ impl AtHub {
 
     fn take_changes(&mut self, changes: &[Change], hub: NodeId) {
         let words: BTreeMap<_, _> = changes.iter().map(|c| (c.id, tokens_of(c))).collect();
-        let mut replaced_once = BTreeSet::new();
         for change in changes {
             let bases = change.body.fields.iter().filter_map(|field| field.base);
             self.known.extend(bases);
@@ -184,12 +185,12 @@ impl AtHub {
                 continue;
             }
             // What says that it replaces the same as another is the same change again.
-            let is_again = change
-                .header
-                .replaces
-                .is_some_and(|old| !replaced_once.insert(old));
-            if is_again {
-                continue;
+            if let Some(old) = change.header.replaces {
+                let again = self.again.entry(old).or_default();
+                again.insert(change.id);
+                if again.len() > 1 {
+                    continue;
+                }
             }
             let replaced = change.header.replaces.and_then(|(id, _)| words.get(&id));
             for token in words.get(&change.id).into_iter().flatten() {
@@ -232,7 +233,13 @@ impl AtHub {
             let mut all = self.known.union(before);
             former.is_some_and(|former| all.any(|known| seen::id_of(*known) == former))
         };
-        self.shown.contains(token) || ids.iter().any(|id| is_known(id) || was_known(id))
+        // What was written anew twice may be known under its other id.
+        let is_known_again = |id: &ChangeId| {
+            let mut again = self.again.values();
+            again.any(|again| again.contains(id) && again.iter().any(is_known))
+        };
+        let accounts = |id: &ChangeId| is_known(id) || was_known(id) || is_known_again(id);
+        self.shown.contains(token) || ids.iter().any(accounts)
     }
 }
 

@@ -7,7 +7,7 @@ use domain::id::{NodeId, RecordId};
 use domain::kinds::organisation;
 use domain::limits;
 use domain::record::RecordKey;
-use domain::session::hub as session;
+use domain::session::hub::{self as session, Reader};
 use prost::Message as _;
 use prost::bytes::Bytes;
 use proto::convert::{self, FeedRow, LeaveReason};
@@ -58,10 +58,15 @@ pub(super) fn stream(
             }
             loop {
                 let (app_here, node_here, feed) = (app.clone(), node.clone(), cursor.feed.clone());
-                let place = (asked.epoch, asked.folded_through, after);
+                let reader = Reader {
+                    node: node.id,
+                    epoch: asked.epoch,
+                    folded_through: asked.folded_through,
+                    whole_through: cursor.whole_through,
+                };
                 let erasing = asked.erasing;
                 let read = app.store.read::<_, HubError>(move |tx| {
-                    page(tx, &app_here, &node_here, (&feed, erasing), place)
+                    page(tx, &app_here, &node_here, (&feed, erasing), (after, reader))
                 });
                 let page = read.await.map_err(Status::from);
                 let is_last = page.as_ref().map_or(true, |page| page.digest.is_some());
@@ -90,7 +95,7 @@ fn page(
     app: &App,
     node: &Node,
     (feed, erasing): (&str, bool),
-    (epoch, folded_through, after): (u32, u64, u64),
+    (after, reader): (u64, Reader),
 ) -> Result<wire::Page, HubError> {
     if tx
         .node(node.id)?
@@ -102,14 +107,17 @@ fn page(
     let heads = tx.heads(&[feed.to_owned()])?;
     let head = heads.iter().map(|head| head.sequence).max().unwrap_or(0);
     let after = session::read_from(after, head);
+    let whole_through = session::read_from(reader.whole_through, head);
+    let (epoch, reader) = (
+        reader.epoch,
+        Reader {
+            whole_through,
+            ..reader
+        },
+    );
     let decided_through = tx.journal(node.id, epoch)?.map_or(0, |j| j.decided_through);
-    let own = (node.id, epoch, folded_through);
-    let page = tx.page(
-        feed,
-        after,
-        own,
-        (limits::PAGE_ROWS_MAX, limits::PAGE_BYTES_MAX),
-    )?;
+    let bounds = (limits::PAGE_ROWS_MAX, limits::PAGE_BYTES_MAX);
+    let page = tx.page(feed, after, &reader, bounds)?;
     let rows: Vec<_> = page.entries.into_iter().map(feed_row).collect();
     let (bytes, raw_bytes) = convert::encode_rows(&rows)?;
     let key = app.identity.signing_key();
@@ -364,73 +372,122 @@ mod tests {
     use domain::kinds::person;
     use domain::record::{Life, Record, Version};
     use domain::world::{Leaving, Mover, Writes};
+    use store::StoreError;
     use tokio::sync::Semaphore;
     use tokio_stream::StreamExt as _;
 
     use super::*;
 
-    /// L1: a first reading of several pages comes to the head, though an entry behind the first page was released.
-    #[tokio::test]
-    async fn a_first_reading_goes_on_behind_its_first_page_whatever_was_released() {
+    const OFFICE: OfficeId = OfficeId::new([1; 16]);
+    const NODE: NodeId = NodeId::new([2; 16]);
+    /// More rows than a page has.
+    const COUNT: usize = limits::PAGE_ROWS_MAX + 2;
+
+    fn record(number: usize, revision: u64) -> Record {
+        let mut id = [3; 16];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        Record {
+            key: RecordKey {
+                kind: person::KIND_NUMBER,
+                id: RecordId::new(id),
+            },
+            class: Class::Shared,
+            office: OFFICE,
+            revision,
+            life: Life::Alive,
+            life_version: Version {
+                change: ChangeId::default(),
+                ordered_at: 0,
+            },
+            fields: BTreeMap::new(),
+        }
+    }
+
+    fn written(records: impl IntoIterator<Item = Record>, mover: Mover) -> Writes {
+        let mut writes = Writes::default();
+        for record in records {
+            writes.records.insert(record.key, (record, mover));
+        }
+        writes
+    }
+
+    /// What a node is sent of the feed of [`OFFICE`], page by page, in which others have moved all records once,
+    /// and then `then` was written.
+    async fn pages_after(
+        folded_through: u64,
+        then: impl FnOnce(Tx<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> Vec<wire::Page> {
         let folder = tempfile::tempdir().unwrap();
         crate::app::init(folder.path(), "hub", &[]).unwrap();
         let app = App::open(folder.path()).unwrap();
-        let office = OfficeId::new([1; 16]);
-        let node = Node::new(NodeId::new([2; 16]), office, [0; 32]);
-        let record = move |number: usize| {
-            let mut id = [3; 16];
-            id[..8].copy_from_slice(&number.to_be_bytes());
-            Record {
-                key: RecordKey {
-                    kind: person::KIND_NUMBER,
-                    id: RecordId::new(id),
-                },
-                class: Class::Shared,
-                office,
-                revision: 1,
-                life: Life::Alive,
-                life_version: Version {
-                    change: ChangeId::default(),
-                    ordered_at: 0,
-                },
-                fields: BTreeMap::new(),
-            }
-        };
-        let count = limits::PAGE_ROWS_MAX + 2;
-        let (reader, head) = (node.clone(), count as u64 + 1);
-        let made = app.store.write::<_, HubError>(move |tx| {
+        let node = Node::new(NODE, OFFICE, [0; 32]);
+        let reader = node.clone();
+        let made = app.store.write::<_, StoreError>(move |tx| {
             tx.insert_node(&reader, 0)?;
-            let mut writes = Writes::default();
-            for number in 0..count {
-                let record = record(number);
-                writes.records.insert(record.key, (record, Mover::Foreign));
-            }
-            tx.apply(&writes, 1)?;
+            let all = (0..COUNT).map(|number| record(number, 1));
+            tx.apply(&written(all, Mover::Foreign), 1)?;
+            then(tx)
+        });
+        made.await.unwrap();
+        let cursor = wire::Cursor {
+            feed: format!("office/{OFFICE}"),
+            ..wire::Cursor::default()
+        };
+        let asked = wire::PullRequest {
+            epoch: 1,
+            cursors: vec![cursor],
+            folded_through,
+            ..wire::PullRequest::default()
+        };
+        let room = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        // Without an end it would go on for ever.
+        let pages = stream(app, node, asked, room).take(3);
+        pages.map(Result::unwrap).collect().await
+    }
+
+    /// L1: a first reading of several pages comes to the head, though an entry behind the first page was released.
+    #[tokio::test]
+    async fn a_first_reading_goes_on_behind_its_first_page_whatever_was_released() {
+        let pages = pages_after(0, |tx| {
             let mut leaves = Writes::default();
-            let last = (record(count - 1).key, office);
+            let last = (record(COUNT - 1, 1).key, OFFICE);
             leaves.leaves.insert(last, Leaving::Withdrawn);
             tx.apply(&leaves, 2)?;
             for left in tx.left_before(2, (0, "", 0), 1)? {
                 tx.release_left(&left)?;
             }
-            Ok(tx.released_through(&format!("office/{office}"))?)
+            Ok(())
         });
-        assert_eq!(made.await.unwrap(), head);
-        let cursor = wire::Cursor {
-            feed: format!("office/{office}"),
-            ..wire::Cursor::default()
+        let pages = pages.await;
+        let ends: Vec<_> = pages.iter().map(|page| page.digest.is_some()).collect();
+        assert_eq!(ends, [false, true]);
+        let head = COUNT as u64 + 1;
+        let told = pages
+            .iter()
+            .map(|page| (page.to_sequence, page.released_through));
+        assert_eq!(told.last(), Some((head, head)));
+    }
+
+    /// S13: what others did to a record that its office has moved since is sent, though the page begins behind the place
+    /// where they did: it did not stand there any more when that place was read.
+    #[tokio::test]
+    async fn a_page_brings_what_a_page_before_could_not() {
+        let own = ChangeId {
+            node: NODE,
+            epoch: 1,
+            sequence: 1,
         };
-        let asked = wire::PullRequest {
-            cursors: vec![cursor],
-            ..wire::PullRequest::default()
-        };
-        let room = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
-        let mut pages = stream(app, node, asked, room);
-        let first = pages.next().await.unwrap().unwrap();
-        assert!(first.digest.is_none());
-        let second = pages.next().await.unwrap().unwrap();
-        assert!(second.digest.is_some(), "{}", second.to_sequence);
-        assert_eq!(second.to_sequence, head);
-        assert!(pages.next().await.is_none());
+        let pages = pages_after(1, move |tx| {
+            let moved = written([record(0, 2)], Mover::Own(own));
+            tx.apply(&moved, 2)
+        });
+        let pages = pages.await;
+        let mut rows = Vec::new();
+        for page in &pages {
+            rows.extend(convert::decode_rows(&page.rows, page.raw_bytes).unwrap());
+        }
+        assert_eq!(rows.len(), COUNT);
+        let last = rows.last().cloned();
+        assert_eq!(last, Some(FeedRow::State(record(0, 2))));
     }
 }

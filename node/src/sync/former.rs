@@ -1,16 +1,16 @@
-//! Former epochs of this node after the hub was put back: what it acknowledged of them and has no more
-//! is pending again, and is written anew in the present epoch (`sync.md` 4, restore table). Of the
-//! present epoch the hub says itself how far it has it.
+//! Former epochs of this node after the hub was put back, or after an epoch was left: what the hub acknowledged
+//! of them and has no more is pending again, and is written anew in the present epoch (`sync.md` 4, restore
+//! table). Of the present epoch the hub says itself how far it has it.
 
 use store::Tx;
 
 use super::Session;
 use crate::rewrite;
 
-/// Set where the hub has another incarnation than the one that acknowledged them.
+/// Set where the hub has another incarnation than the one that acknowledged them, or an epoch was left since.
 const LOOK: &str = "look_at_former_epochs";
 
-/// The hub was put back: whoever greets it next looks how far it has the former epochs.
+/// The hub was put back, or an epoch was left: whoever greets it next looks how far it has the former epochs.
 pub(super) fn look_again(tx: Tx<'_>) -> anyhow::Result<()> {
     Ok(tx.set_setting(LOOK, &[1])?)
 }

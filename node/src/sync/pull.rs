@@ -81,6 +81,7 @@ impl Session {
                                 && kept.incarnation == incarnation
                         });
                     cursors.push(wire::Cursor {
+                        whole_through: tx.whole_through(&feed)?,
                         feed,
                         sequence,
                         proven,
@@ -114,6 +115,7 @@ impl Session {
                 feed: page.feed.clone(),
                 rows,
                 to_sequence: page.to_sequence,
+                is_last: page.digest.is_some(),
                 decided_through: page.decided_through,
                 released_through: page.released_through,
             };

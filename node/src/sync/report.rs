@@ -173,6 +173,7 @@ pub(super) fn read_anew(tx: Tx<'_>, feeds: &[&str]) -> anyhow::Result<()> {
     for feed in feeds {
         let (_, digest) = tx.feed_read(feed)?;
         tx.put_feed_read(feed, 0, &digest)?;
+        tx.set_whole_through(feed, 0)?;
     }
     Ok(())
 }

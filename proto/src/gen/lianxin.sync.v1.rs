@@ -511,6 +511,11 @@ pub struct Cursor {
     /// feed stands there, no page of it is sent.
     #[prost(bool, tag = "3")]
     pub proven: bool,
+    /// The place of the head when the node last read up to it: it has seen every move up to there. The cursor
+    /// lies behind it where a reading was cut before its end, and says less: a record that has moved on since
+    /// is not at the place where the move was.
+    #[prost(uint64, tag = "4")]
+    pub whole_through: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PullRequest {

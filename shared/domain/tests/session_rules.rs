@@ -236,23 +236,28 @@ fn an_echo_is_own_folded_and_alone_since_the_place() {
         node: NODE,
         epoch: 1,
         folded_through: 7,
+        whole_through: 4,
     };
-    assert!(is_echo(&entry, 4, &reader));
-    assert!(!is_echo(&entry, 3, &reader), "a foreign move since");
+    assert!(is_echo(&entry, &reader));
+    let earlier = Reader {
+        whole_through: 3,
+        ..reader
+    };
+    assert!(!is_echo(&entry, &earlier), "a foreign move since");
     let unfolded = Reader {
         folded_through: 6,
         ..reader
     };
-    assert!(!is_echo(&entry, 4, &unfolded));
-    assert!(!is_echo(&entry, 4, &Reader { epoch: 2, ..reader }));
+    assert!(!is_echo(&entry, &unfolded));
+    assert!(!is_echo(&entry, &Reader { epoch: 2, ..reader }));
     let node = NodeId::new([3; 16]);
-    assert!(!is_echo(&entry, 4, &Reader { node, ..reader }));
+    assert!(!is_echo(&entry, &Reader { node, ..reader }));
     let left = InFeed {
         has_left: true,
         ..entry
     };
-    assert!(!is_echo(&left, 4, &reader));
-    assert!(!is_echo(&InFeed { own: None, ..entry }, 4, &reader));
+    assert!(!is_echo(&left, &reader));
+    assert!(!is_echo(&InFeed { own: None, ..entry }, &reader));
 }
 
 #[test]

@@ -425,6 +425,24 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The place of a feed's head when it was last read up to it.
+    pub fn whole_through(&self, feed: &str) -> Result<u64, StoreError> {
+        let whole: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT whole_through FROM feed WHERE name = ?1")?
+            .query_row([feed], |row| row.get(0))
+            .optional()?;
+        Ok(whole.map_or(0, i64::cast_unsigned))
+    }
+
+    /// Notes that a feed was read up to its head.
+    pub fn set_whole_through(&self, feed: &str, place: u64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE feed SET whole_through = ?2 WHERE name = ?1")?
+            .execute(params![feed, place.cast_signed()])?;
+        Ok(())
+    }
+
     /// By which hash a record is counted in its feed's digest, and which feed that is.
     pub fn counted(&self, key: RecordKey) -> Result<Option<(String, RowHash)>, StoreError> {
         Ok(self

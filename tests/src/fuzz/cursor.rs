@@ -77,6 +77,7 @@ pub(super) fn seeds() -> anyhow::Result<Vec<Vec<u8>>> {
     for sequence in [0, 1, 7, 60, u64::from(u32::MAX), i64::MAX as u64, u64::MAX] {
         for proven in [false, true] {
             let cursor = |feed: &String| wire::Cursor {
+                whole_through: 0,
                 feed: feed.clone(),
                 sequence,
                 proven,

@@ -273,12 +273,15 @@ pub struct Reader {
     pub epoch: u32,
     /// Its last own change up to which all are folded.
     pub folded_through: u64,
+    /// The place of the feed's head when it last read up to it: it has seen every move up to there. Of what
+    /// lies behind, up to its cursor, it has seen only what still stood there.
+    pub whole_through: u64,
 }
 
 /// Whether a record's last move is only the reader's echo, to be left out: own changes of the same
-/// (node, epoch), folded, and nothing else since the place from which it reads.
-pub fn is_echo(entry: &InFeed, after: u64, reader: &Reader) -> bool {
-    entry.foreign_sequence <= after
+/// (node, epoch), folded, and nothing else since it has last seen every move.
+pub fn is_echo(entry: &InFeed, reader: &Reader) -> bool {
+    entry.foreign_sequence <= reader.whole_through
         && !entry.has_left
         && entry.own.is_some_and(|change| {
             change.node == reader.node

@@ -61,8 +61,9 @@ CREATE TABLE feed (
     sequence INTEGER NOT NULL,
     sum      BLOB NOT NULL CHECK (length(sum) = 32),
     count    INTEGER NOT NULL,
-    -- Whether the head has been reached since the last Hello.
-    caught_up INTEGER NOT NULL DEFAULT 0,
+    -- The place of the head when this was last read up to it: every move up to there was seen. Behind it, up to
+    -- `sequence`, only what still stood there when it was read.
+    whole_through INTEGER NOT NULL DEFAULT 0,
     -- Up to where the hub had released entries that told of removals when it was read so far.
     told_released INTEGER NOT NULL DEFAULT 0,
     -- Whether it was read on after such entries had been released unread: rows that the hub does not have

@@ -217,20 +217,15 @@ impl Tx<'_> {
             .any(|entry| entry.feed == feed && entry.left.is_none()))
     }
 
-    /// What has moved in a feed after a place, within these limits. Own changes that the caller
-    /// folded are left out where nothing foreign has moved their record since.
+    /// What has moved in a feed after a place, within these limits. Own changes that the reader has
+    /// folded are left out where nothing foreign has moved their record that it has not seen.
     pub fn page(
         &self,
         feed: &str,
         after: u64,
-        (node, epoch, folded_through): (NodeId, u32, u64),
+        reader: &Reader,
         (rows_max, bytes_max): (usize, usize),
     ) -> Result<Page, StoreError> {
-        let reader = Reader {
-            node,
-            epoch,
-            folded_through,
-        };
         let state = self.read_feed(feed)?;
         let head = state.next_sequence - 1;
         let mut page = Page {
@@ -248,7 +243,7 @@ impl Tx<'_> {
             }
             for place in places {
                 page.to_sequence = place.sequence;
-                if is_echo(&place.in_feed(), after, &reader) {
+                if is_echo(&place.in_feed(), reader) {
                     continue;
                 }
                 if let Some(entry) = self.entry_at(&place)? {

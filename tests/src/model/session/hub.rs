@@ -388,9 +388,11 @@ impl Hub {
             node: NODE,
             epoch,
             folded_through,
+            // It reads to the head or not at all.
+            whole_through: after,
         };
         let is_sent =
-            |place: u64, entry: &InFeed| place > after && !session::is_echo(entry, after, &reader);
+            |place: u64, entry: &InFeed| place > after && !session::is_echo(entry, &reader);
         let mut sent: Vec<_> = self
             .feed
             .iter()
