@@ -124,6 +124,34 @@ fn while_one_office_is_not_heard_a_restored_hub_decides_nothing_that_concerns_it
     Ok(())
 }
 
+/// S1: a hub that was put back takes a copy's change at the place of one that it had acknowledged and has lost. The
+/// machine that made that one comes later, and makes it known again.
+#[test]
+fn what_a_restored_hub_has_lost_is_sent_again_though_a_copy_has_taken_its_place()
+-> anyhow::Result<()> {
+    let mut stage = Stage::with_offices(1)?;
+    let city = &mut stage.city;
+    city.prove_equality()?;
+    let backup = back_up(city, "hub.backup")?;
+    city.kill_office(0)?;
+    let copy = city.copy_office(0, "copy")?;
+    city.start_office(0)?;
+    enter(city, 0, "己一")?;
+    city.settle_down(0)?;
+    city.kill_office(0)?;
+    city.kill_hub()?;
+    city.hub(&["restore", &backup])?.done()?;
+    city.start_hub()?;
+    city.machine(&copy, &["add", "person", "name=己二"])?
+        .done()?;
+    city.machine(&copy, &["sync"])?.done()?;
+    expect_names(&names_at_hub(city)?, &["己二"]);
+    city.start_office(0)?;
+    city.prove_equality()?;
+    expect_names(&names_at_hub(city)?, &["己一", "己二"]);
+    Ok(())
+}
+
 #[test]
 fn a_protected_backup_carries_the_keys_and_opens_with_its_passphrase_only() -> anyhow::Result<()> {
     let mut stage = Stage::with_offices(1)?;

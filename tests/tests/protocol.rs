@@ -144,6 +144,21 @@ const RESTORES: &[Row] = &[
         Ok("a_move_of_which_a_restored_hub_hears_one_half_leaves_one_holder"),
     ),
     Row(
+        "restored, and a copy took the places of what was lost: sent again in another epoch",
+        "hub restore, node sync of a copy",
+        Ok("what_a_restored_hub_has_lost_is_sent_again_though_a_copy_has_taken_its_place"),
+    ),
+    Row(
+        "a record made again from a journal: what later portions say of it is decided too",
+        "hub restore, pushes",
+        Ok("what_an_office_wrote_to_a_record_that_is_made_again_is_decided_in_later_batches_too"),
+    ),
+    Row(
+        "a reading of several pages sees what moved between them",
+        "node sync of more than one page",
+        Ok("a_page_brings_what_a_page_before_could_not"),
+    ),
+    Row(
         "exact pair of nonces seen before: a repeat",
         "node sync, killed",
         Ok("invariant_2_a_killed_hub_and_a_killed_node_lose_and_double_nothing"),
