@@ -314,10 +314,15 @@ fn the_table_of_the_protocol_is_current_and_its_tests_exist() {
 }
 
 fn sources(root: &Path) -> Vec<String> {
-    let mut folders: Vec<PathBuf> = ["shared/domain/src", "tests/scenarios", "tests/tests"]
-        .iter()
-        .map(|folder| root.join(folder))
-        .collect();
+    let mut folders: Vec<PathBuf> = [
+        "shared/domain/src",
+        "hub/src",
+        "tests/scenarios",
+        "tests/tests",
+    ]
+    .iter()
+    .map(|folder| root.join(folder))
+    .collect();
     let mut texts = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
