@@ -38,7 +38,8 @@ pub struct Page {
 /// # Errors
 /// The store's own.
 pub fn take_page(tx: Tx<'_>, own: Own, page: &Page) -> anyhow::Result<Digest> {
-    let (before, mut digest) = tx.feed_read(&page.feed)?;
+    let mut reading = tx.reading(&page.feed)?;
+    let digest = &mut reading.digest;
     // A change that waits for a record stays pending and shown: its note may come after its row.
     for row in &page.rows {
         if let FeedRow::State(record) = row
@@ -49,25 +50,22 @@ pub fn take_page(tx: Tx<'_>, own: Own, page: &Page) -> anyhow::Result<Digest> {
     }
     for row in &page.rows {
         match row {
-            FeedRow::State(record) => take_state(tx, own, page, record, &mut digest)?,
+            FeedRow::State(record) => take_state(tx, own, page, record, digest)?,
             FeedRow::Left(key, _) => {
                 let read = (page.feed.as_str(), page.decided_through);
-                take_leave(tx, own, read, *key, &mut digest)?;
+                take_leave(tx, own, read, *key, digest)?;
             }
         }
     }
-    tx.put_feed_read(&page.feed, page.to_sequence.max(before), &digest)?;
+    let (read, told) = (reading.sequence, reading.released_through);
+    reading.is_past_released |= office::reads_past_released(read, told, page.released_through);
+    reading.released_through = page.released_through;
+    reading.sequence = page.to_sequence.max(read);
     if page.is_last {
-        tx.set_whole_through(&page.feed, page.to_sequence)?;
+        reading.whole_through = page.to_sequence;
     }
-    let told = tx.told_released(&page.feed)?;
-    if office::reads_past_released(before, told, page.released_through) {
-        tx.set_past_released(&page.feed, true)?;
-    }
-    if told != page.released_through {
-        tx.note_told_released(&page.feed, page.released_through)?;
-    }
-    Ok(digest)
+    tx.put_reading(&page.feed, &reading)?;
+    Ok(reading.digest)
 }
 
 fn take_state(
@@ -233,7 +231,7 @@ pub fn take_answer(
     decided_through: u64,
     not_applied: &BTreeSet<u64>,
 ) -> anyhow::Result<()> {
-    let (sequence, mut digest) = tx.feed_read(feed)?;
+    let mut reading = tx.reading(feed)?;
     for entry in tx.pending_through(own.epoch, decided_through)? {
         if not_applied.contains(&entry.sequence) {
             continue;
@@ -256,7 +254,7 @@ pub fn take_answer(
             continue;
         };
         tx.drop_pending(entry.epoch, entry.sequence)?;
-        count(tx, feed, key, Some(&folded), &mut digest)?;
+        count(tx, feed, key, Some(&folded), &mut reading.digest)?;
         if tx.pending_of(key)?.is_empty() {
             tx.drop_base_image(key)?;
             tx.write_record(&folded)?;
@@ -264,7 +262,7 @@ pub fn take_answer(
             tx.put_base_image(key, Some(&folded))?;
         }
     }
-    tx.put_feed_read(feed, sequence, &digest)?;
+    tx.put_reading(feed, &reading)?;
     Ok(())
 }
 
@@ -319,9 +317,9 @@ pub fn hub_lacks(
     key: RecordKey,
     now_ms: u64,
 ) -> anyhow::Result<()> {
-    let (sequence, mut digest) = tx.feed_read(feed)?;
-    count(tx, feed, key, None, &mut digest)?;
-    tx.put_feed_read(feed, sequence, &digest)?;
+    let mut reading = tx.reading(feed)?;
+    count(tx, feed, key, None, &mut reading.digest)?;
+    tx.put_reading(feed, &reading)?;
     if let Some(row) = tx.record(key)?.filter(|row| row.class.is_of_hub()) {
         tx.keep_replaced(&row, "hub_lacks", now_ms)?;
         settle_row(tx, own, key, None)?;
@@ -340,11 +338,11 @@ pub fn remove_released(
     (feed, decided_through): (&str, u64),
     keys: &[RecordKey],
 ) -> anyhow::Result<()> {
-    let (sequence, mut digest) = tx.feed_read(feed)?;
+    let mut reading = tx.reading(feed)?;
     for key in keys {
-        take_leave(tx, own, (feed, decided_through), *key, &mut digest)?;
+        take_leave(tx, own, (feed, decided_through), *key, &mut reading.digest)?;
     }
-    tx.put_feed_read(feed, sequence, &digest)?;
+    tx.put_reading(feed, &reading)?;
     Ok(())
 }
 
@@ -360,13 +358,13 @@ pub fn repair(
     state: &Record,
     now_ms: u64,
 ) -> anyhow::Result<()> {
-    let (sequence, mut digest) = tx.feed_read(feed)?;
+    let mut reading = tx.reading(feed)?;
     if let Some(before) = tx.record(key)? {
         tx.keep_replaced(&before, "digest", now_ms)?;
     }
-    count(tx, feed, key, Some(state), &mut digest)?;
+    count(tx, feed, key, Some(state), &mut reading.digest)?;
     settle_row(tx, own, key, Some(state.clone()))?;
-    tx.put_feed_read(feed, sequence, &digest)?;
+    tx.put_reading(feed, &reading)?;
     if key.kind == set_aside::KIND_NUMBER {
         note_waiting(tx, own, state)?;
         take_refusal(tx, own, state)?;

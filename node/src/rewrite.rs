@@ -20,6 +20,9 @@ use crate::{clock, fold, journal};
 
 /// The setting with the identity under which the journal is written.
 pub const IDENTITY: &str = "identity";
+/// Set where the hub has another incarnation than the one that acknowledged the former epochs, or one was left
+/// since.
+pub const LOOK_AT_FORMER: &str = "look_at_former_epochs";
 /// Entries held at once.
 const PORTION: usize = 500;
 /// Where epochs of a former identity are put while they are rewritten.
@@ -99,8 +102,18 @@ fn rewrite_unenrolled(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
     rewrite(tx, own, source, 0)
 }
 
+/// The hub was put back, or an epoch was left: whoever greets it next looks how far it has the former epochs.
+///
+/// # Errors
+/// The store's own.
+pub fn look_again(tx: Tx<'_>) -> anyhow::Result<()> {
+    Ok(tx.set_setting(LOOK_AT_FORMER, &[1])?)
+}
+
 /// Opens the epoch that the hub has offered (its clock: milliseconds since 1970), and moves what is pending
-/// of others into it, each after a place: what is entered later stands on what was moved.
+/// of others into it, each after a place: what is entered later stands on what was moved. A hub that was put
+/// back has lost what it acknowledged of the former one, and may have taken a copy's changes at the same places
+/// since: then nothing comes back as a row, and it is looked at again.
 ///
 /// # Errors
 /// The store's own.
@@ -108,6 +121,7 @@ pub fn open_epoch(tx: Tx<'_>, own: Own, hub_ms: u64, tails: &[(u32, u64)]) -> an
     own.keep(tx)?;
     clock::begin_epoch(tx, hub_ms)?;
     tx.set_setting("nonce_confirmed", &[])?;
+    look_again(tx)?;
     rewrite_tails(tx, own, tails)
 }
 

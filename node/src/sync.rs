@@ -237,7 +237,7 @@ impl Session {
                 let known = tx.setting("incarnation")?.unwrap_or_default();
                 if rules::reads_anew(&known, &incarnation) {
                     report::read_anew(tx, &["city", &feed])?;
-                    former::look_again(tx)?;
+                    rewrite::look_again(tx)?;
                     tx.tell_erased_again()?;
                 }
                 hybrid::note_greeting(tx)?;
@@ -293,12 +293,7 @@ impl Session {
         let count = self
             .app
             .store
-            .write::<_, anyhow::Error>(move |tx| {
-                // A hub that was put back has lost what it acknowledged of the former one, and may have taken
-                // a copy's changes at the same places since: then nothing comes back as a row.
-                former::look_again(tx)?;
-                rewrite::open_epoch(tx, own, hub_ms, &tails)
-            })
+            .write::<_, anyhow::Error>(move |tx| rewrite::open_epoch(tx, own, hub_ms, &tails))
             .await?;
         note_rewritten(count);
         // The journal first: what is entered from now on stands in the new epoch, whatever the key file says.

@@ -64,7 +64,7 @@ pub async fn status(app: &App) -> anyhow::Result<Value> {
                 .collect();
             let mut digests = serde_json::Map::new();
             for feed in ["city".to_owned(), format!("office/{}", own.office)] {
-                let (_, digest) = tx.feed_read(&feed)?;
+                let digest = tx.reading(&feed)?.digest;
                 digests.insert(feed, domain::id::hex(&digest.sum()).into());
             }
             let urgent = [

@@ -116,8 +116,8 @@ pub struct AtHub {
     shown: BTreeSet<String>,
     /// Changes on which a later one stands, or that a note names.
     known: BTreeSet<ChangeId>,
-    /// By what they replace: changes that are one change, written anew more than once.
-    again: BTreeMap<(ChangeId, Hash), BTreeSet<ChangeId>>,
+    /// By what was written anew: its ids, the former one and each that it has now.
+    names: BTreeMap<(ChangeId, Hash), BTreeSet<ChangeId>>,
     /// All of it, for the reference model.
     seen: Seen,
 }
@@ -186,9 +186,9 @@ impl AtHub {
             }
             // What says that it replaces the same as another is the same change again.
             if let Some(old) = change.header.replaces {
-                let again = self.again.entry(old).or_default();
-                again.insert(change.id);
-                if again.len() > 1 {
+                let names = self.names.entry(old).or_default();
+                names.extend([old.0, change.id]);
+                if names.len() > 2 {
                     continue;
                 }
             }
@@ -225,20 +225,12 @@ impl AtHub {
                 || before.contains(id)
                 || self.seen.is_kept_only(seen::id_of(*id))
         };
-        // What was written anew was known under its former id.
-        let was_known = |id: &ChangeId| {
-            let mut wrote = self.seen.wrote.iter();
-            let former = wrote.find(|wrote| wrote.id == seen::id_of(*id));
-            let former = former.and_then(|wrote| wrote.replaces);
-            let mut all = self.known.union(before);
-            former.is_some_and(|former| all.any(|known| seen::id_of(*known) == former))
+        // What was written anew may be known under another of its ids.
+        let is_known_otherwise = |id: &ChangeId| {
+            let mut names = self.names.values().filter(|names| names.contains(id));
+            names.any(|names| !names.is_disjoint(&self.known) || !names.is_disjoint(before))
         };
-        // What was written anew twice may be known under its other id.
-        let is_known_again = |id: &ChangeId| {
-            let mut again = self.again.values();
-            again.any(|again| again.contains(id) && again.iter().any(is_known))
-        };
-        let accounts = |id: &ChangeId| is_known(id) || was_known(id) || is_known_again(id);
+        let accounts = |id: &ChangeId| is_known(id) || is_known_otherwise(id);
         self.shown.contains(token) || ids.iter().any(accounts)
     }
 }
@@ -531,7 +523,7 @@ pub async fn is_level(city: &City, number: usize) -> anyhow::Result<bool> {
         let (here, there) = (feed.clone(), feed);
         let here = app
             .store
-            .read::<_, store::StoreError>(move |tx| Ok(tx.feed_read(&here)?.1));
+            .read::<_, store::StoreError>(move |tx| Ok(tx.reading(&here)?.digest));
         let there = hub
             .store
             .read::<_, store::StoreError>(move |tx| tx.feed_digest(&there));

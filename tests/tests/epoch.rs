@@ -5,7 +5,8 @@ use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
 use domain::kinds::person;
 use domain::record::RecordKey;
 use lianxin_node::app::Own;
-use lianxin_node::{journal, rewrite};
+use lianxin_node::journal;
+use lianxin_node::rewrite::{self, LOOK_AT_FORMER};
 use store::open::{Side, writer};
 use store::writer::write_on;
 
@@ -33,6 +34,12 @@ fn what_is_entered_in_a_new_epoch_stands_on_what_was_moved_into_it() -> anyhow::
         // The hub has the first; its second is another.
         let moved = rewrite::open_epoch(tx, own(2), 0, &[(1, 1)])?;
         assert_eq!(moved, 1);
+        // S1: a hub that was put back may have a copy's changes where this machine had acknowledged ones.
+        let looks = tx.setting(LOOK_AT_FORMER)?.unwrap_or_default();
+        assert!(
+            !looks.is_empty(),
+            "the epoch that is left is looked at again"
+        );
         // A program that has not heard of the new epoch yet.
         journal::write(tx, own(1), (key, Verb::Set), remark("after"), "经办人")?;
         let entered = tx.last_entry(2)?.map(|entry| {

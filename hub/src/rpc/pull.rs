@@ -107,14 +107,11 @@ fn page(
     let heads = tx.heads(&[feed.to_owned()])?;
     let head = heads.iter().map(|head| head.sequence).max().unwrap_or(0);
     let after = session::read_from(after, head);
-    let whole_through = session::read_from(reader.whole_through, head);
-    let (epoch, reader) = (
-        reader.epoch,
-        Reader {
-            whole_through,
-            ..reader
-        },
-    );
+    let reader = Reader {
+        whole_through: session::read_from(reader.whole_through, head),
+        ..reader
+    };
+    let epoch = reader.epoch;
     let decided_through = tx.journal(node.id, epoch)?.map_or(0, |j| j.decided_through);
     let bounds = (limits::PAGE_ROWS_MAX, limits::PAGE_BYTES_MAX);
     let page = tx.page(feed, after, &reader, bounds)?;

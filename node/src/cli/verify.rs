@@ -61,7 +61,7 @@ pub(crate) fn check(tx: Tx<'_>, own: Own) -> anyhow::Result<Value> {
             );
             counted.add(&hash);
         }
-        let (_, digest) = tx.feed_read(&feed)?;
+        let digest = tx.reading(&feed)?.digest;
         ensure!(
             counted == digest,
             "the digest of {feed} differs from its rows"

@@ -2,18 +2,8 @@
 //! of them and has no more is pending again, and is written anew in the present epoch (`sync.md` 4, restore
 //! table). Of the present epoch the hub says itself how far it has it.
 
-use store::Tx;
-
 use super::Session;
-use crate::rewrite;
-
-/// Set where the hub has another incarnation than the one that acknowledged them, or an epoch was left since.
-const LOOK: &str = "look_at_former_epochs";
-
-/// The hub was put back, or an epoch was left: whoever greets it next looks how far it has the former epochs.
-pub(super) fn look_again(tx: Tx<'_>) -> anyhow::Result<()> {
-    Ok(tx.set_setting(LOOK, &[1])?)
-}
+use crate::rewrite::{self, LOOK_AT_FORMER};
 
 impl Session {
     /// Takes up again what the hub has lost of former epochs.
@@ -23,8 +13,8 @@ impl Session {
             .app
             .store
             .read::<_, anyhow::Error>(move |tx| {
-                let looks = tx.setting(LOOK)?.is_some_and(|look| !look.is_empty());
-                Ok(looks.then(|| tx.epochs()).transpose()?)
+                let look = tx.setting(LOOK_AT_FORMER)?.unwrap_or_default();
+                Ok((!look.is_empty()).then(|| tx.epochs()).transpose()?)
             })
             .await?;
         let Some(epochs) = epochs else {
@@ -45,7 +35,7 @@ impl Session {
                 for (epoch, common) in lost {
                     rewrite::take_up(tx, epoch, common)?;
                 }
-                Ok(tx.set_setting(LOOK, &[])?)
+                Ok(tx.set_setting(LOOK_AT_FORMER, &[])?)
             })
             .await
     }

@@ -9,7 +9,7 @@ use domain::session::office as rules;
 use prost::bytes::Bytes;
 use proto::convert::{self, FeedRow};
 use proto::wire::sync as wire;
-use store::node::{Certificate, Place};
+use store::node::{Certificate, Place, Reading};
 use transport::sign::Context;
 
 use super::{GREETINGS_MAX, Session, report};
@@ -72,18 +72,18 @@ impl Session {
                 let is_clean = tx.pending_count()? == 0 && !erasing;
                 let mut cursors = Vec::new();
                 for feed in feeds {
-                    let (sequence, digest) = tx.feed_read(&feed)?;
+                    let reading = tx.reading(&feed)?;
                     let proven = is_clean
                         && kept.iter().any(|kept| {
                             kept.feed == feed
-                                && kept.sequence == sequence
-                                && kept.digest == digest
+                                && kept.sequence == reading.sequence
+                                && kept.digest == reading.digest
                                 && kept.incarnation == incarnation
                         });
                     cursors.push(wire::Cursor {
-                        whole_through: tx.whole_through(&feed)?,
                         feed,
-                        sequence,
+                        sequence: reading.sequence,
+                        whole_through: reading.whole_through,
                         proven,
                     });
                 }
@@ -160,7 +160,8 @@ impl Session {
             .store
             .read::<_, anyhow::Error>(move |tx| {
                 let folded = fold::folded_through(tx, own)?;
-                Ok((folded, tx.is_past_released(&name)?, tx.pending_count()? > 0))
+                let is_past = tx.reading(&name)?.is_past_released;
+                Ok((folded, is_past, tx.pending_count()? > 0))
             })
             .await?;
         let is_own_feed = reached.feed == self.app.office_feed();
@@ -182,7 +183,12 @@ impl Session {
                 self.app
                     .store
                     .write::<_, anyhow::Error>(move |tx| {
-                        tx.set_past_released(&name, false)?;
+                        let read = tx.reading(&name)?;
+                        let proven = Reading {
+                            is_past_released: false,
+                            ..read
+                        };
+                        tx.put_reading(&name, &proven)?;
                         if is_own_feed {
                             fold::take_decided(tx, own, decided)?;
                         }

@@ -5,7 +5,7 @@ use domain::record::{Record, RecordKey};
 use prost::bytes::Bytes;
 use proto::convert::{self, FeedRow};
 use proto::wire::sync as wire;
-use store::node::Certificate;
+use store::node::{Certificate, Reading};
 use store::{StoreError, Tx};
 
 use super::Session;
@@ -44,7 +44,7 @@ impl Session {
             .app
             .store
             .read::<_, anyhow::Error>(move |tx| {
-                let (_, digest) = tx.feed_read(&name)?;
+                let digest = tx.reading(&name)?.digest;
                 let kept = tx
                     .certificates()?
                     .into_iter()
@@ -171,9 +171,13 @@ fn confirmed(tx: Tx<'_>, feed: &str, key: RecordKey) -> anyhow::Result<Option<Re
 /// Places of feeds are the hub's own: after it was restored they are read anew from the beginning.
 pub(super) fn read_anew(tx: Tx<'_>, feeds: &[&str]) -> anyhow::Result<()> {
     for feed in feeds {
-        let (_, digest) = tx.feed_read(feed)?;
-        tx.put_feed_read(feed, 0, &digest)?;
-        tx.set_whole_through(feed, 0)?;
+        let read = tx.reading(feed)?;
+        let anew = Reading {
+            sequence: 0,
+            whole_through: 0,
+            ..read
+        };
+        tx.put_reading(feed, &anew)?;
     }
     Ok(())
 }

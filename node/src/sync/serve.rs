@@ -116,7 +116,7 @@ async fn has_grown(app: &App, reached: Option<u64>, head: &wire::FeedHead) -> an
         return Ok(false);
     }
     let (feed, sequence) = (head.feed.clone(), head.sequence);
-    let read = move |tx: store::Tx<'_>| Ok(tx.feed_read(&feed)?.0 < sequence);
+    let read = move |tx: store::Tx<'_>| Ok(tx.reading(&feed)?.sequence < sequence);
     app.store.read::<_, anyhow::Error>(read).await
 }
 

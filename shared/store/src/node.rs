@@ -2,10 +2,12 @@
 
 mod erase;
 mod leases;
+mod reading;
 mod uncounted;
 
 pub use erase::{Former, Place};
 pub use leases::Leased;
+pub use reading::Reading;
 
 use domain::change::{Hash, RawChange};
 use domain::digest::{Digest, RowHash};
@@ -386,60 +388,6 @@ impl Tx<'_> {
         self.connection
             .prepare_cached("DELETE FROM base_image WHERE kind = ?1 AND id = ?2")?
             .execute(params![key.kind, key.id.bytes()])?;
-        Ok(())
-    }
-
-    /// How far a feed has been read, and the digest of its confirmed states.
-    pub fn feed_read(&self, feed: &str) -> Result<(u64, Digest), StoreError> {
-        let row: Option<(i64, [u8; 32], i64)> = self
-            .connection
-            .prepare_cached("SELECT sequence, sum, count FROM feed WHERE name = ?1")?
-            .query_row([feed], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .optional()?;
-        Ok(row.map_or_else(Default::default, |(sequence, sum, count)| {
-            (
-                sequence.cast_unsigned(),
-                Digest::from_parts(&sum, count.cast_unsigned()),
-            )
-        }))
-    }
-
-    /// Notes how far a feed has been read.
-    pub fn put_feed_read(
-        &self,
-        feed: &str,
-        sequence: u64,
-        digest: &Digest,
-    ) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO feed (name, sequence, sum, count) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (name) DO UPDATE SET sequence = ?2, sum = ?3, count = ?4",
-            )?
-            .execute(params![
-                feed,
-                sequence.cast_signed(),
-                digest.sum(),
-                digest.count().cast_signed()
-            ])?;
-        Ok(())
-    }
-
-    /// The place of a feed's head when it was last read up to it.
-    pub fn whole_through(&self, feed: &str) -> Result<u64, StoreError> {
-        let whole: Option<i64> = self
-            .connection
-            .prepare_cached("SELECT whole_through FROM feed WHERE name = ?1")?
-            .query_row([feed], |row| row.get(0))
-            .optional()?;
-        Ok(whole.map_or(0, i64::cast_unsigned))
-    }
-
-    /// Notes that a feed was read up to its head.
-    pub fn set_whole_through(&self, feed: &str, place: u64) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("UPDATE feed SET whole_through = ?2 WHERE name = ?1")?
-            .execute(params![feed, place.cast_signed()])?;
         Ok(())
     }
 

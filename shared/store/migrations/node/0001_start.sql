@@ -63,12 +63,12 @@ CREATE TABLE feed (
     count    INTEGER NOT NULL,
     -- The place of the head when this was last read up to it: every move up to there was seen. Behind it, up to
     -- `sequence`, only what still stood there when it was read.
-    whole_through INTEGER NOT NULL DEFAULT 0,
+    whole_through INTEGER NOT NULL,
     -- Up to where the hub had released entries that told of removals when it was read so far.
-    told_released INTEGER NOT NULL DEFAULT 0,
+    released_through INTEGER NOT NULL,
     -- Whether it was read on after such entries had been released unread: rows that the hub does not have
     -- are removed then, until the digests have been equal.
-    past_released INTEGER NOT NULL DEFAULT 0
+    past_released INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Which feed each confirmed row belongs to, with the hash by which it is counted there.

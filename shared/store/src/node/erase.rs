@@ -4,7 +4,7 @@ use domain::change::{Hash, RawChange};
 use domain::erase::Erased;
 use domain::id::{NodeId, RecordId};
 use domain::record::RecordKey;
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Row, params};
 
 use crate::error::StoreError;
 use crate::records::Tx;
@@ -189,42 +189,6 @@ impl Tx<'_> {
         self.connection
             .prepare_cached("UPDATE erased SET is_told = 0")?
             .execute([])?;
-        Ok(())
-    }
-
-    /// Up to where the hub had released entries of a feed when it was read so far.
-    pub fn told_released(&self, feed: &str) -> Result<u64, StoreError> {
-        let told: Option<i64> = self
-            .connection
-            .prepare_cached("SELECT told_released FROM feed WHERE name = ?1")?
-            .query_row([feed], |row| row.get(0))
-            .optional()?;
-        Ok(told.map_or(0, i64::cast_unsigned))
-    }
-
-    /// Notes up to where the hub has released entries of a feed.
-    pub fn note_told_released(&self, feed: &str, through: u64) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("UPDATE feed SET told_released = ?2 WHERE name = ?1")?
-            .execute(params![feed, through.cast_signed()])?;
-        Ok(())
-    }
-
-    /// Whether a feed was read past released entries and has not been proven equal since.
-    pub fn is_past_released(&self, feed: &str) -> Result<bool, StoreError> {
-        let is_past: Option<bool> = self
-            .connection
-            .prepare_cached("SELECT past_released FROM feed WHERE name = ?1")?
-            .query_row([feed], |row| row.get(0))
-            .optional()?;
-        Ok(is_past.unwrap_or(false))
-    }
-
-    /// Notes whether a feed was read past released entries.
-    pub fn set_past_released(&self, feed: &str, is_past: bool) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("UPDATE feed SET past_released = ?2 WHERE name = ?1")?
-            .execute(params![feed, is_past])?;
         Ok(())
     }
 }
