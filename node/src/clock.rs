@@ -1,4 +1,4 @@
-//! The office's hybrid clock, kept in the store, and whether the wall clock has jumped.
+//! The office's hybrid clock, kept with each entry of the journal, and whether the wall clock has jumped.
 //!
 //! A jump is seen where the wall clock and the time since the machine started have not moved alike,
 //! or where the wall clock went back. From then until the next greeting, which measures the clock
@@ -7,24 +7,35 @@
 use domain::clock::{SUSPECT_OFFSET_MS, Timestamp};
 use store::{StoreError, Tx};
 
-/// The setting with the last timestamp.
-const CLOCK: &str = "clock";
+use crate::app::Own;
+
+/// The setting with the hub's clock when the present epoch began.
+const BEGAN: &str = "epoch_clock";
 /// The setting with what the clocks showed when they were last read: wall, uptime, boot.
 const SEEN: &str = "clock_seen";
 /// The setting that says that the wall clock has jumped since the last greeting.
 const JUMPED: &str = "clock_jumped";
 
-/// The next timestamp, and whether the clock is suspect.
+/// The timestamp of the next entry, and whether the clock is suspect.
 ///
 /// # Errors
 /// The store's own.
-pub fn tick(tx: Tx<'_>) -> Result<(Timestamp, bool), StoreError> {
-    let kept = tx.setting(CLOCK)?.and_then(|bytes| bytes.try_into().ok());
-    let last = Timestamp::from_bits(kept.map_or(0, u64::from_be_bytes));
+pub fn next(tx: Tx<'_>, own: Own) -> Result<(Timestamp, bool), StoreError> {
     let now = Reading::now();
-    let next = last.next(now.wall_ms);
-    tx.set_setting(CLOCK, &next.bits().to_be_bytes())?;
+    let next = last(tx, own.in_store(tx)?.epoch)?.next(now.wall_ms);
     Ok((next, look(tx, &now)?))
+}
+
+/// The clock after the last entry of an epoch, or as it began.
+///
+/// # Errors
+/// The store's own.
+pub fn last(tx: Tx<'_>, epoch: u32) -> Result<Timestamp, StoreError> {
+    if let Some(last) = tx.last_clock(epoch)? {
+        return Ok(last);
+    }
+    let began = tx.setting(BEGAN)?.and_then(|bytes| bytes.try_into().ok());
+    Ok(Timestamp::from_bits(began.map_or(0, u64::from_be_bytes)))
 }
 
 /// A greeting has measured the clock: what comes now is judged by that measure.
@@ -41,7 +52,7 @@ pub fn note_greeting(tx: Tx<'_>) -> Result<(), StoreError> {
 /// # Errors
 /// The store's own.
 pub fn begin_epoch(tx: Tx<'_>, hub_ms: u64) -> Result<(), StoreError> {
-    tx.set_setting(CLOCK, &Timestamp::at(hub_ms).bits().to_be_bytes())
+    tx.set_setting(BEGAN, &Timestamp::at(hub_ms).bits().to_be_bytes())
 }
 
 /// Notes what the clocks show; whether the wall clock has jumped since the last greeting.

@@ -49,7 +49,7 @@ pub fn write(
     }
     values.sort_by_key(|(number, _)| *number);
     values.dedup_by_key(|(number, _)| *number);
-    let header = header(tx, (key, verb), shown.as_ref(), actor)?;
+    let header = header(tx, own, (key, verb), shown.as_ref(), actor)?;
     let body = Body {
         fields: values
             .into_iter()
@@ -67,11 +67,12 @@ pub fn write(
 
 fn header(
     tx: Tx<'_>,
+    own: Own,
     (key, verb): (RecordKey, Verb),
     shown: Option<&Record>,
     actor: &str,
 ) -> anyhow::Result<Header> {
-    let (timestamp, clock_suspect) = clock::tick(tx)?;
+    let (timestamp, clock_suspect) = clock::next(tx, own)?;
     let declared = kinds::by_number(key.kind).map(|kind| kind.class);
     let believed = |record: &Record| {
         Some(Believed {
@@ -117,7 +118,7 @@ pub fn append(
     let sequence = last + 1;
     let raw = proto::convert::encode_change(&header, &body, system::random_16()?);
     let chain = chain_next(&chain, &raw.header, &raw.body_hash());
-    let at_ms = header.timestamp.unix_ms();
+    let at = header.timestamp;
     let id = ChangeId {
         node: own.node,
         epoch: own.epoch,
@@ -135,7 +136,8 @@ pub fn append(
             raw,
             chain,
         },
-        at_ms,
+        at.unix_ms(),
+        at,
     )?;
     let after = replay(shown, &change, own.office).context("no record to change")?;
     tx.write_record(&after)?;
@@ -153,7 +155,7 @@ pub fn merge(
     fields: Vec<FieldChange>,
     actor: &str,
 ) -> anyhow::Result<Record> {
-    let header = header(tx, (twin.key, verb), Some(&twin), actor)?;
+    let header = header(tx, own, (twin.key, verb), Some(&twin), actor)?;
     let body = Body {
         fields,
         seen_revision: twin.revision,

@@ -213,6 +213,8 @@ fn move_entry(
     let at_ms = proto::convert::decode_change(new, &raw)
         .map_or(0, |change| change.header.timestamp.unix_ms());
     let chain = chain_next(&chain, &raw.header, &raw.body_hash());
+    // It bears the time at which it was entered; the clock that wrote that may have stood years ahead.
+    let clock = clock::last(tx, own.epoch)?;
     tx.remove_entry(from.stored, entry.sequence)?;
     let entry = Entry {
         epoch: own.epoch,
@@ -221,7 +223,7 @@ fn move_entry(
         raw,
         chain,
     };
-    tx.append_entry(&entry, at_ms)?;
+    tx.append_entry(&entry, at_ms, clock)?;
     renamed.insert(old, new);
     Ok(())
 }

@@ -1,58 +1,101 @@
 //! A machine that was put back goes on in a new epoch.
 
+use anyhow::Context as _;
 use domain::change::Verb;
+use domain::clock::Timestamp;
 use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
 use domain::kinds::person;
 use domain::record::RecordKey;
 use lianxin_node::app::Own;
-use lianxin_node::journal;
+use lianxin_node::journal::Values;
 use lianxin_node::rewrite::{self, LOOK_AT_FORMER};
+use lianxin_node::{clock, fold, journal};
+use store::Tx;
 use store::open::{Side, writer};
 use store::writer::write_on;
+
+const PERSON: RecordKey = RecordKey {
+    kind: person::KIND_NUMBER,
+    id: RecordId::new([3; 16]),
+};
+
+fn own(epoch: u32) -> Own {
+    Own {
+        node: NodeId::new([1; 16]),
+        epoch,
+        office: OfficeId::new([2; 16]),
+    }
+}
+
+fn remark(text: &str) -> Values {
+    vec![(person::REMARKS, text.as_bytes().to_vec())]
+}
+
+/// Enters a person, and then does this.
+fn with_a_person(then: impl FnOnce(Tx<'_>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut connection = writer(&folder.path().join("node.sqlite"), Side::Node)?;
+    write_on(&mut connection, |tx| {
+        own(1).keep(tx)?;
+        let name = vec![(person::NAME, "林一".as_bytes().to_vec())];
+        journal::write(tx, own(1), (PERSON, Verb::Create), name, "经办人")?;
+        then(tx)
+    })
+}
 
 /// S7: the places of the former epoch are other changes at the hub. What is entered after the new one was
 /// opened stands on what was moved into it, and on nothing else.
 #[test]
 fn what_is_entered_in_a_new_epoch_stands_on_what_was_moved_into_it() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let mut connection = writer(&folder.path().join("node.sqlite"), Side::Node)?;
-    let own = |epoch| Own {
-        node: NodeId::new([1; 16]),
-        epoch,
-        office: OfficeId::new([2; 16]),
-    };
-    let key = RecordKey {
-        kind: person::KIND_NUMBER,
-        id: RecordId::new([3; 16]),
-    };
-    let name = vec![(person::NAME, "林一".as_bytes().to_vec())];
-    let remark = |text: &str| vec![(person::REMARKS, text.as_bytes().to_vec())];
-    let base = write_on(&mut connection, |tx| {
-        own(1).keep(tx)?;
-        journal::write(tx, own(1), (key, Verb::Create), name, "经办人")?;
-        journal::write(tx, own(1), (key, Verb::Set), remark("before"), "经办人")?;
+    with_a_person(|tx| {
+        journal::write(tx, own(1), (PERSON, Verb::Set), remark("before"), "经办人")?;
         // The hub has the first; its second is another.
         let moved = rewrite::open_epoch(tx, own(2), 0, &[(1, 1)])?;
         assert_eq!(moved, 1);
-        // S1: a hub that was put back may have a copy's changes where this machine had acknowledged ones.
-        let looks = tx.setting(LOOK_AT_FORMER)?.unwrap_or_default();
-        assert!(
-            !looks.is_empty(),
-            "the epoch that is left is looked at again"
-        );
         // A program that has not heard of the new epoch yet.
-        journal::write(tx, own(1), (key, Verb::Set), remark("after"), "经办人")?;
-        let entered = tx.last_entry(2)?.map(|entry| {
-            let change = lianxin_node::fold::read(own(2), &entry)?;
-            anyhow::Ok(change.body.fields.first().and_then(|field| field.base))
-        });
-        entered.transpose()
-    })?;
-    let moved = ChangeId {
-        sequence: 1,
-        epoch: 2,
-        node: own(2).node,
-    };
-    assert_eq!(base.flatten(), Some(moved));
-    Ok(())
+        journal::write(tx, own(1), (PERSON, Verb::Set), remark("after"), "经办人")?;
+        let entered = tx.last_entry(2)?.context("an entry")?;
+        let entered = fold::read(own(2), &entered)?;
+        let base = entered.body.fields.first().and_then(|field| field.base);
+        let moved = ChangeId {
+            sequence: 1,
+            epoch: 2,
+            node: own(2).node,
+        };
+        assert_eq!(base, Some(moved));
+        Ok(())
+    })
+}
+
+/// S1: a hub that was put back may have a copy's changes where this machine had acknowledged ones.
+#[test]
+fn an_epoch_that_is_left_is_looked_at_again() -> anyhow::Result<()> {
+    with_a_person(|tx| {
+        rewrite::open_epoch(tx, own(2), 0, &[(1, 1)])?;
+        let looks = tx.setting(LOOK_AT_FORMER)?.unwrap_or_default();
+        assert!(!looks.is_empty());
+        Ok(())
+    })
+}
+
+/// S10: what is moved keeps the time at which it was entered. A wall clock that stood a year ahead then is
+/// forgotten all the same: the new epoch's clock goes on from the hub's.
+#[test]
+fn a_clock_that_once_stood_ahead_is_forgotten_in_a_new_epoch() -> anyhow::Result<()> {
+    let now_ms = system::now_ms();
+    let year_ahead = Timestamp::at(now_ms + 365 * 86_400_000);
+    with_a_person(|tx| {
+        journal::write(tx, own(1), (PERSON, Verb::Set), remark("before"), "经办人")?;
+        let entered = tx.last_entry(1)?.context("an entry")?;
+        let mut ahead = fold::read(own(1), &entered)?;
+        ahead.header.timestamp = year_ahead;
+        journal::append(tx, own(1), ahead.header, ahead.body, tx.record(PERSON)?)?;
+        assert!(clock::next(tx, own(1))?.0 > year_ahead);
+
+        rewrite::open_epoch(tx, own(2), now_ms, &[(1, 0)])?;
+        let moved = tx.last_entry(2)?.context("an entry")?;
+        assert_eq!(fold::read(own(2), &moved)?.header.timestamp, year_ahead);
+        assert!(clock::next(tx, own(2))?.0 < year_ahead);
+        Ok(())
+    })
 }

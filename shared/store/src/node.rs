@@ -10,6 +10,7 @@ pub use leases::Leased;
 pub use reading::Reading;
 
 use domain::change::{Hash, RawChange};
+use domain::clock::Timestamp;
 use domain::digest::{Digest, RowHash};
 use domain::record::{Record, RecordKey};
 use rusqlite::{OptionalExtension as _, Row, params};
@@ -60,13 +61,19 @@ const SELECT_ENTRY: &str =
     "SELECT epoch, sequence, kind, id, header, salt, body, chain, body_hash FROM journal";
 
 impl Tx<'_> {
-    /// Appends to the journal, and notes that the record's row stands on it.
-    pub fn append_entry(&self, entry: &Entry, at_ms: u64) -> Result<(), StoreError> {
+    /// Appends to the journal what was entered at a time (milliseconds since 1970), with the clock of the
+    /// machine that writes it here; and notes that the record's row stands on it.
+    pub fn append_entry(
+        &self,
+        entry: &Entry,
+        at_ms: u64,
+        clock: Timestamp,
+    ) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
-                "INSERT INTO journal (epoch, sequence, kind, id, at, header, salt, body, chain,
-                     body_hash)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT INTO journal (epoch, sequence, kind, id, at, clock, header, salt, body,
+                     chain, body_hash)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute(params![
                 entry.epoch,
@@ -74,6 +81,7 @@ impl Tx<'_> {
                 entry.key.kind,
                 entry.key.id.bytes(),
                 at_ms.cast_signed(),
+                clock.bits().cast_signed(),
                 entry.raw.header,
                 entry.raw.salt,
                 entry.raw.body,
@@ -101,6 +109,18 @@ impl Tx<'_> {
             .prepare_cached(&sql)?
             .query_row([epoch], read_entry)
             .optional()?)
+    }
+
+    /// The machine's clock after it wrote the last entry of an epoch.
+    pub fn last_clock(&self, epoch: u32) -> Result<Option<Timestamp>, StoreError> {
+        let bits = self
+            .connection
+            .prepare_cached(
+                "SELECT clock FROM journal WHERE epoch = ?1 ORDER BY sequence DESC LIMIT 1",
+            )?
+            .query_row([epoch], |row| row.get::<_, i64>(0))
+            .optional()?;
+        Ok(bits.map(|bits| Timestamp::from_bits(bits.cast_unsigned())))
     }
 
     /// One entry.

@@ -7,6 +7,9 @@ CREATE TABLE journal (
     kind     INTEGER NOT NULL,
     id       BLOB NOT NULL CHECK (length(id) = 16),
     at       INTEGER NOT NULL,
+    -- The machine's hybrid clock after it wrote this here. It stands with the entry, so that a disk that kept
+    -- the one kept the other.
+    clock    INTEGER NOT NULL,
     header   BLOB NOT NULL,
     salt     BLOB NOT NULL CHECK (length(salt) = 16),
     body     BLOB NOT NULL,
