@@ -287,7 +287,8 @@ impl Seen {
         told.join("; ")
     }
 
-    /// A change, and each that replaces the same as it and says the same: that is this change again.
+    /// A change, the one that it was, and each that replaces the same as it, where they say the same: that is
+    /// this change again.
     fn again<'a>(
         &'a self,
         place: Place,
@@ -297,7 +298,7 @@ impl Seen {
         self.wrote.iter().filter(move |other| {
             other.id == wrote.id
                 || (wrote.replaces.is_some()
-                    && other.replaces == wrote.replaces
+                    && (other.replaces == wrote.replaces || Some(other.id) == wrote.replaces)
                     && other.writes(place, value))
         })
     }
