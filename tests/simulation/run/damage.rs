@@ -158,9 +158,10 @@ impl Run {
             "invariant S9: a hub that was proven to be behind says: {why:#}"
         );
         match self.city.begin_recovery(chance).await {
-            // A bit has turned over as well: what is damaged is no state to go on from.
-            Err(_) if self.hub_is_damaged => {
-                self.count("D2 damaged hubs found");
+            // A bit has turned over as well, or its disk lied until its power failed: what is damaged is no
+            // state to go on from.
+            Err(_) if self.hub_is_damaged || self.hub_lies => {
+                self.count("P8 D2 damaged hubs found");
                 self.restore(chance).await
             }
             begun => begun,
