@@ -7,8 +7,6 @@
 use domain::clock::{SUSPECT_OFFSET_MS, Timestamp};
 use store::{StoreError, Tx};
 
-use crate::app::Own;
-
 /// The setting with the hub's clock when the present epoch began.
 const BEGAN: &str = "epoch_clock";
 /// The setting with what the clocks showed when they were last read: wall, uptime, boot.
@@ -16,13 +14,13 @@ const SEEN: &str = "clock_seen";
 /// The setting that says that the wall clock has jumped since the last greeting.
 const JUMPED: &str = "clock_jumped";
 
-/// The timestamp of the next entry, and whether the clock is suspect.
+/// The timestamp of the next entry of an epoch, and whether the clock is suspect.
 ///
 /// # Errors
 /// The store's own.
-pub fn next(tx: Tx<'_>, own: Own) -> Result<(Timestamp, bool), StoreError> {
+pub fn next(tx: Tx<'_>, epoch: u32) -> Result<(Timestamp, bool), StoreError> {
     let now = Reading::now();
-    let next = last(tx, own.in_store(tx)?.epoch)?.next(now.wall_ms);
+    let next = last(tx, epoch)?.next(now.wall_ms);
     Ok((next, look(tx, &now)?))
 }
 

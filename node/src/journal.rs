@@ -28,6 +28,7 @@ pub fn write(
     values: Values,
     actor: &str,
 ) -> anyhow::Result<Record> {
+    let own = own.in_store(tx)?;
     let shown = tx.record(key)?;
     anyhow::ensure!(
         shown.is_some() || matches!(verb, Verb::Create | Verb::Step),
@@ -49,7 +50,7 @@ pub fn write(
     }
     values.sort_by_key(|(number, _)| *number);
     values.dedup_by_key(|(number, _)| *number);
-    let header = header(tx, own, (key, verb), shown.as_ref(), actor)?;
+    let header = header(tx, own.epoch, (key, verb), shown.as_ref(), actor)?;
     let body = Body {
         fields: values
             .into_iter()
@@ -67,12 +68,12 @@ pub fn write(
 
 fn header(
     tx: Tx<'_>,
-    own: Own,
+    epoch: u32,
     (key, verb): (RecordKey, Verb),
     shown: Option<&Record>,
     actor: &str,
 ) -> anyhow::Result<Header> {
-    let (timestamp, clock_suspect) = clock::next(tx, own)?;
+    let (timestamp, clock_suspect) = clock::next(tx, epoch)?;
     let declared = kinds::by_number(key.kind).map(|kind| kind.class);
     let believed = |record: &Record| {
         Some(Believed {
@@ -98,7 +99,7 @@ fn header(
     })
 }
 
-/// Appends a change to the journal and applies it to its row.
+/// Appends a change to the journal of an identity that is [the store's](Own::in_store), and applies it to its row.
 ///
 /// # Errors
 /// The store's own.
@@ -109,7 +110,6 @@ pub fn append(
     body: Body,
     shown: Option<Record>,
 ) -> anyhow::Result<Record> {
-    let own = own.in_store(tx)?;
     let key = RecordKey {
         kind: header.kind,
         id: header.record,
@@ -155,7 +155,8 @@ pub fn merge(
     fields: Vec<FieldChange>,
     actor: &str,
 ) -> anyhow::Result<Record> {
-    let header = header(tx, own, (twin.key, verb), Some(&twin), actor)?;
+    let own = own.in_store(tx)?;
+    let header = header(tx, own.epoch, (twin.key, verb), Some(&twin), actor)?;
     let body = Body {
         fields,
         seen_revision: twin.revision,

@@ -3,7 +3,7 @@
 
 use tests::harness::wait_for;
 
-use crate::support::{Stage, computer, enter, expect_names, names_at, names_at_hub};
+use crate::support::{Stage, computer, copy_behind, enter, expect_names, names_at, names_at_hub};
 
 #[test]
 fn invariant_6_a_rolled_back_store_gets_its_own_lost_changes_back_and_agrees() -> anyhow::Result<()>
@@ -12,12 +12,7 @@ fn invariant_6_a_rolled_back_store_gets_its_own_lost_changes_back_and_agrees() -
     let city = &mut stage.city;
     enter(city, 0, "甲一")?;
     city.settle_down(0)?;
-    city.kill_office(0)?;
-    let old = city.copy_office(0, "old")?;
-    city.start_office(0)?;
-    enter(city, 0, "甲二")?;
-    city.settle_down(0)?;
-    city.kill_office(0)?;
+    let old = copy_behind(city, "甲二")?;
     city.roll_back(0, &old)?;
     expect_names(&names_at(city, 0)?, &["甲一"]);
     city.start_office(0)?;
@@ -40,12 +35,7 @@ fn what_a_rolled_back_store_entered_before_it_greeted_is_written_anew() -> anyho
     let city = &mut stage.city;
     let first = enter(city, 0, "乙一")?;
     city.settle_down(0)?;
-    city.kill_office(0)?;
-    let old = city.copy_office(0, "old")?;
-    city.start_office(0)?;
-    enter(city, 0, "乙二")?;
-    city.settle_down(0)?;
-    city.kill_office(0)?;
+    let old = copy_behind(city, "乙二")?;
     city.roll_back(0, &old)?;
     // Offline after the rollback: the same places are filled with other changes, and more of them.
     enter(city, 0, "乙三")?;
@@ -73,12 +63,7 @@ fn a_store_rolled_back_twice_with_the_same_unsent_changes_counts_them_once() -> 
     let city = &mut stage.city;
     enter(city, 0, "丙一")?;
     city.settle_down(0)?;
-    city.kill_office(0)?;
-    let before = city.copy_office(0, "before")?;
-    city.start_office(0)?;
-    enter(city, 0, "丙二")?;
-    city.settle_down(0)?;
-    city.kill_office(0)?;
+    let before = copy_behind(city, "丙二")?;
     city.roll_back(0, &before)?;
     enter(city, 0, "丙三")?;
     let unsent = city.copy_office(0, "unsent")?;
@@ -104,12 +89,7 @@ fn of_two_copies_one_goes_on_and_the_others_changes_are_kept_until_a_person_name
     let code = city.office(0)?.code;
     enter(city, 0, "丁一")?;
     city.settle_down(0)?;
-    city.kill_office(0)?;
-    let copy = city.copy_office(0, "copy")?;
-    city.start_office(0)?;
-    enter(city, 0, "丁二")?;
-    city.settle_down(0)?;
-    city.kill_office(0)?;
+    let copy = copy_behind(city, "丁二")?;
     // The copy speaks alone: it is taken for a store that was rolled back.
     let on_copy = |args: &[&str]| {
         let mut all = args.to_vec();

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tests::harness::{City, STREET, copy_folder, wait_for};
 
-use crate::support::{Stage, back_up, computer, enter, expect_names, names_at, names_at_hub, text};
+use crate::support::{
+    Stage, back_up, computer, copy_behind, enter, expect_names, names_at, names_at_hub, text,
+};
 
 #[test]
 fn a_restored_hub_takes_back_what_its_nodes_hold_before_it_decides() -> anyhow::Result<()> {
@@ -133,12 +135,7 @@ fn what_a_restored_hub_has_lost_is_sent_again_though_a_copy_has_taken_its_place(
     let city = &mut stage.city;
     city.prove_equality()?;
     let backup = back_up(city, "hub.backup")?;
-    city.kill_office(0)?;
-    let copy = city.copy_office(0, "copy")?;
-    city.start_office(0)?;
-    enter(city, 0, "己一")?;
-    city.settle_down(0)?;
-    city.kill_office(0)?;
+    let copy = copy_behind(city, "己一")?;
     city.kill_hub()?;
     city.hub(&["restore", &backup])?.done()?;
     city.start_hub()?;

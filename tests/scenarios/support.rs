@@ -63,6 +63,17 @@ pub(crate) fn enter(city: &City, office: usize, name: &str) -> anyhow::Result<St
     Ok(text(&reply["id"]))
 }
 
+/// A copy of the first office's folder, which lacks a person that the office has sent since. The office is off.
+pub(crate) fn copy_behind(city: &mut City, entered: &str) -> anyhow::Result<String> {
+    city.kill_office(0)?;
+    let copy = city.copy_office(0, "behind")?;
+    city.start_office(0)?;
+    enter(city, 0, entered)?;
+    city.settle_down(0)?;
+    city.kill_office(0)?;
+    Ok(copy)
+}
+
 /// A JSON text, or nothing.
 pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
