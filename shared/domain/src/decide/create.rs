@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Incoming, Stop, Verdict, begin, check_references, effect};
+use super::{Incoming, Stop, Verdict, begin, check_references, effect, half_moved};
 use crate::id::{DESK, OfficeId, RecordId, derived_id};
 use crate::kind::{Class, Kind};
 use crate::kinds::{member, participation, tenure};
@@ -142,7 +142,7 @@ fn open_first_tenure(
     let is_active = record
         .text(member::STATUS)
         .is_none_or(|status| crate::machines::member_status::ACTIVE.contains(&status));
-    if !is_active {
+    if half_moved::go_on(world, record, incoming.received_ms)? || !is_active {
         return Ok(());
     }
     let how = begun.and_then(crate::machines::member_status::tenure_event_of);

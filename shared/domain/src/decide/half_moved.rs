@@ -46,6 +46,22 @@ pub fn keep_at_desk(world: &mut World, left: RecordKey, now_ms: u64) -> Result<b
     Ok(true)
 }
 
+/// A member is registered of whom there are tenures: a restored hub has them from an office that he has left, and
+/// the member himself from nobody. The chain goes on; nothing in it is opened a second time. Whether there were any.
+///
+/// # Errors
+/// A fact that is lacking.
+pub(super) fn go_on(world: &mut World, record: &Record, now_ms: u64) -> Result<bool, Need> {
+    let tenures = world.naming(tenure::KIND_NUMBER, tenure::MEMBER, record.key.id)?;
+    let last = tenures.iter().max_by_key(|one| one.integer(tenure::NUMBER));
+    let Some(last) = last else {
+        return Ok(false);
+    };
+    close_overtaken(world, record.key.id, last, now_ms)?;
+    follow(world, record, last, now_ms)?;
+    Ok(true)
+}
+
 fn complete(world: &mut World, last: &Record, now_ms: u64) -> Result<bool, Need> {
     let Some(id) = last.reference(tenure::MEMBER) else {
         return Ok(false);
@@ -94,37 +110,44 @@ fn close_overtaken(
     Ok(has_closed)
 }
 
-/// The member goes to whom the last tenure says; whether he was not there yet.
+/// The member goes to whom the last tenure says, and is held by nobody where it ended with nobody to follow; whether
+/// he was not there yet.
 fn follow(world: &mut World, record: &Record, last: &Record, now_ms: u64) -> Result<bool, Need> {
-    let is_open = last.value(tenure::CLOSED).is_none();
     let number = last.integer(tenure::NUMBER).unwrap_or(0);
     let known = record.integer(member::TENURE_NUMBER).unwrap_or(0);
-    let status = record.text(member::STATUS).unwrap_or_default();
-    if known > number || (is_open && known == number) {
+    if known > number {
         return Ok(false);
     }
+    let is_behind = known < number;
+    let fence = (member::TENURE_NUMBER, number.to_string().into_bytes());
+    let how = last.text(tenure::CLOSED_BY);
+    let is_open = last.value(tenure::CLOSED).is_none();
+    let status = record.text(member::STATUS).unwrap_or_default();
     if !member_status::ACTIVE.contains(&status) {
-        let how = member_status::tenure_event_into(status).filter(|_| is_open);
-        if let Some(how) = how {
+        if !is_behind {
+            return Ok(false);
+        }
+        if let Some(how) = member_status::tenure_event_into(status).filter(|_| is_open) {
             let closed = [
                 (tenure::CLOSED, now_ms.to_string().into_bytes()),
                 (tenure::CLOSED_BY, how.as_bytes().to_vec()),
             ];
             effect::set(world, last, &closed, now_ms);
-            let number = [(member::TENURE_NUMBER, number.to_string().into_bytes())];
-            effect::set(world, record, &number, now_ms);
         }
-        return Ok(how.is_some());
+        effect::set(world, record, &[fence], now_ms);
+        return Ok(true);
     }
-    let to = if is_open {
-        last.reference(tenure::HOLDER)
-    } else {
-        let by_merge = last.text(tenure::CLOSED_BY) == Some("merge");
-        last.reference(tenure::CLOSED_TO).filter(|_| !by_merge)
-    };
-    let Some(to) = to else {
+    let went_to = last
+        .reference(tenure::CLOSED_TO)
+        .filter(|_| how != Some("merge"));
+    let is_ended = !is_open && went_to.is_none();
+    let is_there = is_open || (is_ended && record.value(member::HOLDER).is_none());
+    let Some(to) = went_to.or(last.reference(tenure::HOLDER)) else {
         return Ok(false);
     };
+    if !is_behind && is_there {
+        return Ok(false);
+    }
     let from = record.office;
     let begun_by = if is_open {
         tenure::OPENED_CASE
@@ -133,21 +156,27 @@ fn follow(world: &mut World, record: &Record, last: &Record, now_ms: u64) -> Res
     };
     let case = last.reference(begun_by);
     let person = copy_person(world, record, case, to, now_ms)?;
-    let moved = [
-        (member::TENURE_NUMBER, number.to_string().into_bytes()),
+    let mut moved = vec![
+        fence,
         (member::PERSON, person.unwrap_or_default()),
-        (member::BRANCH, Vec::new()),
-        (member::GROUP, Vec::new()),
         (member::OPEN_CASE, Vec::new()),
     ];
-    let after = effect::set(world, record, &moved, now_ms);
-    let after = if is_open {
-        let holder = [(member::HOLDER, to.bytes().to_vec())];
-        effect::set_in(world, &after, to, &holder, now_ms)
-    } else {
+    if from != to {
+        moved.extend([(member::BRANCH, Vec::new()), (member::GROUP, Vec::new())]);
+    }
+    if is_open {
+        moved.push((member::HOLDER, to.bytes().to_vec()));
+    }
+    if is_ended {
+        moved.push((member::HOLDER, Vec::new()));
+        let status = how.and_then(member_status::ended_by);
+        moved.extend(status.map(|status| (member::STATUS, status.as_bytes().to_vec())));
+    }
+    let mut after = effect::set_in(world, record, to, &moved, now_ms);
+    if went_to.is_some() {
         world.join(last.key, to);
-        open_tenure(world, &after, to, ("acceptance", case), now_ms)
-    };
+        after = open_tenure(world, &after, to, ("acceptance", case), now_ms);
+    }
     world.join(after.key, to);
     if from != to {
         world.leave(after.key, from, Leaving::Transferred);

@@ -165,6 +165,15 @@ pub fn tenure_event_into(status: &str) -> Option<&'static str> {
     into.find_map(|arrow| tenure_event_of(arrow.event))
 }
 
+/// The state in which nobody holds a member whose tenure closed in this way; none where he was not put into one.
+pub fn ended_by(how: &str) -> Option<&'static str> {
+    let mut arrows = TRANSITIONS
+        .iter()
+        .filter(|arrow| !ACTIVE.contains(&arrow.to));
+    let found = arrows.find(|arrow| tenure_event_of(arrow.event) == Some(how));
+    found.map(|arrow| arrow.to)
+}
+
 /// The texts of refusals about members (`domain.md` 2.3).
 pub const MESSAGES: &[(&str, &str, &str)] = &[
     (

@@ -248,8 +248,9 @@ impl Tx<'_> {
                      OR EXISTS (SELECT 1 FROM tenure AS earlier
                          WHERE earlier.member = last.member AND earlier.number < last.number
                              AND earlier.closed IS NULL)
-                     OR closed IS NULL AND EXISTS (SELECT 1 FROM member
-                         WHERE member.id = last.member AND member.tenure_number < last.number))",
+                     OR EXISTS (SELECT 1 FROM member WHERE member.id = last.member
+                         AND (coalesce(member.tenure_number, 0) < last.number
+                             OR last.closed IS NOT NULL AND member.holder IS NOT NULL)))",
         )?;
         let ids: Vec<[u8; 16]> = statement
             .query_map([], |row| row.get(0))?

@@ -3,7 +3,7 @@
 use super::super::*;
 use super::hub::{EAST, HUB, Hub, STREET, WEST};
 use super::late::{CASE, DECISION, accepted};
-use crate::kinds::{member, tenure};
+use crate::kinds::{member, person, tenure};
 use crate::machines::member_status::state;
 use crate::record::Record;
 
@@ -114,4 +114,66 @@ fn nobody_holds_who_died_whatever_the_receiver_tells() {
     assert!(chain(&hub, id).iter().all(|(.., is_open)| !is_open));
     let last = &hub.records[&create::tenure_key(id, 2)];
     assert_eq!(last.text(tenure::CLOSED_BY), Some("death"));
+}
+
+/// What is left of an accepted member at a restored hub to which EAST has proven the tenures that it knows: neither
+/// the member nor the person whom EAST had entered.
+fn heard_without_the_member(hub: &mut Hub) -> RecordId {
+    let id = accepted(hub);
+    let member = hub.records.remove(&member_key(id));
+    assert!(member.is_some_and(|member| member.office == WEST));
+    let person = RecordKey {
+        kind: person::KIND_NUMBER,
+        id: RecordId::new([60; 16]),
+    };
+    assert!(hub.records.remove(&person).is_some());
+    id
+}
+
+fn dies(hub: &mut Hub, tenure: RecordKey) {
+    let closed = [(tenure::CLOSED, "1"), (tenure::CLOSED_BY, "death")];
+    hub.records.entry(tenure).and_modify(|tenure| {
+        for (field, value) in closed {
+            tenure.set(field, value.as_bytes().to_vec(), tenure.life_version);
+        }
+    });
+}
+
+fn is_dead_at_west(hub: &Hub, id: RecordId) {
+    let record = &hub.records[&member_key(id)];
+    assert_eq!(hub.open_tenures(id), 0);
+    assert_eq!(record.text(member::STATUS), Some(state::DECEASED));
+    assert_eq!((record.office, record.value(member::HOLDER)), (WEST, None));
+    assert_eq!(record.integer(member::TENURE_NUMBER), Some(2));
+}
+
+#[test]
+fn who_is_registered_again_goes_on_where_his_tenures_end() {
+    let mut hub = Hub::new();
+    let id = heard_without_the_member(&mut hub);
+    hub.records.remove(&create::tenure_key(id, 2));
+    assert_eq!(hub.register(EAST, 60), id);
+    let moved = [(Some(EAST), Some(WEST), false), (Some(WEST), None, true)];
+    assert_eq!(chain(&hub, id), moved);
+    is_held_by(&hub, id, WEST, 2);
+}
+
+#[test]
+fn who_is_registered_again_and_has_died_is_held_by_nobody() {
+    let mut hub = Hub::new();
+    let id = heard_without_the_member(&mut hub);
+    dies(&mut hub, create::tenure_key(id, 2));
+    assert_eq!(hub.register(EAST, 60), id);
+    is_dead_at_west(&hub, id);
+    assert!(!complete(&mut hub, id, 2), "there is nothing left to do");
+}
+
+#[test]
+fn who_died_at_the_receiver_is_held_by_nobody_though_the_giver_still_has_him() {
+    let mut hub = Hub::new();
+    let id = heard_without_the_giver(&mut hub, |hub, id| {
+        dies(hub, create::tenure_key(id, 2));
+    });
+    assert!(complete(&mut hub, id, 2));
+    is_dead_at_west(&hub, id);
 }
