@@ -16,6 +16,7 @@ use waiting::Guard;
 use domain::change::{Change, Hash, RawChange, chain_over};
 use domain::decide::{self, Incoming, Verdict};
 use domain::id::{ChangeId, DESK, NodeId, OfficeId, RecordId};
+use domain::kinds::set_aside;
 use domain::limits;
 use domain::record::RecordKey;
 use domain::session::hub::{self as session, Arrived, Place};
@@ -433,7 +434,7 @@ impl Round<'_> {
     /// A change that says what it replaces is a repeat where the hub has the old one itself, from a
     /// machine of the same office: its answer was lost before the machine was enrolled again. So it is
     /// where a restored hub has lost the old one, or the machine with all its journals, and its record
-    /// has come back with this change in it, or a later one.
+    /// has come back with this change in it, or a later one, or the note that it was set aside.
     fn supply_replaced(
         &self,
         world: &mut World,
@@ -451,14 +452,26 @@ impl Round<'_> {
                     kind: change.header.kind,
                     id: change.header.record,
                 };
-                let record = self.tx.record(key)?;
-                record.and_then(|record| session::counts_in(old, &record))
+                let shown = self.tx.record(key)?;
+                let shown = shown.and_then(|record| session::counts_in(old, &record));
+                let is_known = shown.is_some() || self.was_set_aside(old)?;
+                is_known.then_some(Outcome::Merged(old))
             }
         };
         if known.is_some() {
             world.supply(Fact::Outcome(decide::replaced(old, &body), 0, known));
         }
         Ok(())
+    }
+
+    /// Whether a note says that a change was set aside, and waits for nothing.
+    fn was_set_aside(&self, change: ChangeId) -> Result<bool, StoreError> {
+        let note = RecordKey {
+            kind: set_aside::KIND_NUMBER,
+            id: decide::set_aside_id(change),
+        };
+        let note = self.tx.record(note)?;
+        Ok(note.is_some_and(|note| note.text(set_aside::STATE) != Some("waiting")))
     }
 
     fn counts_as(&self, old: ChangeId, body: Hash) -> Result<Option<Outcome>, HubError> {

@@ -251,7 +251,11 @@ pub fn begin_again(database: &Path, folder: &Path, former: Option<Own>) -> anyho
             incarnation,
             ..before
         };
-        recovery::begin(tx, &own, system::now_ms())?;
+        let how = match former {
+            Some(_) => recovery::PutBack::Told,
+            None => recovery::PutBack::Unnoticed,
+        };
+        recovery::begin(tx, &own, how, system::now_ms())?;
         Ok(apply_register(tx, folder)?)
     })
 }

@@ -16,16 +16,13 @@
 
 use std::collections::BTreeSet;
 
-use domain::decide::{complete_move, keep_at_desk, waits_of};
+use domain::decide::{complete_move, keep_at_desk};
 use domain::digest::{Digest, certificate_text};
-use domain::id::{ChangeId, Incarnation, NodeId, OfficeId};
+use domain::id::{Incarnation, OfficeId};
 use domain::kind::Class;
-use domain::kinds::set_aside;
-use domain::record::{FieldState, Record, RecordKey};
-use domain::session::hub::{self as session, Offer, Proven};
-use domain::world::{Leaving, Mover, World, Writes};
-use proto::convert::{self, FeedRow};
-use proto::status::CallRefused;
+use domain::record::RecordKey;
+use domain::world::World;
+use proto::convert;
 use proto::wire::sync as wire;
 use store::hub::Node;
 use store::{StoreError, Tx};
@@ -35,12 +32,16 @@ use crate::app::{App, Own};
 use crate::authority::Round;
 use crate::error::HubError;
 
-/// Rows of one node that are kept as evidence while the hub does not recover.
-const EVIDENCE_ROWS_MAX: u64 = 1_000;
+mod report;
+
+pub use report::{drop_answered_evidence, take_offers, take_proof};
+
 /// Feeds of which a node says in its greeting what it holds.
 const HELD_MAX: usize = 4;
 /// Since when the hub recovers; empty while it does not.
 const RECOVERING: &str = "recovering";
+/// Set where the hub was put back by `restore`: it has decided nothing between the backup and that moment.
+const TOLD: &str = "restored_by_command";
 /// The incarnations that it was before, and those of its own that nodes have shown it since it was put back: 16 bytes
 /// each. None where it was never put back.
 const FORMER: &str = "former_incarnations";
@@ -83,7 +84,8 @@ impl Unheard {
     }
 
     /// Whether a change of this office, or one of the records that it names, concerns an office that
-    /// has not been heard: it may know more of the record than the hub.
+    /// has not been heard: it may know more of the record than the hub. Members and cases move from office to
+    /// office: whoever has not been heard may hold one that stood elsewhere in the backup.
     ///
     /// # Errors
     /// The store's own.
@@ -97,6 +99,11 @@ impl Unheard {
             return Ok(true);
         }
         for key in keys {
+            let class = domain::kinds::by_number(key.kind).map(|kind| kind.class);
+            let moves = matches!(class, Some(Class::Held | Class::Case));
+            if moves && !self.offices.is_empty() && tx.record(*key)?.is_some() {
+                return Ok(true);
+            }
             for feed in tx.feeds_ever_of(*key)? {
                 let of_office = |office: &OfficeId| feed == format!("office/{office}");
                 if feed == store::hub::CITY || self.offices.iter().any(of_office) {
@@ -129,12 +136,23 @@ fn know(tx: Tx<'_>, incarnation: &[u8]) -> Result<(), StoreError> {
     tx.set_setting(FORMER, &[known.as_slice(), incarnation].concat())
 }
 
+/// How a hub came to be older than its nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutBack {
+    /// By `restore`: what it has is what the backup had.
+    Told,
+    /// Its folder was put back, or its disk has lost something, and it went on from there.
+    Unnoticed,
+}
+
 /// Makes a store that was just put back from a backup a recovering hub: another incarnation, another
 /// epoch of its own journal, nobody heard yet.
 ///
 /// # Errors
 /// The store's own.
-pub fn begin(tx: Tx<'_>, own: &Own, now_ms: u64) -> Result<(), StoreError> {
+pub fn begin(tx: Tx<'_>, own: &Own, how: PutBack, now_ms: u64) -> Result<(), StoreError> {
+    let is_told: &[u8] = if how == PutBack::Told { &[1] } else { &[] };
+    tx.set_setting(TOLD, is_told)?;
     let before = tx.setting("incarnation")?.unwrap_or_default();
     know(tx, &before)?;
     tx.set_setting("incarnation", &own.incarnation.bytes())?;
@@ -176,165 +194,6 @@ pub fn end(tx: Tx<'_>, app: &App, now_ms: u64) -> Result<(), HubError> {
     tx.set_setting(RECOVERING, &[])?;
     round.decide_what_can_be()?;
     Ok(())
-}
-
-/// Keeps what a node offers.
-///
-/// # Errors
-/// Bytes that cannot be read; the store's own.
-pub fn take_offers(
-    tx: Tx<'_>,
-    node: &Node,
-    feed: &str,
-    offered: Vec<FeedRow>,
-    gone: &[RecordKey],
-) -> Result<(), HubError> {
-    if offered.is_empty() && gone.is_empty() {
-        return Ok(());
-    }
-    let is_report = is_recovering(tx)? && tx.unreported()?.contains(&node.id);
-    let kept: u64 = tx
-        .evidence()?
-        .iter()
-        .filter(|(of, ..)| *of == node.id)
-        .map(|(.., rows)| rows)
-        .sum();
-    if !is_report && kept + offered.len() as u64 > EVIDENCE_ROWS_MAX {
-        return Err(CallRefused::NotAllowed("more rows are offered than are kept").into());
-    }
-    for row in offered {
-        if let FeedRow::State(record) = row {
-            tx.put_offer(node.id, feed, record.key, Some(&record))?;
-        }
-    }
-    for key in gone {
-        tx.put_offer(node.id, feed, *key, None)?;
-    }
-    Ok(())
-}
-
-/// Ends a node's report on a feed: what is proven is taken back; how many rows.
-///
-/// # Errors
-/// Bytes that cannot be read; the store's own.
-pub fn take_proof(
-    tx: Tx<'_>,
-    app: &App,
-    node: &Node,
-    feed: &str,
-    proof: &wire::Proof,
-    now_ms: u64,
-) -> Result<u64, HubError> {
-    let offers = tx.offers(node.id, feed)?;
-    // A node that had read less than the backup holds has nothing that the backup lacks, if it read it of this hub and
-    // not of one that has gone on from the same backup.
-    let is_here = match read_digest(proof) {
-        Some(digest) => tx.may_have_been(feed, proof.sequence, &digest)?,
-        None => true,
-    };
-    let is_older = is_here && session::is_older_proof(proof.sequence, tx.restored_next(feed)?);
-    let is_proven =
-        is_recovering(tx)? && !is_older && is_proven(tx, app, node, feed, &offers, proof)?;
-    let mut adopted = 0;
-    if is_proven {
-        adopted = adopt(tx, app, node, feed, &offers, now_ms)?;
-        // What a node's changes made stands in its office's feed: the city's alone proves none of it.
-        if feed != store::hub::CITY {
-            take_history(tx, app, node, proof)?;
-        }
-    } else if is_older && !proof.incarnation.is_empty() {
-        tx.drop_offers(node.id, feed)?;
-    } else {
-        keep_evidence(tx, node, feed, &offers, now_ms)?;
-    }
-    if feed != store::hub::CITY {
-        tx.note_report(node.id, now_ms)?;
-        if tx.unreported()?.is_empty() {
-            end(tx, app, now_ms)?;
-        } else {
-            decide_heard(tx, app, now_ms)?;
-        }
-    }
-    Ok(adopted)
-}
-
-/// Keeps offered rows that cannot be proven; that a node does not have a row proves nothing then.
-fn keep_evidence(
-    tx: Tx<'_>,
-    node: &Node,
-    feed: &str,
-    offers: &[(RecordKey, Option<Record>)],
-    now_ms: u64,
-) -> Result<(), HubError> {
-    let mut kept = 0;
-    for (key, state) in offers {
-        if state.is_none() {
-            tx.drop_offer(node.id, feed, *key)?;
-        } else {
-            kept += 1;
-        }
-    }
-    if kept > 0 {
-        let detail = format!("{kept} rows of {feed} are kept as evidence");
-        tx.note_incident("offer_unproven", Some(node.id), &detail, now_ms)?;
-    }
-    Ok(())
-}
-
-/// Forgets the evidence of a node that holds again what the hub has: rows that the hub came to have
-/// exactly so, because the node's changes made them again. What differs stays.
-///
-/// # Errors
-/// The store's own.
-pub fn drop_answered_evidence(tx: Tx<'_>, node: &Node, feed: &str) -> Result<(), HubError> {
-    for (key, state) in tx.offers(node.id, feed)? {
-        let known = tx.row_hash(key)?;
-        if state.is_some_and(|state| Some(state.hash()) == known) {
-            tx.drop_offer(node.id, feed, key)?;
-        }
-    }
-    Ok(())
-}
-
-/// Decides what has waited for this report and for no other.
-fn decide_heard(tx: Tx<'_>, app: &App, now_ms: u64) -> Result<(), HubError> {
-    let mut round = Round {
-        tx,
-        own: app.own,
-        app,
-        now_ms,
-    };
-    round.decide_heard()?;
-    Ok(())
-}
-
-/// Whether the offers turn the feed as the hub has it into the one that it signed.
-fn is_proven(
-    tx: Tx<'_>,
-    app: &App,
-    node: &Node,
-    feed: &str,
-    offers: &[(RecordKey, Option<Record>)],
-    proof: &wire::Proof,
-) -> Result<bool, HubError> {
-    let Some(incarnation) = former(app, proof) else {
-        return Ok(false);
-    };
-    let Some(signed) = signed(app, node, feed, proof, incarnation) else {
-        return Ok(false);
-    };
-    let mut digest = tx.feed_digest(feed)?;
-    for (key, state) in offers {
-        if tx.is_in_feed(*key, feed)?
-            && let Some(hash) = tx.row_hash(*key)?
-        {
-            digest.remove(&hash);
-        }
-        if let Some(record) = state {
-            digest.add(&record.hash());
-        }
-    }
-    Ok(digest == signed)
 }
 
 /// The digest that a proof names; none in one of a node that has read nothing.
@@ -415,184 +274,7 @@ fn former(app: &App, proof: &wire::Proof) -> Option<Incarnation> {
     (incarnation != app.own.incarnation).then_some(incarnation)
 }
 
-/// Takes proven rows back, where the hub has not had a newer state from another node.
-fn adopt(
-    tx: Tx<'_>,
-    app: &App,
-    node: &Node,
-    feed: &str,
-    offers: &[(RecordKey, Option<Record>)],
-    now_ms: u64,
-) -> Result<u64, HubError> {
-    let mut writes = Writes::default();
-    let mut overtaken = BTreeSet::new();
-    let mut count = 0;
-    for (key, state) in offers {
-        let Some(record) = state else {
-            if feed != store::hub::CITY && tx.was_in_feed_at_restore(*key, feed)? {
-                writes
-                    .leaves
-                    .insert((*key, node.office), Leaving::Withdrawn);
-                tx.set_parted(node.id, *key, true)?;
-            }
-            tx.drop_offer(node.id, feed, *key)?;
-            continue;
-        };
-        let known = tx.record(*key)?;
-        let judged = session::judge_offer(
-            known.as_ref().map(|known| (known.revision, known.hash())),
-            (record.revision, record.hash()),
-        );
-        // Another report may have brought the row, into the other office's feed. A later state may have left this one.
-        let stands_here = |known: &Record| {
-            judged == Offer::Known || (known.class == Class::Case && known.office == record.office)
-        };
-        let joins = judged == Offer::TakenBack
-            || (known.as_ref().is_some_and(stands_here)
-                && !tx.has_place_since_restore(*key, feed)?);
-        if joins && record.class != Class::Reference {
-            writes.joins.insert((*key, node.office));
-        }
-        if judged == Offer::Evidence {
-            // Nobody has brought a later state: the hub wrote on, when it did not know that it was put back.
-            if tx.was_in_feed_at_restore(*key, feed)? {
-                tx.set_parted(node.id, *key, false)?;
-                let detail = format!("{} of kind {} has parted", key.id, key.kind);
-                tx.note_incident("offer_parted", Some(node.id), &detail, now_ms)?;
-            }
-            continue;
-        }
-        if judged == Offer::TakenBack {
-            if let Some(known) = &known {
-                overtaken.extend(written_later(known, record, app.own.node));
-            }
-            // It went to another office while the hub knew nothing of it.
-            if let Some(known) = known.filter(|known| known.office != record.office) {
-                let left = (*key, known.office);
-                writes.leaves.insert(left, Leaving::Transferred);
-            }
-            wait_as_noted(record, &mut writes);
-            writes
-                .records
-                .insert(*key, (record.clone(), Mover::Foreign));
-            count += 1;
-        }
-        tx.set_joined(node.id, *key)?;
-        tx.drop_offer(node.id, feed, *key)?;
-    }
-    let mut round = Round {
-        tx,
-        own: app.own,
-        app,
-        now_ms,
-    };
-    round.finish(writes, Vec::new())?;
-    round.decide_overtaken(&overtaken)?;
-    Ok(count)
-}
-
-/// What the hub wrote itself to a record after all that stands in a row that is taken back: it did not know then
-/// that it was put back, and somebody was told that it is kept.
-fn written_later<'a>(
-    known: &'a Record,
-    taken_back: &'a Record,
-    hub: NodeId,
-) -> impl Iterator<Item = ChangeId> + 'a {
-    let is_later = move |(number, state): &(&u16, &FieldState)| {
-        let there = taken_back.fields.get(number);
-        state.version.change.node == hub
-            && there.is_none_or(|there| {
-                there.version.ordered_at < state.version.ordered_at && there.value != state.value
-            })
-    };
-    let later = known.fields.iter().filter(is_later);
-    later.map(|(_, state)| state.version.change)
-}
-
-/// A change waits as the note of it says that comes back, and for nothing else.
-fn wait_as_noted(note: &Record, writes: &mut Writes) {
-    let is_note = note.key.kind == set_aside::KIND_NUMBER;
-    let change = note.value(set_aside::CHANGE).filter(|_| is_note);
-    let Some(change) = change.and_then(domain::decide::change_of_bytes) else {
-        return;
-    };
-    writes.released.insert(change);
-    if note.text(set_aside::STATE) == Some("waiting") {
-        writes.waiting.extend(waits_of(note, change));
-    }
-}
-
-/// The node's changes that were decided in the proven snapshot have had their effect.
-fn take_history(tx: Tx<'_>, app: &App, node: &Node, proof: &wire::Proof) -> Result<(), HubError> {
-    let Some(incarnation) = former(app, proof) else {
-        return Ok(());
-    };
-    let through = proof.decided_through;
-    let text = convert::decided_signature_text(incarnation, node.id, proof.epoch, through);
-    let key = app.identity.signing_key().verifying_key();
-    if key
-        .verify(Context::Decided, &text, &proof.decided_signature)
-        .is_ok()
-    {
-        let told = convert::thirty_two(&proof.decided_chain, "proof.decided_chain");
-        let proven = Proven {
-            sequence: through,
-            chain: told.ok(),
-        };
-        tx.set_proven(node.id, proof.epoch, &proven)?;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use domain::decide::{change_bytes, set_aside_id};
-    use domain::id::RecordId;
-    use domain::record::{Life, Version};
-
-    use super::*;
-
-    const CHANGE: ChangeId = ChangeId {
-        node: NodeId::new([1; 16]),
-        epoch: 1,
-        sequence: 7,
-    };
-
-    fn note(state: &str) -> Record {
-        let version = Version {
-            change: CHANGE,
-            ordered_at: 0,
-        };
-        let mut note = Record {
-            key: RecordKey {
-                kind: set_aside::KIND_NUMBER,
-                id: set_aside_id(CHANGE),
-            },
-            class: Class::Case,
-            office: RecordId::new([2; 16]),
-            revision: 1,
-            life: Life::Alive,
-            life_version: version,
-            fields: BTreeMap::new(),
-        };
-        let waits_for = [&2u16.to_be_bytes()[..], &[3; 16]].concat();
-        note.set(set_aside::CHANGE, change_bytes(CHANGE), version);
-        note.set(set_aside::STATE, state.as_bytes().to_vec(), version);
-        note.set(set_aside::WAITS_FOR, waits_for, version);
-        note
-    }
-
-    /// S2: a change that this hub had waiting, and of which a note comes back that says it was decided,
-    /// waits no more; else it would be decided again with every office that is heard.
-    #[test]
-    fn a_change_waits_as_the_note_says_that_comes_back() {
-        for (state, waits) in [("held", 0), ("fixed", 0), ("waiting", 1)] {
-            let mut writes = Writes::default();
-            wait_as_noted(&note(state), &mut writes);
-            assert!(writes.released.contains(&CHANGE), "{state}");
-            assert_eq!(writes.waiting.len(), waits, "{state}");
-        }
-    }
+/// Whether the hub was put back by `restore`.
+fn is_told(tx: Tx<'_>) -> Result<bool, StoreError> {
+    Ok(tx.setting(TOLD)?.is_some_and(|told| !told.is_empty()))
 }

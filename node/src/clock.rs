@@ -11,6 +11,8 @@ use store::{StoreError, Tx};
 const BEGAN: &str = "epoch_clock";
 /// The setting with what the clocks showed when they were last read: wall, uptime, boot.
 const SEEN: &str = "clock_seen";
+/// The setting with the hub's clock minus this one as the last greeting measured it.
+const OFFSET: &str = "clock_offset";
 /// The setting that says that the wall clock has jumped since the last greeting.
 const JUMPED: &str = "clock_jumped";
 
@@ -36,13 +38,27 @@ pub fn last(tx: Tx<'_>, epoch: u32) -> Result<Timestamp, StoreError> {
     Ok(Timestamp::from_bits(began.map_or(0, u64::from_be_bytes)))
 }
 
-/// A greeting has measured the clock: what comes now is judged by that measure.
+/// A greeting has measured the clock (the hub's minus this one, milliseconds): what comes now is judged by that
+/// measure.
 ///
 /// # Errors
 /// The store's own.
-pub fn note_greeting(tx: Tx<'_>) -> Result<(), StoreError> {
+pub fn note_greeting(tx: Tx<'_>, offset_ms: i64) -> Result<(), StoreError> {
+    tx.set_setting(OFFSET, &offset_ms.to_be_bytes())?;
     tx.set_setting(SEEN, &Reading::now().bytes())?;
     tx.set_setting(JUMPED, &[])
+}
+
+/// When the hub that has taken an own change just now counts it as written (milliseconds): by the rule of
+/// [`domain::clock::ordered_at`], with the offset of the last greeting, at most a moment too late.
+///
+/// # Errors
+/// The store's own.
+pub fn ordered_at(tx: Tx<'_>, written: Timestamp) -> Result<u64, StoreError> {
+    let kept = tx.setting(OFFSET)?.and_then(|bytes| bytes.try_into().ok());
+    let offset_ms = kept.map_or(0, i64::from_be_bytes);
+    let hub_ms = system::now_ms().saturating_add_signed(offset_ms);
+    Ok(domain::clock::ordered_at(written, offset_ms, hub_ms))
 }
 
 /// A new epoch begins by the hub's clock: a wall clock that once stood years ahead is forgotten.

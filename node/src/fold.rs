@@ -15,6 +15,7 @@ use store::Tx;
 use store::node::Entry;
 
 use crate::app::Own;
+use crate::clock;
 
 /// A page as read.
 #[derive(Debug, Clone)]
@@ -165,8 +166,11 @@ pub(crate) fn settle_row(
     tx.put_base_image(key, confirmed.as_ref())?;
     let mut row = confirmed;
     for (epoch, sequence) in pending {
-        if let Some(entry) = tx.entry(epoch, sequence)? {
-            row = replay(row.clone(), &read(own, &entry)?, own.office).or(row);
+        // What cannot be read changes nothing here: the hub keeps it, and a person sees it.
+        if let Some(entry) = tx.entry(epoch, sequence)?
+            && let Ok(change) = read(own, &entry)
+        {
+            row = replay(row.clone(), &change, own.office).or(row);
         }
     }
     put_row(tx, key, row.as_ref())
@@ -241,7 +245,9 @@ pub fn take_answer(
         let Some(confirmed) = tx.base_image(key)? else {
             continue;
         };
-        let change = read(own, &entry)?;
+        let Ok(change) = read(own, &entry) else {
+            continue;
+        };
         let applied = Applied {
             verb: change.header.verb,
             is_next: first == Some((entry.epoch, entry.sequence)),
@@ -250,9 +256,10 @@ pub fn take_answer(
         if !office::folds_at_once(applied) {
             continue;
         }
-        let Some(folded) = replay(confirmed, &change, own.office) else {
+        let Some(mut folded) = replay(confirmed, &change, own.office) else {
             continue;
         };
+        folded.set_ordered_at(change.id, clock::ordered_at(tx, change.header.timestamp)?);
         tx.drop_pending(entry.epoch, entry.sequence)?;
         count(tx, feed, key, Some(&folded), &mut reading.digest)?;
         if tx.pending_of(key)?.is_empty() {

@@ -102,7 +102,7 @@ fn header(
 /// Appends a change to the journal of an identity that is [the store's](Own::in_store), and applies it to its row.
 ///
 /// # Errors
-/// The store's own.
+/// What is too large to be sent; the store's own.
 pub fn append(
     tx: Tx<'_>,
     own: Own,
@@ -124,6 +124,8 @@ pub fn append(
         epoch: own.epoch,
         sequence,
     };
+    proto::convert::decode_change(id, &raw)
+        .context("this cannot be saved: the hub would refuse it 无法保存:中心不会接受这样的内容")?;
     let change = domain::change::Change { id, header, body };
     if tx.base_image(key)?.is_none() {
         tx.put_base_image(key, shown.as_ref())?;

@@ -38,6 +38,27 @@ struct Source {
     stored: u32,
 }
 
+impl Source {
+    /// What was written before there was an identity. Nothing of it was ever sent.
+    const UNENROLLED: Self = Self {
+        node: NodeId::new([0; 16]),
+        epoch: 0,
+        stored: 0,
+    };
+
+    /// An epoch of this node's own, or what was written before there was any.
+    fn of(own: Own, epoch: u32) -> Self {
+        if epoch == Self::UNENROLLED.epoch {
+            return Self::UNENROLLED;
+        }
+        Self {
+            node: own.node,
+            epoch,
+            stored: epoch,
+        }
+    }
+}
+
 /// Brings the journal under an identity that the hub has given. Of the identity before, the outbox is
 /// written anew; the whole journal where the hub `has_lost` it.
 ///
@@ -48,7 +69,7 @@ pub fn adopt_identity(tx: Tx<'_>, own: Own, has_lost: bool) -> anyhow::Result<u6
     let former = NodeId::from_slice(&kept)
         .ok()
         .filter(|node| *node != own.node);
-    let mut count = 0;
+    let mut renamed = BTreeMap::new();
     if let Some(node) = former {
         if has_lost {
             for epoch in tx.epochs()? {
@@ -59,22 +80,18 @@ pub fn adopt_identity(tx: Tx<'_>, own: Own, has_lost: bool) -> anyhow::Result<u6
         for epoch in tx.pending_epochs_but(Own::default().epoch)? {
             let stored = epoch | FORMER;
             tx.renumber_epoch(epoch, stored)?;
-            count += rewrite(
-                tx,
-                own,
-                Source {
-                    node,
-                    epoch,
-                    stored,
-                },
-                0,
-            )?;
+            let source = Source {
+                node,
+                epoch,
+                stored,
+            };
+            rewrite(tx, own, source, 0, &mut renamed)?;
         }
     }
-    count += rewrite_unenrolled(tx, own)?;
+    rewrite(tx, own, Source::UNENROLLED, 0, &mut renamed)?;
     own.keep(tx)?;
     tx.set_setting(IDENTITY, &own.node.bytes())?;
-    Ok(count)
+    Ok(renamed.len() as u64)
 }
 
 /// What was acknowledged of an epoch after a place is pending again, on top of the rows as they are: what
@@ -91,17 +108,6 @@ pub fn take_up(tx: Tx<'_>, epoch: u32, after: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Rewrites what was written before there was an identity. Nothing of it was ever sent.
-fn rewrite_unenrolled(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
-    let nobody = Own::default();
-    let source = Source {
-        node: nobody.node,
-        epoch: nobody.epoch,
-        stored: nobody.epoch,
-    };
-    rewrite(tx, own, source, 0)
-}
-
 /// The hub was put back, or an epoch was left: whoever greets it next looks how far it has the former epochs.
 ///
 /// # Errors
@@ -110,19 +116,31 @@ pub fn look_again(tx: Tx<'_>) -> anyhow::Result<()> {
     Ok(tx.set_setting(LOOK_AT_FORMER, &[1])?)
 }
 
-/// Opens the epoch that the hub has offered (its clock: milliseconds since 1970), and moves what is pending
-/// of others into it, each after a place: what is entered later stands on what was moved. A hub that was put
-/// back has lost what it acknowledged of the former one, and may have taken a copy's changes at the same places
-/// since: then nothing comes back as a row, and it is looked at again.
+/// Opens the epoch that the hub has offered (its clock: milliseconds since 1970) in the place of the one that is
+/// `left`: the epoch and its last place at which the hub has the same history. What it has behind that moves, what
+/// the hub had acknowledged too: a hub that was put back has lost it, and may have taken a copy's changes at the
+/// same places since. What is pending of other epochs moves as well, each after a place. So what is entered later,
+/// and what stood on what moved, stands on nobody else's change. The epochs before are looked at again.
 ///
 /// # Errors
 /// The store's own.
-pub fn open_epoch(tx: Tx<'_>, own: Own, hub_ms: u64, tails: &[(u32, u64)]) -> anyhow::Result<u64> {
+pub fn open_epoch(
+    tx: Tx<'_>,
+    own: Own,
+    hub_ms: u64,
+    left: (u32, u64),
+    others: &[(u32, u64)],
+) -> anyhow::Result<u64> {
+    let (epoch, common) = left;
+    take_up(tx, epoch, common)?;
+    let mut tails = others.to_vec();
+    tails.push(left);
+    tails.sort_unstable();
     own.keep(tx)?;
     clock::begin_epoch(tx, hub_ms)?;
     tx.set_setting("nonce_confirmed", &[])?;
     look_again(tx)?;
-    rewrite_tails(tx, own, tails)
+    rewrite_tails(tx, own, &tails)
 }
 
 /// Rewrites the pending changes of other epochs, each after a place; how many.
@@ -130,31 +148,21 @@ pub fn open_epoch(tx: Tx<'_>, own: Own, hub_ms: u64, tails: &[(u32, u64)]) -> an
 /// # Errors
 /// The store's own.
 pub fn rewrite_tails(tx: Tx<'_>, own: Own, tails: &[(u32, u64)]) -> anyhow::Result<u64> {
-    let mut count = 0;
-    for (epoch, after) in tails {
-        count += rewrite_tail(tx, own, *epoch, *after)?;
-    }
-    Ok(count)
-}
-
-fn rewrite_tail(tx: Tx<'_>, own: Own, epoch: u32, after: u64) -> anyhow::Result<u64> {
-    if epoch == Own::default().epoch {
-        return rewrite_unenrolled(tx, own);
-    }
-    rewrite(
-        tx,
-        own,
-        Source {
-            node: own.node,
-            epoch,
-            stored: epoch,
-        },
-        after,
-    )
-}
-
-fn rewrite(tx: Tx<'_>, own: Own, from: Source, after: u64) -> anyhow::Result<u64> {
     let mut renamed = BTreeMap::new();
+    for (epoch, after) in tails {
+        rewrite(tx, own, Source::of(own, *epoch), *after, &mut renamed)?;
+    }
+    Ok(renamed.len() as u64)
+}
+
+/// Moves what is pending of a source after a place; `renamed` has what moved before, of other sources too.
+fn rewrite(
+    tx: Tx<'_>,
+    own: Own,
+    from: Source,
+    after: u64,
+    renamed: &mut BTreeMap<ChangeId, ChangeId>,
+) -> anyhow::Result<()> {
     let mut keys = BTreeSet::new();
     loop {
         let entries = tx.pending_after(from.stored, after, PORTION)?;
@@ -163,13 +171,13 @@ fn rewrite(tx: Tx<'_>, own: Own, from: Source, after: u64) -> anyhow::Result<u64
         }
         for entry in entries {
             keys.insert(entry.key);
-            move_entry(tx, own, from, &entry, &mut renamed)?;
+            move_entry(tx, own, from, &entry, renamed)?;
         }
     }
     for key in &keys {
         settle(tx, own, *key)?;
     }
-    Ok(renamed.len() as u64)
+    Ok(())
 }
 
 /// The row again from its base and what is pending, with the new names.

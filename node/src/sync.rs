@@ -240,7 +240,7 @@ impl Session {
                     rewrite::look_again(tx)?;
                     tx.tell_erased_again()?;
                 }
-                hybrid::note_greeting(tx)?;
+                hybrid::note_greeting(tx, answered.offset_ms)?;
                 leases::take_in(tx, own, told, &answered)?;
                 tx.set_setting("nonce_confirmed", &proposed)?;
                 tx.set_setting("nonce_proposed", &[])?;
@@ -281,11 +281,11 @@ impl Session {
             "this store is older than the hub's journal of it: a new epoch"
         );
         let former = self.own.epoch;
-        let mut tails = self.tails_but(epoch).await?;
-        if tails.iter().all(|(epoch, _)| *epoch != former) {
-            // What is entered until the next lines.
-            tails.push((former, 0));
-        }
+        let read = move |tx: store::Tx<'_>| Ok(tx.journal_places(former)?);
+        let places = self.app.store.read::<_, anyhow::Error>(read).await?;
+        let left = (former, self.common_place(former, places).await?);
+        let mut others = self.tails_but(epoch).await?;
+        others.retain(|(other, _)| *other != former);
         self.own.epoch = epoch;
         self.app.own.epoch = epoch;
         self.received = 0;
@@ -293,7 +293,9 @@ impl Session {
         let count = self
             .app
             .store
-            .write::<_, anyhow::Error>(move |tx| rewrite::open_epoch(tx, own, hub_ms, &tails))
+            .write::<_, anyhow::Error>(move |tx| {
+                rewrite::open_epoch(tx, own, hub_ms, left, &others)
+            })
             .await?;
         note_rewritten(count);
         // The journal first: what is entered from now on stands in the new epoch, whatever the key file says.

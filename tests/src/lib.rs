@@ -1,6 +1,7 @@
 //! What the tests of the whole product stand on: invented data, a harness of real processes, the
 //! story of the demo, and the two commands `cargo verify` and `cargo demo`.
 //!
+//! - [`bench`]: how fast the product is, beside a bare floor.
 //! - [`foreign`]: a client that is not ours, against the shipped hub.
 //! - [`fuzz`]: bytes that nobody wrote, for every decoder that meets such.
 //! - [`generate`]: invented people, rosters and cities, by a seed.
@@ -16,6 +17,8 @@
 //! - [`sweep`]: a crash at every access to a disk.
 //! - [`verify`]: the steps of `cargo verify`.
 
+#[path = "../bench/mod.rs"]
+pub mod bench;
 pub mod foreign;
 pub mod fuzz;
 pub mod generate;

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use domain::change::Verb;
 use domain::clock::Timestamp;
 use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
-use domain::kinds::person;
+use domain::kinds::{activity, person};
 use domain::record::RecordKey;
 use lianxin_node::app::Own;
 use lianxin_node::journal::Values;
@@ -50,7 +50,7 @@ fn what_is_entered_in_a_new_epoch_stands_on_what_was_moved_into_it() -> anyhow::
     with_a_person(|tx| {
         journal::write(tx, own(1), (PERSON, Verb::Set), remark("before"), "经办人")?;
         // The hub has the first; its second is another.
-        let moved = rewrite::open_epoch(tx, own(2), 0, &[(1, 1)])?;
+        let moved = rewrite::open_epoch(tx, own(2), 0, (1, 1), &[])?;
         assert_eq!(moved, 1);
         // A program that has not heard of the new epoch yet.
         journal::write(tx, own(1), (PERSON, Verb::Set), remark("after"), "经办人")?;
@@ -71,9 +71,96 @@ fn what_is_entered_in_a_new_epoch_stands_on_what_was_moved_into_it() -> anyhow::
 #[test]
 fn an_epoch_that_is_left_is_looked_at_again() -> anyhow::Result<()> {
     with_a_person(|tx| {
-        rewrite::open_epoch(tx, own(2), 0, &[(1, 1)])?;
+        rewrite::open_epoch(tx, own(2), 0, (1, 1), &[])?;
         let looks = tx.setting(LOOK_AT_FORMER)?.unwrap_or_default();
         assert!(!looks.is_empty());
+        Ok(())
+    })
+}
+
+/// S7: of the epoch that is left a restored hub had lost a change that it had acknowledged, and has a copy's at its
+/// place. What stood on the lost one must not stand on the copy's.
+#[test]
+fn what_was_acknowledged_and_lost_moves_with_what_stands_on_it() -> anyhow::Result<()> {
+    with_a_person(|tx| {
+        journal::write(tx, own(1), (PERSON, Verb::Set), remark("a"), "经办人")?;
+        for sequence in [1, 2] {
+            tx.drop_pending(1, sequence)?;
+        }
+        tx.drop_base_image(PERSON)?;
+        journal::write(tx, own(1), (PERSON, Verb::Set), remark("b"), "经办人")?;
+        let moved = rewrite::open_epoch(tx, own(2), 0, (1, 1), &[])?;
+        assert_eq!(moved, 2);
+        let last = fold::read(own(2), &tx.last_entry(2)?.context("an entry")?)?;
+        let base = last.body.fields.first().and_then(|field| field.base);
+        let first = ChangeId {
+            sequence: 1,
+            epoch: 2,
+            node: own(2).node,
+        };
+        assert_eq!(base, Some(first));
+        let row = tx.record(PERSON)?.context("the person")?;
+        assert_eq!(row.text(person::REMARKS), Some("b"));
+        Ok(())
+    })
+}
+
+/// S7: of two epochs that move, what stands in the later on a change of the earlier follows it.
+#[test]
+fn what_stands_on_another_epoch_that_moves_follows_it() -> anyhow::Result<()> {
+    with_a_person(|tx| {
+        own(2).keep(tx)?;
+        journal::write(tx, own(2), (PERSON, Verb::Set), remark("a"), "经办人")?;
+        rewrite::open_epoch(tx, own(3), 0, (2, 0), &[(1, 0)])?;
+        let last = fold::read(own(3), &tx.last_entry(3)?.context("an entry")?)?;
+        assert_eq!(last.header.verb, Verb::Set);
+        let base = last.body.life_base;
+        let first = ChangeId {
+            sequence: 1,
+            epoch: 3,
+            node: own(3).node,
+        };
+        assert_eq!(base, Some(first));
+        Ok(())
+    })
+}
+
+/// L1: what was erased, and what no program can read, keeps no epoch from being opened.
+#[test]
+fn what_cannot_be_read_keeps_no_epoch_from_being_opened() -> anyhow::Result<()> {
+    with_a_person(|tx| {
+        journal::write(tx, own(1), (PERSON, Verb::Set), remark("a"), "经办人")?;
+        for sequence in [1, 2] {
+            tx.drop_pending(1, sequence)?;
+        }
+        tx.drop_base_image(PERSON)?;
+        let erased = tx.entry(1, 1)?.context("an entry")?.raw.body_hash();
+        tx.erase_entry(1, 1, &erased)?;
+        rewrite::open_epoch(tx, own(2), 0, (1, 0), &[])?;
+        let row = tx.record(PERSON)?.context("the person")?;
+        assert_eq!(row.text(person::REMARKS), Some("a"));
+        let long = "很".repeat(101);
+        let written = journal::write(tx, own(2), (PERSON, Verb::Set), remark("b"), &long);
+        assert!(written.is_err(), "who wrote it is too long to be sent");
+        Ok(())
+    })
+}
+
+/// L1: before there is an office, records name it as nobody; then as itself.
+#[test]
+fn what_names_the_office_before_there_is_one_names_it_afterwards() -> anyhow::Result<()> {
+    with_a_person(|tx| {
+        let nobody = Own::default();
+        let key = RecordKey {
+            kind: activity::KIND_NUMBER,
+            id: RecordId::new([5; 16]),
+        };
+        nobody.keep(tx)?;
+        let values = vec![(activity::ORGANISATION, nobody.office.bytes().to_vec())];
+        journal::write(tx, nobody, (key, Verb::Create), values, "经办人")?;
+        rewrite::adopt_identity(tx, own(2), false)?;
+        let row = tx.record(key)?.context("the activity")?;
+        assert_eq!(row.reference(activity::ORGANISATION), Some(own(2).office));
         Ok(())
     })
 }
@@ -92,7 +179,7 @@ fn a_clock_that_once_stood_ahead_is_forgotten_in_a_new_epoch() -> anyhow::Result
         journal::append(tx, own(1), ahead.header, ahead.body, tx.record(PERSON)?)?;
         assert!(clock::next(tx, 1)?.0 > year_ahead);
 
-        rewrite::open_epoch(tx, own(2), now_ms, &[(1, 0)])?;
+        rewrite::open_epoch(tx, own(2), now_ms, (1, 0), &[])?;
         let moved = tx.last_entry(2)?.context("an entry")?;
         assert_eq!(fold::read(own(2), &moved)?.header.timestamp, year_ahead);
         assert!(clock::next(tx, 2)?.0 < year_ahead);

@@ -157,7 +157,7 @@ impl Hub {
     fn recover(&mut self) {
         let mut own = self.app.own;
         own.epoch += 1;
-        self.write(move |tx, _| Ok(recovery::begin(tx, &own, NOW)?));
+        self.write(move |tx, _| Ok(recovery::begin(tx, &own, recovery::PutBack::Told, NOW)?));
         self.app.own = own;
         for number in [1, 2] {
             self.hear(machine(EAST, number));

@@ -26,7 +26,7 @@ mod waiting;
 
 pub use alarm::raise_claim_alarm;
 pub use begin::beginning_refusal;
-pub use half_moved::{complete_move, keep_at_desk};
+pub use half_moved::{close_before, complete_move, keep_at_desk};
 pub use merge::merge_fields;
 pub(crate) use merge::of_merged;
 pub use organisation::NAMING_CASES;

@@ -116,6 +116,24 @@ impl Record {
         self.fields.get(&number).map(|field| field.version.change)
     }
 
+    /// Says when what a change has set counts as written (milliseconds; the hub's).
+    pub fn set_ordered_at(&mut self, change: ChangeId, ordered_at: u64) {
+        let of_fields = self.fields.values_mut().map(|field| &mut field.version);
+        for version in of_fields.chain([&mut self.life_version]) {
+            if version.change == change {
+                version.ordered_at = ordered_at;
+            }
+        }
+    }
+
+    /// Says of everything that counts as written later that it was written then (milliseconds).
+    pub fn limit_ordered_at(&mut self, latest: u64) {
+        let of_fields = self.fields.values_mut().map(|field| &mut field.version);
+        for version in of_fields.chain([&mut self.life_version]) {
+            version.ordered_at = version.ordered_at.min(latest);
+        }
+    }
+
     /// Sets a field.
     pub fn set(&mut self, number: u16, value: impl Into<Vec<u8>>, version: Version) {
         self.fields.insert(

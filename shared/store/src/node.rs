@@ -236,7 +236,8 @@ impl Tx<'_> {
             .collect::<Result<_, _>>()?)
     }
 
-    /// Makes what an epoch has after a place pending, whatever became of it; the records concerned.
+    /// Makes what an epoch has after a place pending, whatever became of it, but for what was erased: that stands
+    /// in a backup of the hub; the records concerned.
     pub fn make_pending_after(&self, epoch: u32, after: u64) -> Result<Vec<RecordKey>, StoreError> {
         let place = params![epoch, after.cast_signed()];
         for again in [
@@ -247,7 +248,8 @@ impl Tx<'_> {
         }
         self.connection.execute(
             "INSERT OR IGNORE INTO pending (kind, id, epoch, sequence)
-             SELECT kind, id, epoch, sequence FROM journal WHERE epoch = ?1 AND sequence > ?2",
+             SELECT kind, id, epoch, sequence FROM journal
+             WHERE epoch = ?1 AND sequence > ?2 AND body_hash IS NULL",
             place,
         )?;
         let mut statement = self.connection.prepare_cached(

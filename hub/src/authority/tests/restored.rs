@@ -9,6 +9,8 @@ use domain::kinds::member;
 use proto::wire::sync::{Held, Proof};
 use transport::sign::Context;
 
+use crate::recovery::PutBack;
+
 use super::*;
 
 /// The person of these stories; only the machines of EAST have entered or seen anything of it.
@@ -30,10 +32,19 @@ impl Hub {
 
     /// The hub was put back from a backup of this very moment, and nobody has been heard.
     fn is_put_back(&mut self) {
+        self.is_behind(PutBack::Told);
+    }
+
+    /// The hub has gone on from a backup without knowing it until now, and nobody has been heard.
+    fn was_put_back_unnoticed(&mut self) {
+        self.is_behind(PutBack::Unnoticed);
+    }
+
+    fn is_behind(&mut self, how: PutBack) {
         self.app.own.epoch += 1;
         self.app.own.incarnation = Incarnation::new([9; 16]);
         let own = self.app.own;
-        self.write(move |tx, _| Ok(recovery::begin(tx, &own, NOW)?));
+        self.write(move |tx, _| Ok(recovery::begin(tx, &own, how, NOW)?));
     }
 
     /// WEST enters a member.
@@ -194,7 +205,7 @@ fn what_the_desk_of_a_hub_put_back_unnoticed_wrote_is_decided_on_the_row_that_co
     let base = lost.row().version(person::PHONE);
     lost.push(1, &[phone(PERSON, "13900000001", base)]);
     back.desk_sets("13900000002");
-    back.is_put_back();
+    back.was_put_back_unnoticed();
     back.hear_of_more(&lost, Some(lost.row()));
     back.hear_the_others();
     assert_eq!(back.phones(), both());
@@ -207,9 +218,76 @@ fn parted() -> (Hub, (Header, Body)) {
     lost.push(1, std::slice::from_ref(&change));
     back.desk_sets("13900000003");
     back.desk_sets("13900000002");
-    back.is_put_back();
+    back.was_put_back_unnoticed();
     back.hear_of_more(&lost, Some(lost.row()));
     (back, change)
+}
+
+/// S7: the same of what an office's other machine wrote at the hub that did not know.
+#[test]
+fn what_an_office_wrote_at_a_hub_put_back_unnoticed_is_decided_on_the_row_that_comes_back() {
+    let (mut lost, mut back) = (Hub::new(), Hub::new());
+    lost.push(1, &[phone(PERSON, "13900000003", None)]);
+    let base = lost.row().version(person::PHONE);
+    lost.push(1, &[phone(PERSON, "13900000001", base)]);
+    back.now += 1_000_000;
+    let mut later = phone(PERSON, "13900000002", None);
+    later.0.timestamp = Timestamp::at(back.now);
+    back.push(2, &[later]);
+    back.was_put_back_unnoticed();
+    back.hear_of_more(&lost, Some(lost.row()));
+    back.hear_the_others();
+    assert_eq!(back.phones(), both());
+}
+
+/// S2: what the desk wrote before the backup is not decided again on what an office made of it later, whatever
+/// that one's clock said.
+#[test]
+fn what_was_in_the_backup_is_not_decided_again() {
+    let (mut lost, mut back) = (Hub::new(), Hub::new());
+    for hub in [&mut lost, &mut back] {
+        hub.desk_sets("13900000001");
+    }
+    let base = lost.row().version(person::PHONE);
+    lost.push(1, &[phone(PERSON, "13900000002", base)]);
+    back.is_put_back();
+    back.hear_of_more(&lost, Some(lost.row()));
+    back.hear_the_others();
+    assert_eq!(back.text(PERSON, person::PHONE), "13900000002");
+    assert_eq!(back.phones(), ["13900000002".to_owned()].into());
+}
+
+/// S4: what a hub has made that did not know that it was put back has not left an office which never heard of it.
+#[test]
+fn what_an_office_has_not_heard_of_has_not_left_it() {
+    let (lost, mut back) = (Hub::new(), Hub::new());
+    back.desk_sets("13900000001");
+    back.was_put_back_unnoticed();
+    back.hear_of_more(&lost, None);
+    back.hear_the_others();
+    assert_eq!(back.row().office, id(EAST));
+    let feed = format!("office/{}", id(EAST));
+    assert!(back.write(move |tx, _| Ok(tx.is_in_feed(person_key(PERSON), &feed)?)));
+}
+
+/// S1, S6: a member may have moved on to an office that has not been heard: what is written of him waits.
+#[test]
+fn what_is_written_of_a_member_waits_until_all_are_heard() {
+    let mut back = Hub::new();
+    let key = back.registers_a_member();
+    back.is_put_back();
+    back.hear(machine(WEST, 1));
+    let at = back.now;
+    back.push_from(machine(WEST, 1), &[remarks(key, at)]);
+    let text = |hub: &Hub| {
+        let record = hub.write(move |tx, _| Ok(tx.record(key)?)).unwrap();
+        record.text(member::REMARKS).map(str::to_owned)
+    };
+    assert_eq!(text(&back), None);
+    for node in [machine(EAST, 1), machine(EAST, 2), machine(SOUTH, 1)] {
+        back.hear(node);
+    }
+    assert_eq!(text(&back).as_deref(), Some("补记"));
 }
 
 /// S7: where such a desk has come further than the row that an office brings, what the office wrote is no

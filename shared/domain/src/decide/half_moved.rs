@@ -13,7 +13,7 @@ use crate::id::{DESK, OfficeId, RecordId, derived_id};
 use crate::kinds::{member, person, tenure};
 use crate::machines::member_status;
 use crate::record::{Record, RecordKey};
-use crate::world::{Leaving, Need, World};
+use crate::world::{Leaving, Mover, Need, World};
 
 /// Completes the moves that the last tenure of a member tells of; whether there was anything to complete.
 ///
@@ -26,6 +26,22 @@ pub fn complete_move(world: &mut World, last: &Record, now_ms: u64) -> Result<bo
         Err(_) => world.discard(),
     }
     completed
+}
+
+/// Closes what is open before a tenure that comes back; whether there was any.
+///
+/// # Errors
+/// A fact that is lacking; the world is as before.
+pub fn close_before(world: &mut World, last: &Record, now_ms: u64) -> Result<bool, Need> {
+    let Some(member) = last.reference(tenure::MEMBER) else {
+        return Ok(false);
+    };
+    let closed = close_overtaken(world, member, last, now_ms);
+    match closed {
+        Ok(_) => world.adopt(),
+        Err(_) => world.discard(),
+    }
+    closed
 }
 
 /// The hub keeps a record that has left its office and is in no other's hands, as the desk's: an
@@ -141,7 +157,12 @@ fn follow(world: &mut World, record: &Record, last: &Record, now_ms: u64) -> Res
         .reference(tenure::CLOSED_TO)
         .filter(|_| how != Some("merge"));
     let is_ended = !is_open && went_to.is_none();
-    let is_there = is_open || (is_ended && record.value(member::HOLDER).is_none());
+    let holder = record.reference(member::HOLDER);
+    let is_there = if is_open {
+        holder == last.reference(tenure::HOLDER)
+    } else {
+        is_ended && holder.is_none()
+    };
     let Some(to) = went_to.or(last.reference(tenure::HOLDER)) else {
         return Ok(false);
     };
@@ -179,10 +200,23 @@ fn follow(world: &mut World, record: &Record, last: &Record, now_ms: u64) -> Res
     }
     world.join(after.key, to);
     if from != to {
+        share_tenures(world, &after, to)?;
         world.leave(after.key, from, Leaving::Transferred);
         withdraw(world, record, now_ms)?;
     }
     Ok(true)
+}
+
+/// The receiver sees the list of tenures, as at an acceptance.
+fn share_tenures(world: &mut World, record: &Record, to: OfficeId) -> Result<(), Need> {
+    for number in 1..=record.integer(member::TENURE_NUMBER).unwrap_or(0) {
+        let key = tenure_key(record.key.id, number);
+        if let Some(tenure) = world.record(key)?.cloned() {
+            world.join(key, to);
+            world.put(tenure, Mover::Foreign);
+        }
+    }
+    Ok(())
 }
 
 /// The receiver's own record of the person, as at an acceptance.

@@ -45,7 +45,7 @@ pub(super) fn park(
             incoming_wins: false,
             reason: LATE_EDIT,
         };
-        item::open(world, incoming, record, &unit, side);
+        item::open(world, incoming, record, &unit, side)?;
     }
     world.put(record.clone(), Mover::Foreign);
     Ok(Verdict::Lost)

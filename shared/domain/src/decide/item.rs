@@ -16,14 +16,18 @@ pub(super) struct Side {
     pub reason: &'static str,
 }
 
-/// Opens an item about a unit of a record.
+/// Opens an item about a unit of a record; whether it was not there. Where it is, a former hub has decided this very
+/// change and somebody may have settled the item: nothing of that is undone.
+///
+/// # Errors
+/// A fact that is lacking.
 pub(super) fn open(
     world: &mut World,
     incoming: &Incoming<'_>,
     record: &Record,
     unit: &Unit<'_>,
     side: Side,
-) {
+) -> Result<bool, Need> {
     let change = incoming.change.id;
     let present = unit
         .fields
@@ -46,6 +50,12 @@ pub(super) fn open(
         kind: conflict::KIND_NUMBER,
         id,
     };
+    if world.record(key)?.is_some() {
+        for field in &unit.fields {
+            world.note_outcome(change, field.number, Outcome::Lost(id));
+        }
+        return Ok(false);
+    }
     let mut values = vec![
         (
             conflict::SUBJECT_KIND,
@@ -64,6 +74,7 @@ pub(super) fn open(
         let outcome = Outcome::Lost(id);
         world.note_outcome(loser_change, field.number, outcome);
     }
+    Ok(true)
 }
 
 /// An edit on top of the loser of an open item replaces the loser, and may win now (rule 4).

@@ -199,16 +199,13 @@ fn judge(
         } else {
             "concurrent"
         };
-        item::open(
-            world,
-            incoming,
-            record,
-            unit,
-            Side {
-                incoming_wins: wins,
-                reason,
-            },
-        );
+        let side = Side {
+            incoming_wins: wins,
+            reason,
+        };
+        if !item::open(world, incoming, record, unit, side)? {
+            return Ok(Judged::Lost);
+        }
     }
     if wins {
         apply(unit, incoming, after);

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use super::{Head, Standing};
 use crate::change::{Body, Change, Hash, Header, Verb};
 use crate::id::{ChangeId, NodeId, OfficeId};
-use crate::kinds::step;
+use crate::kind::FieldType;
+use crate::kinds::{self, organisation};
 
 /// What a node does after it greeted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,13 +131,17 @@ pub fn rewritten(
         body,
     } = change;
     let follow = |base: Option<ChangeId>| base.map(|id| *renamed.get(&id).unwrap_or(&id));
-    let is_step = header.kind == step::KIND_NUMBER;
+    let kind = kinds::by_number(header.kind);
+    let names_organisation = |number| {
+        let field = kind.and_then(|kind| kind.field(number));
+        field.is_some_and(|field| field.of == FieldType::Reference(organisation::KIND_NUMBER))
+    };
     let nobody = OfficeId::default().bytes();
     let mut fields = body.fields;
     for field in &mut fields {
         field.base = follow(field.base);
-        // A step that was taken before there was an office is the office's own.
-        if is_step && field.number == step::ORGANISATION && field.value == nobody {
+        // What was entered before there was an office is the office's own.
+        if field.value == nobody && names_organisation(field.number) {
             field.value = heir.office.bytes().to_vec();
         }
     }

@@ -141,6 +141,17 @@ impl Tx<'_> {
         Ok(next.unwrap_or(0).cast_unsigned())
     }
 
+    /// How many rows a node has offered, with those that had left its feed, and how many bytes they have.
+    pub fn offered(&self, node: NodeId) -> Result<(u64, u64), StoreError> {
+        let counted: (i64, i64) = self
+            .connection
+            .prepare_cached(
+                "SELECT count(*), coalesce(sum(length(state)), 0) FROM offer WHERE node = ?1",
+            )?
+            .query_row([node.bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((counted.0.cast_unsigned(), counted.1.cast_unsigned()))
+    }
+
     /// How many offered rows are kept as evidence, by node and feed.
     pub fn evidence(&self) -> Result<Vec<(NodeId, String, u64)>, StoreError> {
         let mut statement = self.connection.prepare_cached(
@@ -208,6 +219,29 @@ impl Tx<'_> {
             .query_row(params![key.kind, key.id.bytes(), feed], |row| row.get(0))?)
     }
 
+    /// The place of a feed up to which a node has proven to this hub that it holds the same; 0 where it has not.
+    pub fn certified(&self, node: NodeId, feed: &str) -> Result<u64, StoreError> {
+        let sequence: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT sequence FROM certificate WHERE node = ?1 AND feed = ?2")?
+            .query_row(params![node.bytes(), feed], |row| row.get(0))
+            .optional()?;
+        Ok(sequence.unwrap_or(0).cast_unsigned())
+    }
+
+    /// The place at which a record stands in a feed; none where it does not.
+    pub fn place_in(&self, key: RecordKey, feed: &str) -> Result<Option<u64>, StoreError> {
+        let place: Option<i64> = self
+            .connection
+            .prepare_cached(
+                "SELECT sequence FROM feed_entry
+                 WHERE kind = ?1 AND id = ?2 AND feed = ?3 AND left_reason IS NULL",
+            )?
+            .query_row(params![key.kind, key.id.bytes(), feed], |row| row.get(0))
+            .optional()?;
+        Ok(place.map(i64::cast_unsigned))
+    }
+
     /// Whether a record stands in a feed, or has left it since the backup.
     pub fn has_place_since_restore(&self, key: RecordKey, feed: &str) -> Result<bool, StoreError> {
         Ok(self
@@ -238,7 +272,7 @@ impl Tx<'_> {
     }
 
     /// The last tenures of members of whose last move one half only is here: the tenure says to whom the relation
-    /// went, and that organisation has none; or an earlier one is still open, or the member is behind.
+    /// went, and that organisation has none; or an earlier one is still open, or the member is behind, or with another.
     pub fn half_moved(&self) -> Result<Vec<Record>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT id FROM tenure AS last
@@ -250,6 +284,7 @@ impl Tx<'_> {
                              AND earlier.closed IS NULL)
                      OR EXISTS (SELECT 1 FROM member WHERE member.id = last.member
                          AND (coalesce(member.tenure_number, 0) < last.number
+                             OR last.closed IS NULL AND member.holder <> last.holder
                              OR last.closed IS NOT NULL AND member.holder IS NOT NULL)))",
         )?;
         let ids: Vec<[u8; 16]> = statement
