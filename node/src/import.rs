@@ -7,6 +7,7 @@
 //!
 //! Invariants: a row is imported, to fix with its cells and reasons, or a possible duplicate with
 //! whom; never two of these, never none. The same table imported twice gives duplicates, not twins.
+//! What is not read of a table is named: headings, columns with nothing in them, other sheets.
 
 mod twins;
 
@@ -56,6 +57,12 @@ pub struct Report {
     pub skipped: u64,
     /// Headings that were not understood: address and text.
     pub unknown_headings: Vec<(String, String)>,
+    /// Headings that mean the same as another and have nothing under them: address and text.
+    pub empty_headings: Vec<(String, String)>,
+    /// The sheet that was read; empty for text.
+    pub sheet: String,
+    /// Further sheets that are tables too, of which nothing was taken.
+    pub unread_sheets: Vec<String>,
     /// Organisations that are not known here, with how many rows name each.
     pub unknown_organisations: BTreeMap<String, u64>,
 }
@@ -138,6 +145,9 @@ fn take_rows(
 ) -> Result<Report, ImportError> {
     let mut report = Report {
         unknown_headings: table.mapping().unknown.clone(),
+        empty_headings: table.mapping().empty.clone(),
+        sheet: table.layout().sheet_name.clone(),
+        unread_sheets: table.unread_sheets().to_vec(),
         ..Report::default()
     };
     let progress = indicatif::ProgressBar::new_spinner();

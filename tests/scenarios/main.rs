@@ -19,5 +19,6 @@ mod people;
 mod restore;
 mod rules;
 mod support;
+mod tables;
 mod unproven;
 mod uplink;

@@ -155,8 +155,10 @@ fn columns() -> Vec<Column<'static>> {
 /// Takes organisations from a table (.xlsx, .xls, .csv): all rows or, where one is wrong, none.
 async fn import(app: &App, file: &Path, actor: &str) -> anyhow::Result<Value> {
     let (own, file, actor) = (app.clone(), file.to_path_buf(), actor.to_owned());
-    let rows = tokio::task::spawn_blocking(move || read_rows(&file)).await??;
-    let mut rows = rows;
+    let Table {
+        mut rows,
+        unread_sheets,
+    } = tokio::task::spawn_blocking(move || read_rows(&file)).await??;
     name_offices(app, &mut rows).await?;
     let count = rows.len();
     app.store
@@ -169,7 +171,7 @@ async fn import(app: &App, file: &Path, actor: &str) -> anyhow::Result<Value> {
             Ok(())
         })
         .await?;
-    Ok(json!({"organisations": count}))
+    Ok(json!({"organisations": count, "unread_sheets": unread_sheets}))
 }
 
 /// Names the office of every organisation below one: the node of that office works for it.
@@ -218,14 +220,24 @@ async fn name_offices(app: &App, rows: &mut [(u32, Values)]) -> anyhow::Result<(
     Ok(())
 }
 
-fn read_rows(file: &Path) -> anyhow::Result<Vec<(u32, Values)>> {
+/// A table of organisations.
+struct Table {
+    /// Numbers and fields of the rows.
+    rows: Vec<(u32, Values)>,
+    /// Further sheets that are tables too, of which nothing is taken.
+    unread_sheets: Vec<String>,
+}
+
+fn read_rows(file: &Path) -> anyhow::Result<Table> {
     let columns = columns();
     let read = || -> Result<_, ExchangeError> {
         let mut book = exchange::open(file, &Limits::default())?;
         let table = Importer::new(&columns, &IdNumbers).read(&mut book)?;
-        table.collect::<Result<Vec<_>, _>>()
+        let unread_sheets = table.unread_sheets().to_vec();
+        let outcomes = table.collect::<Result<Vec<_>, _>>()?;
+        Ok((outcomes, unread_sheets))
     };
-    let outcomes = read()
+    let (outcomes, unread_sheets) = read()
         .map_err(|error| anyhow::anyhow!("{}: {} ({error})", file.display(), error.text_zh()))?;
     let mut rows = Vec::new();
     let mut wrong = Vec::new();
@@ -250,7 +262,10 @@ fn read_rows(file: &Path) -> anyhow::Result<Vec<(u32, Values)>> {
         wrong.join("\n")
     );
     ensure!(!rows.is_empty(), "the table has no rows 表中没有数据行");
-    Ok(rows)
+    Ok(Table {
+        rows,
+        unread_sheets,
+    })
 }
 
 /// The fields of an organisation in a row.

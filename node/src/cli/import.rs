@@ -47,19 +47,35 @@ fn report_json(report: &Report, is_trial: bool, errors: Option<&Path>) -> Value 
     let twins = report.refused.iter().filter(is_twin).count();
     let to_fix = report.refused.len() - twins;
     let total = report.accepted + report.refused.len() as u64;
+    let mut summary = format!(
+        "共 {total} 行:已导入 {},需修正 {to_fix},疑似重复 {twins}",
+        report.accepted
+    );
+    if !report.unread_sheets.is_empty() {
+        summary.push_str(&format!(
+            ";只读取了工作表“{}”,未读取“{}”,请各自另存为文件后再导入",
+            report.sheet,
+            report.unread_sheets.join("”、“")
+        ));
+    }
+    let headings = |headings: &[(String, String)]| {
+        let headings = headings.iter();
+        headings
+            .map(|(address, text)| format!("{address} {text}"))
+            .collect::<Vec<_>>()
+    };
     json!({
-        "summary": format!(
-            "共 {total} 行:已导入 {},需修正 {to_fix},疑似重复 {twins}",
-            report.accepted
-        ),
+        "summary": summary,
         "trial": is_trial,
         "accepted": report.accepted,
         "to_fix": to_fix,
         "possible_duplicates": twins,
         "skipped": report.skipped,
         "rows": report.refused.iter().take(NAMED_MAX).map(row_json).collect::<Vec<_>>(),
-        "unknown_headings": report.unknown_headings.iter()
-            .map(|(address, text)| format!("{address} {text}")).collect::<Vec<_>>(),
+        "sheet": report.sheet,
+        "unread_sheets": report.unread_sheets,
+        "unknown_headings": headings(&report.unknown_headings),
+        "empty_headings": headings(&report.empty_headings),
         "unknown_organisations": report.unknown_organisations,
         "errors_workbook": errors.filter(|_| !report.refused.is_empty()),
     })

@@ -12,6 +12,11 @@ const DAYS_TO_1904_01_01: i64 = -24_107;
 /// From here on a floating-point number no longer holds every whole number of Excel's 15 digits.
 pub(crate) const EXACT_NUMBER_END: f64 = 1e15;
 
+/// What a [`Cell::Error`] holds for a formula whose result is not stored in the file: programs that
+/// write workbooks without reckoning leave it out. An errors workbook shows it, and it is refused
+/// again when that comes back.
+pub const NO_RESULT: &str = "公式没有保存结果";
+
 /// A day, perhaps with a time, as a workbook holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CellDate {
@@ -41,7 +46,7 @@ pub enum Cell {
     Date(CellDate),
     /// True or false.
     Bool(bool),
-    /// A formula that failed, like `#NUM!`.
+    /// A formula that failed, like `#NUM!`, or that has no stored result, see [`NO_RESULT`].
     Error(String),
 }
 

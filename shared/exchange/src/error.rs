@@ -3,6 +3,8 @@
 //! `Display` is short English for operators; [`ExchangeError::text_zh`] is what a clerk reads: what
 //! happened, where, and what to do.
 
+use crate::heading::Clash;
+
 /// A file that is recognised, but not a table this crate reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsupported {
@@ -97,6 +99,13 @@ pub enum ExchangeError {
         /// Headings that were looked for.
         wanted: Vec<String>,
     },
+    /// Columns with content whose headings mean the same, or could mean several: one of them would
+    /// be lost.
+    #[error("nothing is imported: {}", clashes_en(clashes))]
+    AmbiguousHeadings {
+        /// Every heading that is one too many.
+        clashes: Vec<Clash>,
+    },
     /// The table could not be written as a workbook.
     #[error("cannot write the workbook: {0}")]
     Export(String),
@@ -149,11 +158,54 @@ impl ExchangeError {
                 "没有找到表头行。表头应包含：{}。请检查列名，或使用系统导出的模板。",
                 wanted.join("、")
             ),
+            Self::AmbiguousHeadings { clashes } => {
+                format!("未导入任何行：{}。改好后再重新导入。", clashes_zh(clashes))
+            }
             Self::Export(cause) => {
                 format!("无法生成工作簿（{cause}）。请减少行数，或改为导出 CSV。")
             }
         }
     }
+}
+
+fn clashes_zh(clashes: &[Clash]) -> String {
+    let each = clashes.iter().map(|clash| {
+        let Clash {
+            address, heading, ..
+        } = clash;
+        let columns = clash.columns.join("”或“");
+        let rivals = clash.rivals.iter();
+        let rivals = rivals.map(|(address, heading)| format!("{address}“{heading}”"));
+        let rivals = rivals.collect::<Vec<_>>().join("、");
+        if rivals.is_empty() {
+            format!("{address}“{heading}”可作“{columns}”列，请改用其中一个列名，或删去该列")
+        } else {
+            format!("{address}“{heading}”与{rivals}都可作“{columns}”列，请把其中一列改名或删去")
+        }
+    });
+    each.collect::<Vec<_>>().join("；")
+}
+
+fn clashes_en(clashes: &[Clash]) -> String {
+    let each = clashes.iter().map(|clash| {
+        let Clash {
+            address, heading, ..
+        } = clash;
+        let columns = clash.columns.join(" or ");
+        let rivals = clash.rivals.iter();
+        let rivals = rivals.map(|(address, heading)| format!(" and {address} {heading}"));
+        let rivals: String = rivals.collect();
+        if rivals.is_empty() {
+            format!(
+                "{address} {heading} can be the column {columns}: give it one of these names, or delete it"
+            )
+        } else {
+            format!(
+                "{address} {heading}{rivals} can be the column {columns}: rename or delete one of them"
+            )
+        }
+    });
+    each.collect::<Vec<_>>().join("; ")
 }
 
 fn unsupported_zh(what: Unsupported) -> &'static str {
@@ -208,6 +260,14 @@ mod tests {
             },
             ExchangeError::NoHeading {
                 wanted: vec!["姓名".into()],
+            },
+            ExchangeError::AmbiguousHeadings {
+                clashes: vec![Clash {
+                    address: "C1".into(),
+                    heading: "手机".into(),
+                    columns: vec!["联系电话".into()],
+                    rivals: vec![],
+                }],
             },
             ExchangeError::Export("x".into()),
         ];

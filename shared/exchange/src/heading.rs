@@ -5,10 +5,11 @@
 //! both rows. Merged cells are not looked at: a merge leaves blanks, and the blanks say the same in
 //! every format, text included.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cell::{Row, address};
 use crate::column::Column;
+use crate::error::ExchangeError;
 use crate::fold;
 
 /// Heading of the column that [`crate::write_errors_workbook`] adds.
@@ -26,6 +27,8 @@ pub struct Mapped {
     pub index: usize,
     /// Key of that column.
     pub key: u16,
+    /// Address of the heading like `F3`.
+    pub address: String,
     /// The heading as the clerk wrote it; of two levels, both with a slash between.
     pub heading: String,
 }
@@ -33,12 +36,27 @@ pub struct Mapped {
 /// A heading that could be a column that another heading already is, or several columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Duplicate {
+    /// Column of the sheet, from 0.
+    pub column: usize,
     /// Address like `F3`.
     pub address: String,
-    /// The heading as written. Its column is not read.
+    /// The heading as written.
     pub heading: String,
     /// Keys of the columns it could be.
     pub keys: Vec<u16>,
+}
+
+/// A heading with content under it that is one too many: reading the table would lose its column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clash {
+    /// Address like `F3`.
+    pub address: String,
+    /// The heading as written.
+    pub heading: String,
+    /// Headings, as the caller named them, of the columns it could be.
+    pub columns: Vec<String>,
+    /// Address and heading of those that are these columns already.
+    pub rivals: Vec<(String, String)>,
 }
 
 /// What was understood of the headings, to be shown before anything is imported.
@@ -50,8 +68,12 @@ pub struct Mapping {
     pub unknown: Vec<(String, String)>,
     /// Headings of required columns the sheet lacks. Every row would be to fix.
     pub missing_required: Vec<String>,
-    /// Headings that are ambiguous.
+    /// Headings that are ambiguous. An [`crate::Import`] has none: [`crate::Importer::read`] settles
+    /// or refuses them.
     pub duplicates: Vec<Duplicate>,
+    /// Headings that were ambiguous and are passed over because nothing stands under them: address
+    /// and heading.
+    pub empty: Vec<(String, String)>,
 }
 
 /// Where in a sheet the table is.
@@ -310,6 +332,7 @@ impl<'c> Names<'c> {
                     column: heading.column,
                     index,
                     key: column.key,
+                    address: address(heading.column, heading.row),
                     heading: heading.full(),
                 }),
                 None if column.required => mapping.missing_required.push(column.heading.to_owned()),
@@ -333,12 +356,67 @@ impl<'c> Names<'c> {
     fn duplicate(&self, heading: &Heading) -> Duplicate {
         let of = self.of(heading).into_iter();
         Duplicate {
+            column: heading.column,
             address: address(heading.column, heading.row),
             heading: heading.full(),
             keys: of
                 .filter_map(|(index, _)| self.columns.get(index))
                 .map(|column| column.key)
                 .collect(),
+        }
+    }
+}
+
+impl Mapping {
+    /// Settles the headings that are ambiguous by what stands under them; `filled` are the columns
+    /// of the sheet with anything below the headings. A heading with nothing under it is passed
+    /// over, and one of two that alone has something is the column.
+    pub(crate) fn settle(
+        &mut self,
+        filled: &BTreeSet<usize>,
+        columns: &[Column<'_>],
+    ) -> Result<(), ExchangeError> {
+        let mut open = Vec::new();
+        for duplicate in std::mem::take(&mut self.duplicates) {
+            if !filled.contains(&duplicate.column) {
+                self.empty.push((duplicate.address, duplicate.heading));
+                continue;
+            }
+            let rival = match duplicate.keys.as_slice() {
+                [key] => self.mapped.iter_mut().find(|mapped| mapped.key == *key),
+                _ => None,
+            };
+            match rival {
+                Some(rival) if !filled.contains(&rival.column) => {
+                    rival.column = duplicate.column;
+                    let address = std::mem::replace(&mut rival.address, duplicate.address);
+                    let heading = std::mem::replace(&mut rival.heading, duplicate.heading);
+                    self.empty.push((address, heading));
+                }
+                _ => open.push(duplicate),
+            }
+        }
+        if !open.is_empty() {
+            let clashes = open.into_iter();
+            return Err(ExchangeError::AmbiguousHeadings {
+                clashes: clashes.map(|open| self.clash(open, columns)).collect(),
+            });
+        }
+        self.mapped.sort_by_key(|mapped| mapped.column);
+        Ok(())
+    }
+
+    fn clash(&self, duplicate: Duplicate, columns: &[Column<'_>]) -> Clash {
+        let is_meant = |key: &u16| duplicate.keys.contains(key);
+        let columns = columns.iter().filter(|column| is_meant(&column.key));
+        let rivals = self.mapped.iter().filter(|mapped| is_meant(&mapped.key));
+        Clash {
+            columns: columns.map(|column| column.heading.to_owned()).collect(),
+            rivals: rivals
+                .map(|rival| (rival.address.clone(), rival.heading.clone()))
+                .collect(),
+            address: duplicate.address,
+            heading: duplicate.heading,
         }
     }
 }

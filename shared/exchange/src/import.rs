@@ -1,5 +1,7 @@
 //! An import: the sheet, its headings, and one answer per data row.
 
+use std::collections::BTreeSet;
+
 use crate::cell::{Cell, Row, address};
 use crate::column::{Checks, Column, Reason};
 use crate::error::ExchangeError;
@@ -28,54 +30,97 @@ impl<'c> Importer<'c> {
     }
 
     /// Finds the sheet and its headings and begins to read. The sheet is the first visible one
-    /// whose headings are recognised. A missing required column is no error here, see
-    /// [`Mapping::missing_required`].
+    /// whose headings are recognised; for further ones see [`Import::unread_sheets`]. A missing
+    /// required column is no error here, see [`Mapping::missing_required`].
     ///
     /// # Errors
-    /// [`ExchangeError::NoHeading`] when no visible sheet has headings; or what reading meets.
+    /// [`ExchangeError::NoHeading`] when no visible sheet has headings;
+    /// [`ExchangeError::AmbiguousHeadings`] when a column with content would be left out because
+    /// another is the same; or what reading meets.
     pub fn read<'w>(&self, book: &'w mut Workbook) -> Result<Import<'c, 'w>, ExchangeError> {
-        let epoch_1904 = book.epoch_1904();
+        let mut found = None;
+        let mut unread_sheets = Vec::new();
         for (sheet, info) in book.sheets().into_iter().enumerate() {
             if !info.visible {
                 continue;
             }
-            let head = head(book, sheet)?;
-            let Some((mut layout, mapping)) = heading::find(&head, self.columns) else {
+            if found.is_some() {
+                if self.may_be_table(book, sheet) {
+                    unread_sheets.push(info.name);
+                }
                 continue;
-            };
-            layout.sheet = sheet;
-            layout.sheet_name = info.name;
-            let filter = Filter::new(&layout, &mapping, self.columns);
-            let first = layout.heading_row_last;
-            let below = head.into_iter().filter(|row| row.number > first);
-            let preview = below
-                .take(PREVIEW_ROWS_MAX)
-                .map(|row| texts(&row))
-                .collect();
-            let rows = book.rows(sheet)?;
-            return Ok(Import {
-                columns: self.columns,
-                checks: self.checks,
-                rows,
-                epoch_1904,
-                layout,
-                mapping,
-                preview,
-                filter,
-            });
+            }
+            let head = head(book, sheet)?;
+            if let Some((mut layout, mapping)) = heading::find(&head, self.columns) {
+                layout.sheet = sheet;
+                layout.sheet_name = info.name;
+                found = Some((layout, mapping, head));
+            }
         }
+        let Some((layout, mut mapping, head)) = found else {
+            return Err(self.no_heading());
+        };
+        if !mapping.duplicates.is_empty() {
+            let filled = filled_columns(book, &layout)?;
+            mapping.settle(&filled, self.columns)?;
+        }
+        let filter = Filter::new(&layout, &mapping, self.columns);
+        let first = layout.heading_row_last;
+        let below = head.into_iter().filter(|row| row.number > first);
+        let preview = below
+            .take(PREVIEW_ROWS_MAX)
+            .map(|row| texts(&row))
+            .collect();
+        let epoch_1904 = book.epoch_1904();
+        let rows = book.rows(layout.sheet)?;
+        Ok(Import {
+            columns: self.columns,
+            checks: self.checks,
+            rows,
+            epoch_1904,
+            layout,
+            mapping,
+            unread_sheets,
+            preview,
+            filter,
+        })
+    }
+
+    /// Whether a sheet would be read if it stood first. One that cannot be looked at may be.
+    fn may_be_table(&self, book: &mut Workbook, sheet: usize) -> bool {
+        match head(book, sheet) {
+            Ok(head) => heading::find(&head, self.columns).is_some(),
+            Err(_) => true,
+        }
+    }
+
+    fn no_heading(&self) -> ExchangeError {
         let required = self.columns.iter().filter(|column| column.required);
         let others = self.columns.iter().filter(|column| !column.required);
         let wanted = required.chain(others).take(WANTED_MAX);
-        Err(ExchangeError::NoHeading {
+        ExchangeError::NoHeading {
             wanted: wanted.map(|column| column.heading.to_owned()).collect(),
-        })
+        }
     }
 }
 
 /// The first rows with content of a sheet.
 fn head(book: &mut Workbook, sheet: usize) -> Result<Vec<Row>, ExchangeError> {
     book.rows(sheet)?.take(HEADING_ROWS_MAX).collect()
+}
+
+/// The columns of the sheet with anything below the headings.
+fn filled_columns(book: &mut Workbook, layout: &Layout) -> Result<BTreeSet<usize>, ExchangeError> {
+    let mut filled = BTreeSet::new();
+    for row in book.rows(layout.sheet)? {
+        let row = row?;
+        if row.number > layout.heading_row_last {
+            let cells = row.cells.iter().enumerate();
+            let cells = cells.filter(|(_, cell)| !cell.is_blank());
+            filled.extend(cells.map(|(column, _)| column));
+        }
+    }
+    Ok(filled)
 }
 
 fn texts(row: &Row) -> Vec<String> {
@@ -90,6 +135,7 @@ pub struct Import<'c, 'w> {
     epoch_1904: bool,
     layout: Layout,
     mapping: Mapping,
+    unread_sheets: Vec<String>,
     preview: Vec<Vec<String>>,
     filter: Filter,
 }
@@ -103,6 +149,12 @@ impl Import<'_, '_> {
     /// Where the table is; [`crate::write_errors_workbook`] needs it.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Names of further visible sheets with headings that fit, or whose first rows cannot be read:
+    /// nothing of them is imported.
+    pub fn unread_sheets(&self) -> &[String] {
+        &self.unread_sheets
     }
 
     /// The first rows under the headings as the file has them, for the clerk to see.

@@ -22,7 +22,9 @@
 //! Invariants:
 //! 1. Memory is bounded by the constants of [`limits`], whatever a file claims about itself. This
 //!    is why the containers are read here as streams and not by a library that loads a whole sheet.
-//! 2. Nothing is lost in silence: a row is accepted, to fix, or counted as skipped with its reason.
+//! 2. Nothing is lost in silence: a row is accepted, to fix, or counted as skipped with its reason;
+//!    a column or sheet that is not read is named, and of two columns that mean the same none is
+//!    chosen while both have content.
 //! 3. What an export wrote, an import reads back unchanged, for every text Excel can hold.
 //! 4. A file is data. Formulas are never evaluated, names inside an archive never reach the file
 //!    system, and document type declarations are refused.
@@ -47,7 +49,7 @@ mod neutral;
 pub use cell::{Cell, CellDate, Row, address};
 pub use column::{CellKind, Checks, Code, Column, Reason};
 pub use error::{ExchangeError, Unsupported};
-pub use heading::{Duplicate, Layout, Mapped, Mapping};
+pub use heading::{Clash, Duplicate, Layout, Mapped, Mapping};
 pub use import::{Import, Importer};
 pub use limits::Limits;
 pub use read::{Format, SheetInfo, TextEncoding, Workbook, from_text, open, open_with_encoding};

@@ -10,8 +10,9 @@ pub const FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// it is streamed, so this bounds time, not memory.
 pub const PART_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
-/// Bytes all parts together may unpack to over all passes of one import (find the sheet, read it,
-/// write the errors back). Bounds the time of a file made of many large sheets.
+/// Bytes all parts together may unpack to over all passes of one import (find the sheet, look at the
+/// others and at ambiguous columns, read it, write the errors back). Bounds the time of a file made
+/// of many large sheets.
 pub const TOTAL_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 
 /// How many times its packed size a part may unpack to. Sheets of empty styled rows reach 150;

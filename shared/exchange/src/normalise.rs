@@ -1,6 +1,6 @@
 //! From a cell to the canonical text of its column, or the reason why not.
 
-use crate::cell::{Cell, EXACT_NUMBER_END};
+use crate::cell::{Cell, EXACT_NUMBER_END, NO_RESULT};
 use crate::column::{CellKind, Checks, Column, Reason};
 use crate::fold;
 
@@ -34,6 +34,7 @@ pub fn normalise(
 ) -> Result<Option<String>, Reason> {
     let value = match cell {
         _ if cell.is_blank() => None,
+        Cell::Error(text) | Cell::Text(text) if text == NO_RESULT => return Err(no_result()),
         Cell::Error(error) => return Err(formula_error(error)),
         _ if is_nothing(cell, &column.kind) => None,
         _ => Some(filled(cell, column, checks, epoch_1904)?),
@@ -104,6 +105,13 @@ fn formula_error(error: &str) -> Reason {
     Reason::new(
         format!("单元格是公式错误 {error}，请改为直接填写内容"),
         format!("The formula failed with {error}. Enter the value itself."),
+    )
+}
+
+fn no_result() -> Reason {
+    Reason::new(
+        format!("{NO_RESULT}：请用 Excel 或 WPS 打开原文件，保存后重新导入，或在此直接填写内容"),
+        "A formula without a stored result: open the file in Excel or WPS and save it, or enter the value itself",
     )
 }
 

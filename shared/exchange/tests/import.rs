@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::{
     BRANCH, ID, IDS, JOINED, NAME, PHONE, SEX, accepted, columns, open_default, outcomes, problems,
-    scratch, value, write,
+    put, row, scratch, sheet, value, write, write_archive,
 };
 use encoding_rs::GB18030;
 use exchange::{
@@ -231,6 +231,165 @@ fn a_missing_required_column_is_told_once_and_for_every_row() {
     assert_eq!(import.mapping().missing_required, ["公民身份号码"]);
     let row = import.next().expect("a row").expect("read");
     assert_eq!(problems(&row)[0].0, "2");
+}
+
+#[test]
+fn two_columns_of_one_meaning_are_refused_by_name_while_both_have_content() {
+    let headings = "党员花名册,,,,\n姓名,身份证号,手机,联系电话,入党时间";
+    let text = format!(
+        "{headings}\n张三,{},13900000000,,2020-07\n李四,{},,0591-87870000,2021-07\n",
+        IDS[0], IDS[1]
+    );
+    let mut book = from_text(&text, &Limits::default()).expect("opens");
+    let columns = columns();
+    let refused = Importer::new(&columns, &common::CheckDigit)
+        .read(&mut book)
+        .err()
+        .expect("is refused");
+    assert!(
+        matches!(&refused, ExchangeError::AmbiguousHeadings { clashes } if clashes.len() == 1),
+        "{refused}"
+    );
+    assert_eq!(
+        refused.text_zh(),
+        "未导入任何行：C2“手机”与D2“联系电话”都可作“联系电话”列，请把其中一列改名或删去。改好后再重新导入。"
+    );
+    assert_eq!(
+        refused.to_string(),
+        "nothing is imported: C2 手机 and D2 联系电话 can be the column 联系电话: rename or delete one of them"
+    );
+}
+
+#[test]
+fn of_two_columns_of_one_meaning_the_one_with_content_is_read_and_the_other_named() {
+    let columns = columns();
+    for (cells, phone, empty) in [
+        ("13900000000,", Some("13900000000"), "D1 联系电话"),
+        (",13900000000", Some("13900000000"), "C1 手机"),
+        (",", None, "C1 手机"),
+    ] {
+        let text = format!("姓名,身份证号,手机,联系电话\n张三,{},{cells}\n", IDS[0]);
+        let mut book = from_text(&text, &Limits::default()).expect("opens");
+        let mut import = Importer::new(&columns, &common::CheckDigit)
+            .read(&mut book)
+            .expect("headings");
+        assert!(import.mapping().duplicates.is_empty());
+        let named = import.mapping().empty.iter();
+        let named: Vec<_> = named.map(|(at, text)| format!("{at} {text}")).collect();
+        assert_eq!(named, [empty]);
+        let row = import.next().expect("a row").expect("read");
+        assert_eq!(value(&row, PHONE).as_deref(), phone, "{cells}");
+    }
+}
+
+#[test]
+fn further_visible_sheets_with_headings_are_named_and_not_read() {
+    let (_folder, path) = scratch("a.xlsx");
+    let mut book = Workbook::new();
+    for (name, cells, is_hidden) in [
+        ("封面", ["某某社区", ""], false),
+        ("一组", ["姓名", "身份证号"], false),
+        ("旧", ["姓名", "身份证号"], true),
+        ("二组", ["身份证号", "姓名"], false),
+        ("填表要求", ["请先填一组", ""], false),
+    ] {
+        let sheet = book.add_worksheet();
+        sheet.set_name(name).expect("name").set_hidden(is_hidden);
+        sheet.write_row(0, 0, cells).expect("headings");
+        let person = if name == "二组" {
+            [IDS[1], "李四"]
+        } else {
+            ["张三", IDS[0]]
+        };
+        sheet.write_row(1, 0, person).expect("cells");
+    }
+    book.save(&path).expect("saved");
+    let mut book = open_default(&path);
+    let columns = columns();
+    let import = Importer::new(&columns, &common::CheckDigit)
+        .read(&mut book)
+        .expect("headings");
+    assert_eq!(import.layout().sheet_name, "一组");
+    assert_eq!(import.unread_sheets(), ["二组"]);
+    assert_eq!(import.count(), 1);
+}
+
+#[test]
+fn a_further_sheet_that_cannot_be_looked_at_is_named_and_does_not_hold_the_first_back() {
+    let (_folder, path) = scratch("a.xlsx");
+    let first = sheet(&format!(
+        "{}{}",
+        row(1, &["姓名", "身份证号"]),
+        row(2, &["张三", IDS[0]])
+    ));
+    let second = sheet(r#"<row r="5"/><row r="4"/>"#);
+    let book = r#"<workbook><sheets><sheet name="一组" r:id="r1"/><sheet name="二组" r:id="r2"/></sheets></workbook>"#;
+    let link = |number: u8| {
+        format!(
+            r#"<Relationship Id="r{number}" Type="x/worksheet" Target="worksheets/sheet{number}.xml"/>"#
+        )
+    };
+    let links = format!("<Relationships>{}{}</Relationships>", link(1), link(2));
+    write_archive(
+        &path,
+        &[
+            ("xl/workbook.xml", &|out| put(out, book)),
+            ("xl/_rels/workbook.xml.rels", &|out| put(out, &links)),
+            ("xl/worksheets/sheet1.xml", &|out| put(out, &first)),
+            ("xl/worksheets/sheet2.xml", &|out| put(out, &second)),
+        ],
+    );
+    let mut book = open_default(&path);
+    let columns = columns();
+    let import = Importer::new(&columns, &common::CheckDigit)
+        .read(&mut book)
+        .expect("headings");
+    assert_eq!(import.unread_sheets(), ["二组"]);
+    assert_eq!(import.count(), 1);
+}
+
+#[test]
+fn a_formula_without_a_stored_result_is_to_fix() {
+    let (_folder, path) = scratch("a.xlsx");
+    let cases = [
+        ("", "<f>B2</f>", true),
+        ("", "<f>B2</f><v/>", true),
+        ("", "<f>B2</f><v> </v>", true),
+        (r#" t="b""#, "<f>B2</f>", true),
+        (r#" t="s""#, "<f>B2</f>", true),
+        (r#" t="str""#, "<f>B2</f>", true),
+        (r#" t="str""#, "<f>B2</f><v/>", false),
+        (r#" t="str""#, "<f>B2</f><v></v>", false),
+        (r#" t="inlineStr""#, "<is><t/></is>", false),
+        ("", "<v/>", false),
+        ("", "", false),
+    ];
+    let mut rows = row(1, &["姓名", "身份证号", "支部"]);
+    for (number, (kind, content, _)) in (2_u32..).zip(cases) {
+        let cell = format!("<c{kind}>{content}</c></row>");
+        rows += &row(number, &["张三", IDS[0]]).replace("</row>", &cell);
+    }
+    let rows = sheet(&rows);
+    write_archive(
+        &path,
+        &[("xl/worksheets/sheet1.xml", &|out| put(out, &rows))],
+    );
+    let found = outcomes(&mut open_default(&path));
+    assert_eq!(found.len(), cases.len());
+    for (row, (kind, content, is_lost)) in found.iter().zip(cases) {
+        if !is_lost {
+            assert_eq!(value(row, BRANCH), None, "{kind} {content}");
+            continue;
+        }
+        let problems = problems(row);
+        assert_eq!(problems.len(), 1, "{kind} {content}");
+        let (at, reason) = &problems[0];
+        assert_eq!(at, &format!("C{}", row.row), "{kind} {content}");
+        assert!(
+            reason.starts_with("公式没有保存结果：请用 Excel 或 WPS 打开"),
+            "{reason}"
+        );
+    }
 }
 
 #[test]

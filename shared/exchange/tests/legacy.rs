@@ -7,7 +7,7 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 
 use common::{
-    ID, IDS, JOINED, NAME, PHONE, open_default, outcomes, problems, scratch, value, write,
+    BRANCH, ID, IDS, JOINED, NAME, PHONE, open_default, outcomes, problems, scratch, value, write,
 };
 use exchange::{ExchangeError, Format, Limits, Unsupported, open};
 use proptest::prelude::*;
@@ -49,6 +49,12 @@ fn number(row: u16, column: u16, format: u16, value: f64) -> Vec<u8> {
         0x0203,
         &[&at(row, column, format)[..], &value.to_le_bytes()].concat(),
     )
+}
+
+/// A formula whose text comes in a later record.
+fn formula(row: u16, column: u16) -> Vec<u8> {
+    let text_follows = [0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 0, 0];
+    record(0x0006, &[&at(row, column, 0)[..], &text_follows].concat())
 }
 
 fn begin(version: u16, sort: u16) -> Vec<u8> {
@@ -114,7 +120,6 @@ fn roster() -> Vec<u8> {
         &[0, 0, 0xFF, 0xFF, 0, 0],
     ]
     .concat();
-    let text_follows = [0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 0, 0];
     let packed = (13_900_000_u32 << 2) | 2;
     let sheet = [
         record(0x0200, &claimed),
@@ -127,7 +132,7 @@ fn roster() -> Vec<u8> {
         shared(3, 1, 0),
         number(3, 2, 1, 35_977.0),
         number(3, 3, 0, 13_900_000_000.0),
-        record(0x0006, &[&at(4, 0, 0)[..], &text_follows].concat()),
+        formula(4, 0),
         record(0x0207, &wide("李四")),
         number(4, 1, 0, 350_102_199_001_010_016.0),
         record(
@@ -176,6 +181,49 @@ fn a_legacy_roster_is_read_whatever_dimension_it_claims() {
     assert_eq!(wrong[0].0, "B5");
     assert!(wrong[0].1.contains("Excel 已把后几位变成 0"));
     assert_eq!(wrong[1].0, "C5");
+}
+
+#[test]
+fn the_text_of_a_formula_is_read_whatever_stands_between() {
+    let mut sheet = vec![
+        label(0, 0, "姓名"),
+        label(0, 1, "身份证号"),
+        label(0, 2, "支部"),
+    ];
+    // A shared formula, an array, a table of operations.
+    let between = [(0x04BC, "张三"), (0x0221, "李四"), (0x0236, "王五")];
+    for (row, (kind, name)) in (1..).zip(between) {
+        sheet.extend([
+            formula(row, 0),
+            record(kind, &[0; 16]),
+            record(0x0207, &wide(name)),
+            label(row, 1, IDS[usize::from(row)]),
+        ]);
+    }
+    sheet.extend([
+        // A text that is empty.
+        label(4, 0, "赵六"),
+        label(4, 1, IDS[0]),
+        formula(4, 2),
+        record(0x0207, &wide("")),
+        // A text that never comes; one behind another cell is not its own.
+        label(5, 0, "钱七"),
+        formula(5, 2),
+        label(5, 1, IDS[0]),
+        record(0x0207, &wide("第一支部")),
+    ]);
+    let (_folder, path) = scratch("a.xls");
+    write(&path, &compound("/Workbook", &stream(0x0600, &[], &sheet)));
+    let rows = outcomes(&mut open_default(&path));
+    assert_eq!(rows.len(), 5);
+    for (row, (_, name)) in rows.iter().zip(between) {
+        assert_eq!(value(row, NAME).as_deref(), Some(name));
+    }
+    assert_eq!(value(&rows[3], BRANCH), None);
+    let wrong = problems(&rows[4]);
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    assert_eq!(wrong[0].0, "C6");
+    assert!(wrong[0].1.starts_with("公式没有保存结果"), "{}", wrong[0].1);
 }
 
 #[test]

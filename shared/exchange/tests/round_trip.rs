@@ -3,7 +3,10 @@
 
 mod common;
 
-use common::{IDS, accepted, columns, open_default, outcomes, problems, scratch, write};
+use common::{
+    IDS, accepted, columns, open_default, outcomes, problems, put, row, scratch, sheet, write,
+    write_archive,
+};
 use exchange::{
     Cell, ExportColumn, Importer, Limits, Outcome, RowOutcome, Workbook, from_text, open,
     write_csv, write_errors_workbook, write_xlsx,
@@ -262,6 +265,27 @@ fn numbers_damaged_by_excel_stay_refused_in_the_errors_workbook() {
     for row in outcomes(&mut open_default(&out)) {
         assert!(problems(&row)[0].1.contains("Excel 已把后几位变成 0"));
     }
+}
+
+#[test]
+fn formulas_without_a_result_stay_refused_in_the_errors_workbook() {
+    let (folder, path) = scratch("a.xlsx");
+    let out = folder.path().join("errors.xlsx");
+    let person = row(2, &["张三", IDS[0]]).replace("</row>", "<c><f>B2</f></c></row>");
+    let rows = sheet(&format!(
+        "{}{person}",
+        row(1, &["姓名", "身份证号", "支部"])
+    ));
+    write_archive(
+        &path,
+        &[("xl/worksheets/sheet1.xml", &|out| put(out, &rows))],
+    );
+    let (before, written) = errors_of(&mut open_default(&path), &out);
+    assert_eq!(written, 1);
+    let after = outcomes(&mut open_default(&out));
+    assert_eq!(after.len(), 1);
+    assert_eq!(problems(&after[0]).len(), 1);
+    assert_eq!(problems(&before[0]), problems(&after[0]));
 }
 
 #[test]

@@ -109,8 +109,68 @@ fn duplicates_missing_and_error_columns_are_reported() {
     assert_eq!(mapping.missing_required, vec!["公民身份号码".to_owned()]);
     assert_eq!(mapping.duplicates.len(), 1);
     assert_eq!(mapping.duplicates[0].address, "C1");
+    assert_eq!(mapping.duplicates[0].column, 2);
     assert_eq!(mapping.duplicates[0].keys, vec![5]);
     assert!(mapping.unknown.is_empty());
+}
+
+#[test]
+fn an_ambiguous_heading_is_settled_by_what_stands_under_it() {
+    let rows = [row(1, &["姓名", "电话", "联系电话", "手机"])];
+    let settled = |filled: &[usize]| {
+        let (_, mut mapping) = find(&rows, &columns()).expect("headings");
+        let filled = filled.iter().copied().collect();
+        mapping.settle(&filled, &columns()).map(|()| mapping)
+    };
+    // Its own heading is the column, unless another alone has something under it.
+    let cases: [(&[usize], usize, [&str; 2]); 4] = [
+        (&[0], 2, ["B1", "D1"]),
+        (&[0, 2], 2, ["B1", "D1"]),
+        (&[0, 1], 1, ["C1", "D1"]),
+        (&[0, 3], 3, ["B1", "C1"]),
+    ];
+    for (filled, column, empty) in cases {
+        let mapping = settled(filled).expect("settled");
+        assert!(mapping.duplicates.is_empty());
+        let phone = mapping.mapped.iter().find(|mapped| mapped.key == 5);
+        let phone = phone.expect("a telephone");
+        assert_eq!(phone.column, column, "{filled:?}");
+        assert_eq!(phone.address, address(column, 1), "{filled:?}");
+        let mut found: Vec<_> = mapping.empty.iter().map(|(at, _)| at.as_str()).collect();
+        found.sort_unstable();
+        assert_eq!(found, empty, "{filled:?}");
+    }
+    for filled in [&[1, 2][..], &[1, 3], &[1, 2, 3]] {
+        assert!(settled(filled).is_err(), "{filled:?}");
+    }
+}
+
+#[test]
+fn a_heading_that_could_be_several_columns_is_refused_unless_nothing_stands_under_it() {
+    let column = |key, heading, synonyms: &[&'static str]| Column {
+        key,
+        heading,
+        synonyms: synonyms.to_vec(),
+        kind: CellKind::Text,
+        required: false,
+    };
+    let columns = [
+        column(1, "名称", &[]),
+        column(2, "书记", &["负责人"]),
+        column(3, "主任", &["负责人"]),
+    ];
+    let (_, mapping) = find(&[row(1, &["名称", "负责人"])], &columns).expect("headings");
+    assert_eq!(mapping.duplicates[0].keys, [2, 3]);
+    let mut without = mapping.clone();
+    assert!(without.settle(&BTreeSet::from([0]), &columns).is_ok());
+    assert_eq!(without.empty, [("B1".to_owned(), "负责人".to_owned())]);
+    let mut with = mapping;
+    let refused = with.settle(&BTreeSet::from([0, 1]), &columns);
+    let text = refused.map_err(|error| error.text_zh());
+    assert!(
+        matches!(&text, Err(text) if text.contains("B1“负责人”可作“书记”或“主任”列")),
+        "{text:?}"
+    );
 }
 
 #[test]

@@ -7,6 +7,9 @@ use crate::fold;
 
 /// First and last year a roster can mean; outside it a number is no date but a slip.
 const YEARS: std::ops::RangeInclusive<u32> = 1900..=2100;
+/// Below it a bare number is no serial: as one it would be a day before 18 May 1927 (where days
+/// count from 1904, before 19 May 1931), and what stands there is a year, an age or a slip.
+const SERIAL_MIN: f64 = 10_000.0;
 
 /// Year, month, and the day unless only the month is known.
 type Parts = (u32, u32, Option<u32>);
@@ -52,7 +55,8 @@ fn of_date(date: CellDate) -> Parts {
 }
 
 /// A bare number is a date run together (20261123), a month run together (202611), a month written
-/// with a point (2026.11), or a serial.
+/// with a point (2026.11), or a serial. A year alone is none of these, whatever day it would be as a
+/// serial.
 fn of_number(number: f64, cell: &Cell, epoch_1904: bool) -> Result<Parts, Reason> {
     let text = cell.display();
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
@@ -68,6 +72,12 @@ fn of_number(number: f64, cell: &Cell, epoch_1904: bool) -> Result<Parts, Reason
     }
     if number.fract() == 0.0 && matches!(digits, 6 | 8) && number > 0.0 {
         return of_text(&text, cell);
+    }
+    if text.parse::<u32>().is_ok_and(|year| YEARS.contains(&year)) {
+        return Err(only_year(cell));
+    }
+    if number < SERIAL_MIN {
+        return Err(unreadable(cell));
     }
     let serial_date = date_from_serial(number, epoch_1904, true).map(of_date);
     serial_date.ok_or_else(|| unreadable(cell))
@@ -110,10 +120,7 @@ fn of_run(digits: &str, cell: &Cell) -> Result<Parts, Reason> {
             }
             _ => Err(two_digit_year(cell)),
         },
-        4 => Err(Reason::new(
-            format!("“{}”只有年份，请至少写到月，如 2026-11", shown(cell)),
-            "Only a year; write at least the month, like 2026-11",
-        )),
+        4 => Err(only_year(cell)),
         _ => Err(unreadable(cell)),
     }
 }
@@ -231,6 +238,13 @@ fn days_in_month(year: u32, month: u32) -> u32 {
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     }
+}
+
+fn only_year(cell: &Cell) -> Reason {
+    Reason::new(
+        format!("“{}”只有年份，请至少写到月，如 2026-11", shown(cell)),
+        "Only a year; write at least the month, like 2026-11",
+    )
 }
 
 fn two_digit_year(cell: &Cell) -> Reason {

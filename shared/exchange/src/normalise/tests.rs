@@ -262,6 +262,56 @@ fn numbers_in_date_columns_are_serials_runs_or_months() {
 }
 
 #[test]
+fn a_year_alone_in_a_number_cell_is_no_day_of_1905() {
+    let kinds = [
+        CellKind::Date { allow_month: false },
+        CellKind::Date { allow_month: true },
+        CellKind::Month,
+    ];
+    for (kind, epoch_1904) in kinds
+        .into_iter()
+        .flat_map(|kind| [(kind.clone(), false), (kind, true)])
+    {
+        let column = column(kind, false);
+        let of = |number: f64| {
+            let cell = Cell::Number(number);
+            normalise(&cell, &column, &DigitsOnly, epoch_1904).map_err(|reason| reason.zh)
+        };
+        for (number, needle) in [
+            (1998.0, "“1998”只有年份"),
+            (1900.0, "“1900”只有年份"),
+            (2100.0, "“2100”只有年份"),
+            (1899.0, "“1899”不是日期"),
+            (2101.0, "“2101”不是日期"),
+            (9999.0, "“9999”不是日期"),
+            (38.0, "“38”不是日期"),
+            (7.5, "“7.5”不是日期"),
+            (0.0, "“0”不是日期"),
+        ] {
+            let found = of(number);
+            assert!(
+                matches!(&found, Err(reason) if reason.starts_with(needle)),
+                "{number}: {found:?}"
+            );
+        }
+        let first = if epoch_1904 { "1931-05" } else { "1927-05" };
+        let found = of(10_000.0);
+        assert!(
+            matches!(&found, Ok(Some(day)) if day.starts_with(first)),
+            "{found:?}"
+        );
+    }
+    // A cell that is shown as a day is that day, however early.
+    let day = date_from_serial(1998.0, false, true)
+        .map(Cell::Date)
+        .expect("a date");
+    assert_eq!(
+        run(&day, CellKind::Date { allow_month: false }),
+        Ok(Some("1905-06-20".to_owned()))
+    );
+}
+
+#[test]
 fn date_cells_say_whether_they_show_the_day() {
     let day = date_from_serial(45_253.0, false, true)
         .map(Cell::Date)

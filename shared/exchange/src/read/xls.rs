@@ -190,7 +190,8 @@ pub(super) struct XlsRows<'a> {
     globals: &'a Globals,
     /// How many begin records are open: 1 in the sheet, more inside charts.
     depth: usize,
-    /// Where the text of the formula before belongs.
+    /// Where the text of the last formula belongs. Between the two may stand the formula itself, if
+    /// it is shared, an array or a table of operations, but no other cell.
     formula_at: Option<(u16, u16)>,
     /// Cells read that belong to the next row.
     waiting: Vec<(u16, u16, Cell)>,
@@ -247,7 +248,9 @@ impl XlsRows<'_> {
             return Ok(vec![(row, column, Cell::text(text))]);
         }
         let decoded = cells_of(kind, data, self.records, self.globals)?;
-        self.formula_at = decoded.formula_at;
+        if !decoded.cells.is_empty() {
+            self.formula_at = decoded.formula_at;
+        }
         Ok(decoded.cells)
     }
 }
@@ -264,6 +267,10 @@ impl Globals {
 fn place(row: &mut Row, column: u16, cell: Cell) -> Result<(), ExchangeError> {
     let column = usize::from(column);
     if cell == Cell::Empty {
+        // The text of a formula may be empty.
+        if let Some(place) = row.cells.get_mut(column) {
+            *place = Cell::Empty;
+        }
         return Ok(());
     }
     if column >= COLUMNS_MAX {

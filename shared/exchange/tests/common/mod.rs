@@ -209,6 +209,11 @@ pub fn write_archive(path: &Path, parts: &[Part<'_>]) {
     archive.finish().expect("finished");
 }
 
+/// Writes a text as a part.
+pub fn put(out: &mut dyn Write, text: &str) {
+    out.write_all(text.as_bytes()).expect("written");
+}
+
 /// A sheet around rows.
 pub fn sheet(rows: &str) -> String {
     format!(

@@ -4,7 +4,7 @@
 use super::super::style::NumberStyle;
 use super::string::Pieces;
 use super::{Globals, damaged, kind};
-use crate::cell::Cell;
+use crate::cell::{Cell, NO_RESULT};
 use crate::error::ExchangeError;
 
 const LABEL: u16 = 0x0204;
@@ -60,7 +60,7 @@ impl<'a> Records<'a> {
 pub(super) struct Decoded {
     /// Row, column and content, rows and columns from 0; one row only.
     pub(super) cells: Vec<(u16, u16, Cell)>,
-    /// Row and column of a formula whose text comes in the next record.
+    /// Row and column of a formula whose text comes in a later record; its cell has no result yet.
     pub(super) formula_at: Option<(u16, u16)>,
 }
 
@@ -117,7 +117,7 @@ pub(super) fn cells_of(
         _ => match (u16_at(data, 12), data.get(6), data.get(8)) {
             (Some(0xFFFF), Some(0), _) => {
                 decoded.formula_at = Some((row, column));
-                return Ok(decoded);
+                Cell::Error(NO_RESULT.to_owned())
             }
             (Some(0xFFFF), Some(1), Some(value)) => Cell::Bool(*value != 0),
             (Some(0xFFFF), Some(2), Some(value)) => Cell::Error(error_text(*value)),

@@ -5,7 +5,7 @@ use quick_xml::events::BytesStart;
 use super::super::style::NumberStyle;
 use super::super::texts::Texts;
 use super::super::xml::{Piece, Xml, attribute};
-use crate::cell::{Cell, CellDate, Row, address};
+use crate::cell::{Cell, CellDate, NO_RESULT, Row, address};
 use crate::error::ExchangeError;
 use crate::limits::{CELL_CHARS_MAX, COLUMNS_MAX};
 
@@ -101,18 +101,30 @@ impl<'a> XlsxRows<'a> {
     fn cell(&mut self, start: &BytesStart<'_>, column: usize) -> Result<Cell, ExchangeError> {
         let kind = attribute(start, "t").unwrap_or_default();
         let style = attribute(start, "s").and_then(|style| style.parse::<usize>().ok());
-        let (mut value, mut inline) = (None, None);
+        let (mut value, mut inline, mut has_formula) = (None, None, false);
         loop {
             match self.xml.next()? {
                 Piece::Start(start) => match start.local_name().as_ref() {
                     "v" => value = Some(self.xml.text()?),
                     "is" => inline = Some(string_item(&mut self.xml, "is")?),
+                    "f" => {
+                        has_formula = true;
+                        self.xml.skip()?;
+                    }
                     _ => self.xml.skip()?,
                 },
                 Piece::End(name) if name == "c" => break,
                 Piece::Eof => return Err(self.xml.failure("unexpected end")),
                 Piece::End(_) | Piece::Text(_) => {}
             }
+        }
+        // Only a result that is a text may be empty.
+        let is_stored = match value.as_deref() {
+            Some(value) => kind == "str" || !value.trim().is_empty(),
+            None => inline.is_some(),
+        };
+        if has_formula && !is_stored {
+            return Ok(Cell::Error(NO_RESULT.to_owned()));
         }
         let value = value.unwrap_or_default();
         let cell = match kind.as_str() {
