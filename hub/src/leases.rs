@@ -151,25 +151,58 @@ fn carry_out(tx: Tx<'_>, app: &App, greeted: &Greeted, now_ms: u64) -> Result<Pl
     }
     for issuer in greeted.organisations.keys() {
         for year in &greeted.years {
-            let behind = |b: &&Booked| (b.block.issuer, b.block.year) == (*issuer, *year);
-            let end = books
-                .booked
-                .iter()
-                .filter(behind)
-                .map(|b| b.block.end)
-                .max();
-            let floor = leased_end(app, *issuer, *year)?.max(end.unwrap_or(1));
+            let end = booked_end(&books.booked, (*issuer, *year));
+            let floor = leased_end(app, *issuer, *year)?.max(end);
             books.floors.insert((*issuer, *year), floor);
             let used = tx.letter_serials(*issuer, *year, floor)?;
             books.used.insert((*issuer, *year), used);
         }
     }
+    books.lost_ends = lost_ends(tx, app, &books.booked, greeted)?;
     let plan = domain::lease::greet(&books, greeted);
     for booked in &plan.changed {
         note_leased(app, &booked.block, now_ms)?;
         tx.put_lease(booked, now_ms)?;
     }
     Ok(plan)
+}
+
+/// The first number behind the blocks of an issuer's year that are booked.
+fn booked_end(booked: &[Booked], of: (RecordId, u16)) -> u32 {
+    let of_year = booked
+        .iter()
+        .filter(|b| (b.block.issuer, b.block.year) == of);
+    of_year.map(|b| b.block.end).max().unwrap_or(1)
+}
+
+/// Where blocks may end that a greeter holds and the books do not know. Before one was granted its end
+/// stood in the register; that of a hub which was put back may be lost, or as old as its database.
+fn lost_ends(
+    tx: Tx<'_>,
+    app: &App,
+    booked: &[Booked],
+    greeted: &Greeted,
+) -> Result<BTreeMap<(RecordId, u16), u32>, HubError> {
+    let key = |block: &Block| (block.issuer, block.year, block.first);
+    let known: BTreeSet<_> = booked.iter().map(|b| key(&b.block)).collect();
+    let unknown: BTreeSet<_> = greeted
+        .said
+        .iter()
+        .filter(|said| greeted.organisations.contains_key(&said.issuer))
+        .filter(|said| !known.contains(&key(said)))
+        .map(|said| (said.issuer, said.year))
+        .collect();
+    let was_restored = recovery::was_restored(tx)?;
+    let mut ends = BTreeMap::new();
+    for (issuer, year) in unknown {
+        let mut end = leased_end(app, issuer, year)?;
+        if was_restored {
+            let behind = booked_end(booked, (issuer, year));
+            end = end.max(behind.saturating_add(UNKNOWN_NUMBERS));
+        }
+        ends.insert((issuer, year), end);
+    }
+    Ok(ends)
 }
 
 /// The first number that was never leased, as the register knows it.
@@ -334,8 +367,8 @@ pub fn skip_unheard(tx: Tx<'_>, app: &App, now_ms: u64) -> Result<(), HubError> 
         }
         let booked = tx.leases_of(issuer.key.id)?;
         for year in years_needed(today) {
-            let of_year = booked.iter().filter(|b| b.block.year == year);
-            let end = of_year.map(|b| b.block.end).max().unwrap_or(1) + UNKNOWN_NUMBERS;
+            let behind = booked_end(&booked, (issuer.key.id, year));
+            let end = behind.saturating_add(UNKNOWN_NUMBERS);
             let block = Block {
                 issuer: issuer.key.id,
                 year,
@@ -378,4 +411,163 @@ pub fn check(tx: Tx<'_>, findings: &mut Vec<String>) -> Result<usize, StoreError
         }
     }
     Ok(all.len())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at what must not fail")]
+
+    use domain::id::{ChangeId, NodeId};
+    use domain::kind::Class;
+    use domain::record::{Life, Version};
+    use domain::world::Mover;
+
+    use super::*;
+
+    const OFFICE: OfficeId = OfficeId::new([1; 16]);
+    const NODE: NodeId = NodeId::new([2; 16]);
+    const YEAR: u16 = 2026;
+    /// A day of June in [`YEAR`].
+    const NOW: u64 = 1_782_000_000_000;
+
+    fn block(first: u32, end: u32, next: u32) -> Block {
+        Block {
+            issuer: OFFICE,
+            year: YEAR,
+            first,
+            end,
+            next,
+        }
+    }
+
+    /// A hub with one office, which may issue letters.
+    struct Hub {
+        app: App,
+        node: Node,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Hub {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            crate::app::init(folder.path(), "hub", &[]).unwrap();
+            let hub = Self {
+                app: App::open(folder.path()).unwrap(),
+                node: Node::new(NODE, OFFICE, [0; 32]),
+                _folder: folder,
+            };
+            let version = Version {
+                change: ChangeId::default(),
+                ordered_at: 0,
+            };
+            let mut office = Record {
+                key: RecordKey {
+                    kind: organisation::KIND_NUMBER,
+                    id: OFFICE,
+                },
+                class: Class::Reference,
+                office: OFFICE,
+                revision: 1,
+                life: Life::Alive,
+                life_version: version,
+                fields: BTreeMap::new(),
+            };
+            office.set(organisation::IS_OFFICE, "1", version);
+            office.set(organisation::CAN_ADMIT_MEMBERS, "1", version);
+            hub.write(move |tx, _, node| {
+                let mut writes = Writes::default();
+                writes.records.insert(office.key, (office, Mover::Foreign));
+                tx.apply(&writes, NOW)?;
+                Ok(tx.insert_node(node, NOW)?)
+            })
+            .await;
+            hub
+        }
+
+        async fn write<T: Send + 'static>(
+            &self,
+            work: impl FnOnce(Tx<'_>, &App, &Node) -> Result<T, HubError> + Send + 'static,
+        ) -> T {
+            let (app, node) = (self.app.clone(), self.node.clone());
+            let written = self.app.store.write(move |tx| work(tx, &app, &node));
+            written.await.unwrap()
+        }
+
+        /// What the node is granted when it says that it holds a block.
+        async fn say(&self, said: Block) -> Vec<Block> {
+            self.write(move |tx, app, node| greet(tx, app, (node, 1), vec![said], true, NOW))
+                .await
+        }
+
+        fn leased_end(&self) -> u32 {
+            leased_end(&self.app, OFFICE, YEAR).unwrap()
+        }
+    }
+
+    /// One greeting must not use up an issuer's numbers: no restore takes back what the register says.
+    #[tokio::test]
+    async fn a_block_that_was_never_leased_is_not_taken_in() {
+        let hub = Hub::new().await;
+        let first = block(1, 101, 1);
+        for said in [
+            block(4_294_967_195, 4_294_967_295, 4_294_967_295),
+            block(999_999_900, 1_000_000_000, 1_000_000_000),
+            block(101, 201, 150),
+        ] {
+            assert_eq!(hub.say(said).await, [first], "{said:?}");
+            assert_eq!(hub.leased_end(), 101, "{said:?}");
+        }
+        let booked = hub.write(|tx, _, _| Ok(tx.leases()?)).await;
+        let booked: Vec<_> = booked.iter().map(|booked| booked.block).collect();
+        assert_eq!(booked, [first]);
+    }
+
+    #[tokio::test]
+    async fn a_block_that_only_the_register_knows_is_taken_in_as_it_is() {
+        let hub = Hub::new().await;
+        let entry = Entry::Leased {
+            issuer: OFFICE.bytes(),
+            year: YEAR,
+            end: 301,
+        };
+        hub.app.register.lock().unwrap().append(entry, 0).unwrap();
+        let held = block(201, 301, 230);
+        assert_eq!(hub.say(held).await, [held]);
+        // Another one lies behind it, and is nobody else's.
+        assert_eq!(hub.say(block(301, 401, 301)).await, [held]);
+        let used_up = block(201, 301, 301);
+        assert_eq!(hub.say(used_up).await, [block(301, 401, 301)]);
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_was_put_back_takes_in_what_it_may_have_leased_and_no_more() {
+        let hub = Hub::new().await;
+        hub.write(|tx, app, _| Ok(recovery::begin(tx, &app.own, recovery::PutBack::Told, NOW)?))
+            .await;
+        let held = block(UNKNOWN_NUMBERS - 99, UNKNOWN_NUMBERS + 1, 950);
+        assert_eq!(hub.say(held).await, [held]);
+        let end = held.end + UNKNOWN_NUMBERS;
+        assert_eq!(hub.say(block(end - 99, end + 1, end)).await, [held]);
+        assert_eq!(hub.leased_end(), held.end);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_recovery_counts_no_further_than_numbers_go() {
+        let hub = Hub::new().await;
+        hub.write(|tx, app, node| {
+            let booked = Booked {
+                block: block(u32::MAX - 100, u32::MAX, u32::MAX),
+                node: node.id,
+                epoch: 1,
+                office: OFFICE,
+                voided: None,
+            };
+            tx.put_lease(&booked, NOW)?;
+            recovery::begin(tx, &app.own, recovery::PutBack::Told, NOW)?;
+            note_register_lost(tx)?;
+            skip_unheard(tx, app, NOW)
+        })
+        .await;
+        assert_eq!(hub.leased_end(), u32::MAX);
+    }
 }

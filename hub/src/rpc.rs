@@ -45,6 +45,12 @@ const CALL_BYTES_MAX: usize = 640 * 1024;
 const BATCHES_KIB_MAX: usize = 24 * 1024;
 /// Streams of pages that one node may have open.
 const PULLS_MAX: usize = 4;
+/// Streams of heads that one node may have open: it needs one, and one more after each cut that the hub
+/// has not noticed yet.
+const WATCHES_MAX: usize = 4;
+/// Questions of one node under way, Reconcile and Checkpoints: a session asks one at a time, and beside
+/// the program that serves there may be a `sync`.
+const QUESTIONS_MAX: usize = 2;
 /// When a node that found no room comes again (milliseconds; it adds its own jitter).
 const BUSY_MS: u32 = 2_000;
 
@@ -57,8 +63,12 @@ pub struct Shared {
     pub commits: watch::Receiver<u64>,
     /// Room for batches that are being taken, in KiB of their raw size.
     pub room: Arc<Semaphore>,
-    /// Streams of pages that are open, by node.
-    pulls: Arc<Mutex<BTreeMap<NodeId, Arc<Semaphore>>>>,
+    /// Streams of pages that are open.
+    pulls: Rooms,
+    /// Streams of heads that are open.
+    watches: Rooms,
+    /// Questions that are under way: each may read a whole feed.
+    questions: Rooms,
     /// Pushes that are under way, by node.
     uplinks: uplink::Uplinks,
 }
@@ -71,19 +81,26 @@ impl Shared {
             app,
             commits,
             room,
-            pulls: Arc::default(),
+            pulls: Rooms::new(PULLS_MAX),
+            watches: Rooms::new(WATCHES_MAX),
+            questions: Rooms::new(QUESTIONS_MAX),
             uplinks: uplink::Uplinks::default(),
         }
     }
 
     /// Room for one stream of pages: a node reads one at a time, and one more after a cut.
     fn pull_room(&self, node: NodeId) -> Result<OwnedSemaphorePermit, CallRefused> {
-        let mut pulls = self.pulls.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_node = pulls
-            .entry(node)
-            .or_insert_with(|| Arc::new(Semaphore::new(PULLS_MAX)));
-        let room = Arc::clone(of_node).try_acquire_owned();
-        room.map_err(|_| CallRefused::Busy(BUSY_MS))
+        self.pulls.enter(node)
+    }
+
+    /// Room for one stream of heads.
+    fn watch_room(&self, node: NodeId) -> Result<OwnedSemaphorePermit, CallRefused> {
+        self.watches.enter(node)
+    }
+
+    /// Room for one question.
+    fn question_room(&self, node: NodeId) -> Result<OwnedSemaphorePermit, CallRefused> {
+        self.questions.enter(node)
     }
 
     /// Room for one batch; who finds none comes again at a time that the hub chooses.
@@ -100,6 +117,32 @@ impl Shared {
         } else {
             uplink::IN_FLIGHT
         }
+    }
+}
+
+/// Room for calls of one sort: so many of each node at once.
+#[derive(Debug, Clone)]
+struct Rooms {
+    max: usize,
+    by_node: Arc<Mutex<BTreeMap<NodeId, Arc<Semaphore>>>>,
+}
+
+impl Rooms {
+    fn new(max: usize) -> Self {
+        Self {
+            max,
+            by_node: Arc::default(),
+        }
+    }
+
+    /// Room for one more call of a node; who finds none comes again at a time that the hub chooses.
+    fn enter(&self, node: NodeId) -> Result<OwnedSemaphorePermit, CallRefused> {
+        let mut by_node = self.by_node.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_node = by_node
+            .entry(node)
+            .or_insert_with(|| Arc::new(Semaphore::new(self.max)));
+        let room = Arc::clone(of_node).try_acquire_owned();
+        room.map_err(|_| CallRefused::Busy(BUSY_MS))
     }
 }
 
@@ -129,8 +172,9 @@ pub async fn serve(
     let listener = transport::tls::listen(address)
         .with_context(|| console::answer::cannot_listen(address, "--rpc"))?;
     let local = listener.local_addr()?;
+    let mut strangers = connection::Strangers::default();
     let incoming = transport::tls::serve_tls(listener, config, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX)
-        .map(|accepted| accepted.map(connection::Connection::new));
+        .map(move |accepted| accepted.map(|tls| connection::Connection::new(tls, &mut strangers)));
     // Whoever started this may have stopped listening for the address.
     let _ = ready.send(local);
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -146,4 +190,77 @@ pub async fn serve(
         .serve_with_incoming_shutdown(incoming, stop)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at what must not fail")]
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+    use tokio_rustls::client::TlsStream;
+    use transport::tls::ClientTls;
+
+    use super::*;
+
+    const WAIT: Duration = Duration::from_secs(10);
+    /// The beginning of HTTP/2, and settings of which none is set.
+    const BEGINNING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+    #[test]
+    fn one_node_can_not_take_the_room_of_others() {
+        let rooms = Rooms::new(2);
+        let (one, other) = (NodeId::new([1; 16]), NodeId::new([2; 16]));
+        let mut taken = vec![rooms.enter(one).unwrap(), rooms.enter(one).unwrap()];
+        assert!(matches!(rooms.enter(one), Err(CallRefused::Busy(BUSY_MS))));
+        assert!(rooms.enter(other).is_ok());
+        taken.pop();
+        assert!(rooms.enter(one).is_ok());
+    }
+
+    /// A line of a peer without a certificate that the hub has begun to serve.
+    async fn stranger(address: &str, tls: &ClientTls) -> TlsStream<TcpStream> {
+        let line = transport::tls::connect(address, tls.config(), WAIT);
+        let mut line = line.await.unwrap();
+        line.write_all(BEGINNING).await.unwrap();
+        line.flush().await.unwrap();
+        // The hub's own settings.
+        line.read_exact(&mut [0; 9]).await.unwrap();
+        line
+    }
+
+    /// Until the hub ends a line.
+    async fn ended(line: &mut TlsStream<TcpStream>) {
+        // However it ends.
+        let _ = line.read_to_end(&mut Vec::new()).await;
+    }
+
+    #[tokio::test]
+    async fn of_many_peers_without_a_certificate_the_oldest_makes_room() {
+        let folder = tempfile::tempdir().unwrap();
+        crate::app::init(folder.path(), "hub", &[]).unwrap();
+        let app = App::open(folder.path()).unwrap();
+        let clock: transport::tls::Clock = Arc::new(|| system::now_ms().cast_signed());
+        let tls = ClientTls::enrolling(app.identity.root_hash(), clock).unwrap();
+        let (ready, is_ready) = tokio::sync::oneshot::channel();
+        let (_commits, seen) = watch::channel(0);
+        let here = SocketAddr::from(([127, 0, 0, 1], 0));
+        let served = serve(Shared::new(app, seen), here, ready, std::future::pending());
+        let peers = async {
+            let address = is_ready.await.unwrap().to_string();
+            let mut lines = Vec::new();
+            for _ in 0..=connection::STRANGERS_MAX {
+                lines.push(stranger(&address, &tls).await);
+            }
+            let moment = Duration::from_millis(200);
+            let second = tokio::time::timeout(moment, ended(&mut lines[1])).await;
+            assert!(second.is_err(), "the others stay");
+            let oldest = tokio::time::timeout(WAIT, ended(&mut lines[0])).await;
+            assert!(oldest.is_ok(), "the oldest is still held");
+        };
+        tokio::select! {
+            served = served => served.unwrap(),
+            () = peers => {}
+        }
+    }
 }

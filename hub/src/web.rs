@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Html;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -29,24 +30,34 @@ pub async fn serve(
     listener: tokio::net::TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let router = Router::new()
-        .route("/", get(page))
-        .route("/status.json", get(status_json))
-        .route("/healthz", get(healthz))
-        .route("/metrics", get(metrics))
-        .with_state(app);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service)
         .with_graceful_shutdown(stop)
         .await
 }
 
-async fn healthz(State(app): State<App>) -> Result<&'static str, String> {
+fn router(app: App) -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/status.json", get(status_json))
+        .route("/healthz", get(healthz))
+        .route("/metrics", get(metrics))
+        .with_state(app)
+}
+
+/// What machines are answered by a hub that cannot read its store: they look at the code alone.
+type Unwell = (StatusCode, String);
+
+fn unwell(error: &HubError) -> Unwell {
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"))
+}
+
+async fn healthz(State(app): State<App>) -> Result<&'static str, Unwell> {
     let read = app
         .store
         .read::<_, HubError>(|tx| Ok(tx.feed_names()?))
         .await;
-    read.map(|_| "ok\n").map_err(|error| error.to_string())
+    read.map(|_| "ok\n").map_err(|error| unwell(&error))
 }
 
 async fn status_json(State(app): State<App>) -> Json<Value> {
@@ -138,14 +149,14 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
         .await
 }
 
-async fn metrics(State(app): State<App>) -> String {
-    let status = status(&app).await.unwrap_or_default();
+async fn metrics(State(app): State<App>) -> Result<String, Unwell> {
+    let status = status(&app).await.map_err(|error| unwell(&error))?;
     let nodes = status["nodes"].as_array().cloned().unwrap_or_default();
     let waiting: u64 = nodes
         .iter()
         .filter_map(|node| node["waiting"].as_u64())
         .sum();
-    format!(
+    Ok(format!(
         "# TYPE lianxin_nodes gauge\nlianxin_nodes {}\n\
          # TYPE lianxin_changes_waiting gauge\nlianxin_changes_waiting {waiting}\n\
          # TYPE lianxin_nodes_claiming_too_much gauge\nlianxin_nodes_claiming_too_much {}\n",
@@ -154,7 +165,7 @@ async fn metrics(State(app): State<App>) -> String {
             .iter()
             .filter(|node| node["claims_too_much"] == true)
             .count()
-    )
+    ))
 }
 
 async fn page(State(app): State<App>) -> Html<String> {
@@ -206,4 +217,35 @@ async fn page(State(app): State<App>) -> Html<String> {
         }],
     };
     Html(page.html())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at what must not fail")]
+
+    use axum::body::Body;
+    use axum::http::Request;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn code_of(app: &App, path: &str) -> StatusCode {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        router(app.clone()).oneshot(request).await.unwrap().status()
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_cannot_read_its_store_says_so_by_the_code() {
+        let folder = tempfile::tempdir().unwrap();
+        crate::app::init(folder.path(), "hub", &[]).unwrap();
+        let app = App::open(folder.path()).unwrap();
+        for path in ["/healthz", "/metrics"] {
+            assert_eq!(code_of(&app, path).await, StatusCode::OK, "{path}");
+        }
+        std::fs::rename(app.database(), folder.path().join("away")).unwrap();
+        for path in ["/healthz", "/metrics"] {
+            let code = code_of(&app, path).await;
+            assert_eq!(code, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        }
+    }
 }

@@ -31,6 +31,7 @@ pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow:
         .with_ansi(std::io::stderr().is_terminal())
         .init();
     let _lock = ServeLock::acquire(&app.folder)?;
+    raise_open_files();
     let mut app = app;
     refresh_certificate(&mut app)?;
     let (seen, commits) = watch::channel(0);
@@ -140,6 +141,28 @@ async fn release_what_is_due(app: App, mut commits: watch::Receiver<u64>) {
     }
 }
 
+/// Lets this process have as many open files as its system allows it: every connection is one, and each
+/// reading of the store has some.
+#[cfg(unix)]
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let allowed = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: allowed.maximum,
+        ..allowed
+    };
+    if raised != allowed
+        && let Err(error) = setrlimit(Resource::Nofile, raised)
+    {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_open_files() {
+    // There is no such limit.
+}
+
 fn refresh_certificate(app: &mut App) -> anyhow::Result<()> {
     let hosts = app.identity.hosts().to_vec();
     let now = system::now_ms().cast_signed();
@@ -212,4 +235,25 @@ async fn wait_for_stop() {
 async fn wait_for_stop() {
     // Without the signal there is only the window's close, which ends the process.
     drop(tokio::signal::ctrl_c().await);
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at what must not fail")]
+
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    use super::raise_open_files;
+
+    #[test]
+    fn a_hub_that_serves_may_have_as_many_open_files_as_its_system_allows() {
+        let allowed = getrlimit(Resource::Nofile);
+        let lower = Rlimit {
+            current: allowed.maximum.map(|most| most - 1),
+            ..allowed
+        };
+        setrlimit(Resource::Nofile, lower).unwrap();
+        raise_open_files();
+        assert_eq!(getrlimit(Resource::Nofile).current, allowed.maximum);
+    }
 }

@@ -1,8 +1,9 @@
 //! Down: pages of feeds, heads as they move, and the descent where digests differ.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use domain::digest::{Digest, certificate_text, describe, is_below};
+use domain::digest::{Digest, Placed, certificate_text};
 use domain::id::{NodeId, RecordId};
 use domain::kinds::organisation;
 use domain::limits;
@@ -160,9 +161,15 @@ fn feed_row(entry: Entry) -> FeedRow {
 }
 
 /// Tells which feeds have grown, as they grow; ends when the node is revoked.
-pub(super) fn watch(shared: Shared, node: Node) -> ReceiverStream<Result<wire::FeedHead, Status>> {
+pub(super) fn watch(
+    shared: Shared,
+    node: Node,
+    room: OwnedSemaphorePermit,
+) -> ReceiverStream<Result<wire::FeedHead, Status>> {
     let (heads, stream) = mpsc::channel(8);
     tokio::spawn(system::carry(async move {
+        // Held until the reader goes away.
+        let _room = room;
         let mut commits = shared.commits.clone();
         let mut told: Vec<Head> = Vec::new();
         loop {
@@ -182,8 +189,13 @@ pub(super) fn watch(shared: Shared, node: Node) -> ReceiverStream<Result<wire::F
                 }
             }
             told = now;
-            let beat = tokio::time::timeout(WATCH_BEAT, commits.changed()).await;
-            if matches!(beat, Ok(Err(_))) || heads.is_closed() {
+            let beat = tokio::time::timeout(WATCH_BEAT, commits.changed());
+            let beat = tokio::select! {
+                biased;
+                () = heads.closed() => return,
+                beat = beat => beat,
+            };
+            if matches!(beat, Ok(Err(_))) {
                 return;
             }
         }
@@ -196,29 +208,28 @@ pub(super) async fn reconcile(
     shared: &Shared,
     node: Node,
     asked: wire::ReconcileRequest,
+    question: OwnedSemaphorePermit,
 ) -> Result<wire::ReconcileResponse, Status> {
     let app = &shared.app;
+    check_prefixes(&asked.prefixes)?;
     let _room = shared.room(asked.offered_raw_bytes)?;
     check_reads(app, &node, asked.epoch).await?;
     let adopted = take_report(app, &node, &asked).await?;
     let answer = app
         .store
         .read::<_, HubError>(move |tx| {
+            // Held until it is answered, though nobody may wait for that any more.
+            let _question = question;
             let rows = if asked.prefixes.is_empty() {
                 Vec::new()
             } else {
                 tx.feed_rows(&asked.feed)?
             };
-            let mut below = Vec::new();
-            for prefix in asked.prefixes.iter().take(PREFIXES_MAX) {
-                let inside: Vec<_> = rows
-                    .iter()
-                    .filter(|(key, _)| is_below(*key, prefix))
-                    .copied()
-                    .collect();
-                let said = describe(prefix.len(), &inside);
-                below.push(convert::encode_below(prefix, &said));
-            }
+            let rows = Placed::new(&rows);
+            let described = asked.prefixes.iter().take(PREFIXES_MAX);
+            let below = described
+                .map(|prefix| convert::encode_below(prefix, &rows.below(prefix)))
+                .collect();
             let (rows, answered) = wanted(tx, &asked.feed, &asked.wanted)?;
             Ok(wire::ReconcileResponse {
                 below,
@@ -229,6 +240,18 @@ pub(super) async fn reconcile(
         })
         .await?;
     Ok(answer)
+}
+
+/// Refuses a prefix that is named twice: as each is described once, what a call costs is bounded by the
+/// rows of its feed.
+fn check_prefixes(prefixes: &[Bytes]) -> Result<(), CallRefused> {
+    let mut seen = BTreeSet::new();
+    let mut described = prefixes.iter().take(PREFIXES_MAX);
+    if described.all(|prefix| seen.insert(&prefix[..])) {
+        Ok(())
+    } else {
+        Err(convert::Invalid::Value("prefixes").into())
+    }
 }
 
 /// Refuses a copied machine that was set apart: it reads nothing, and nothing that it says of a feed
@@ -343,7 +366,7 @@ fn take_certificate(
     Ok(())
 }
 
-/// The code of an office, for its certificate.
+/// The code of an office, for its certificate; empty where it has none.
 pub(super) async fn office_code(app: &App, office: RecordId) -> Result<String, Status> {
     let key = RecordKey {
         kind: organisation::KIND_NUMBER,
@@ -354,7 +377,7 @@ pub(super) async fn office_code(app: &App, office: RecordId) -> Result<String, S
         .read::<_, HubError>(move |tx| Ok(tx.record(key)?))
         .await?;
     let code = record.and_then(|r| r.text(organisation::CODE).map(str::to_owned));
-    Ok(code.unwrap_or_else(|| office.to_string()))
+    Ok(code.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -232,7 +232,8 @@ impl Sync for SyncService {
         let node = self.shared.caller(&request).await?;
         self.shared
             .check_incarnation(&request.into_inner().incarnation)?;
-        Ok(Response::new(pull::watch(self.shared.clone(), node)))
+        let room = self.shared.watch_room(node.id)?;
+        Ok(Response::new(pull::watch(self.shared.clone(), node, room)))
     }
 
     async fn checkpoints(
@@ -240,12 +241,15 @@ impl Sync for SyncService {
         request: Request<wire::CheckpointsRequest>,
     ) -> Result<Response<wire::CheckpointsResponse>, Status> {
         let node = self.shared.caller(&request).await?;
+        let question = self.shared.question_room(node.id)?;
         let asked = request.into_inner();
         let heads = self
             .shared
             .app
             .store
             .read::<_, HubError>(move |tx| {
+                // Held until it is answered, though nobody may wait for that any more.
+                let _question = question;
                 let Some(journal) = tx.journal(node.id, asked.epoch)? else {
                     return Ok(Vec::new());
                 };
@@ -272,8 +276,9 @@ impl Sync for SyncService {
         if !feeds_of(&node).contains(&asked.feed) {
             return Err(CallRefused::NotAllowed("not a feed of this office").into());
         }
+        let question = self.shared.question_room(node.id)?;
         Ok(Response::new(
-            pull::reconcile(&self.shared, node, asked).await?,
+            pull::reconcile(&self.shared, node, asked, question).await?,
         ))
     }
 
@@ -356,5 +361,152 @@ fn verdict((sequence, verdict): (u64, domain::decide::Verdict)) -> wire::Verdict
         sequence,
         outcome: outcome.into(),
         reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at what must not fail")]
+
+    use std::time::Duration;
+
+    use domain::id::{NodeId, OfficeId};
+    use store::StoreError;
+    use tokio::sync::watch;
+    use tonic::Code;
+    use transport::certificate::LeafRequest;
+    use transport::keys::TlsKey;
+
+    use super::*;
+    use crate::app::App;
+    use crate::rpc::{Peer, QUESTIONS_MAX, WATCHES_MAX};
+
+    const OFFICE: OfficeId = OfficeId::new([1; 16]);
+    const NODE: NodeId = NodeId::new([2; 16]);
+
+    /// A hub with one machine, which calls it.
+    struct Called {
+        service: SyncService,
+        app: App,
+        peer: Peer,
+        /// Nobody tells of commits: a stream of heads waits for its beat.
+        _commits: watch::Sender<u64>,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Called {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            crate::app::init(folder.path(), "hub", &[]).unwrap();
+            let app = App::open(folder.path()).unwrap();
+            let request_der = TlsKey::generate().unwrap().request_der().unwrap();
+            let leaf = LeafRequest {
+                office: OFFICE.bytes(),
+                office_code: "1",
+                node: NODE.bytes(),
+                enrolment: [3; 16],
+                request_der: &request_der,
+            };
+            let now_ms = system::now_ms().cast_signed();
+            let issued = app.identity.issue(&leaf, now_ms).unwrap();
+            let node = Node::new(NODE, OFFICE, [0; 32]);
+            let made = app
+                .store
+                .write::<_, StoreError>(move |tx| tx.insert_node(&node, 0));
+            made.await.unwrap();
+            let (commits, seen) = watch::channel(0);
+            let shared = Shared::new(app.clone(), seen);
+            Self {
+                service: SyncService::new(shared),
+                app,
+                peer: Peer(Some(issued.identity)),
+                _commits: commits,
+                _folder: folder,
+            }
+        }
+
+        fn call<T>(&self, message: T) -> Request<T> {
+            let mut request = Request::new(message);
+            request.extensions_mut().insert(self.peer);
+            request
+        }
+
+        fn incarnation(&self) -> Bytes {
+            Bytes::copy_from_slice(&self.app.own.incarnation.bytes())
+        }
+
+        async fn checkpoints(&self) -> Result<(), Status> {
+            let asked = self.call(wire::CheckpointsRequest::default());
+            self.service.checkpoints(asked).await.map(drop)
+        }
+
+        async fn reconcile(&self, prefixes: &[&[u8]]) -> Result<(), Status> {
+            let prefixes = prefixes.iter().map(|prefix| Bytes::copy_from_slice(prefix));
+            let asked = self.call(wire::ReconcileRequest {
+                incarnation: self.incarnation(),
+                epoch: 1,
+                feed: "city".to_owned(),
+                prefixes: prefixes.collect(),
+                ..wire::ReconcileRequest::default()
+            });
+            self.service.reconcile(asked).await.map(drop)
+        }
+    }
+
+    fn is_busy<T>(answer: Result<T, Status>) -> bool {
+        answer.is_err_and(|status| proto::status::retry_after_ms(&status).is_some())
+    }
+
+    #[tokio::test]
+    async fn a_node_that_asks_too_much_at_once_comes_again() {
+        let hub = Called::new().await;
+        let shared = &hub.service.shared;
+        let mut asked: Vec<_> = (0..QUESTIONS_MAX)
+            .map(|_| shared.question_room(NODE).unwrap())
+            .collect();
+        assert!(is_busy(hub.checkpoints().await));
+        assert!(is_busy(hub.reconcile(&[&[]]).await));
+        asked.pop();
+        assert!(hub.checkpoints().await.is_ok());
+        assert!(!is_busy(hub.reconcile(&[&[]]).await));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_watches_too_often_comes_again_and_has_room_once_it_has_left() {
+        let hub = Called::new().await;
+        let watch = || {
+            hub.service.watch(hub.call(wire::WatchRequest {
+                incarnation: hub.incarnation(),
+            }))
+        };
+        let mut streams = Vec::new();
+        for _ in 0..WATCHES_MAX {
+            streams.push(watch().await.unwrap());
+        }
+        assert!(is_busy(watch().await));
+        streams.pop();
+        let left = async {
+            while is_busy(watch().await) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        // Sooner than it would be told something.
+        let has_room = tokio::time::timeout(Duration::from_secs(10), left).await;
+        assert!(has_room.is_ok(), "the place of one who left is held");
+    }
+
+    /// A short call could else have all rows of a feed looked at again and again.
+    #[tokio::test]
+    async fn a_prefix_that_is_named_twice_is_refused() {
+        let hub = Called::new().await;
+        let code = |answer: Result<(), Status>| answer.err().map(|status| status.code());
+        let named_twice: [&[&[u8]]; 2] = [&[&[], &[]], &[&[1, 2], &[1], &[1, 2]]];
+        for prefixes in named_twice {
+            let answer = hub.reconcile(prefixes).await;
+            assert_eq!(code(answer), Some(Code::InvalidArgument), "{prefixes:?}");
+        }
+        // It was never greeted in this epoch.
+        let answer = hub.reconcile(&[&[], &[1], &[1, 2]]).await;
+        assert_eq!(code(answer), Some(Code::PermissionDenied));
     }
 }

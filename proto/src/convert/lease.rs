@@ -97,6 +97,9 @@ mod tests {
             (1, 102, 1),
             (1, 101, 102),
             (9, 20, 8),
+            // Behind the greatest number of a letter.
+            (999_999_950, 1_000_000_001, 999_999_950),
+            (u32::MAX - 100, u32::MAX, u32::MAX),
         ] {
             let lease = wire::Lease {
                 first,

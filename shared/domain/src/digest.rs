@@ -5,6 +5,7 @@
 //! one addition per row. Rows are spread over prefixes of BLAKE3(kind ‖ id): a `UUIDv7`'s own prefix
 //! would put a whole import into one leaf.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::change::Hash;
@@ -140,17 +141,70 @@ pub enum Below {
 /// Describes what stands below a prefix (nibbles of [`place`]), from the rows whose place begins
 /// with it.
 pub fn describe(prefix_nibbles: usize, rows: &[(RecordKey, RowHash)]) -> Below {
-    if rows.len() as u64 <= LEAF_ROWS_MAX || prefix_nibbles >= NIBBLES {
+    if is_leaf(prefix_nibbles, rows.len()) {
         return Below::Rows(rows.to_vec());
     }
+    let placed = rows.iter().map(|(key, hash)| (place(*key), *hash));
+    Below::Children(children(prefix_nibbles, placed))
+}
+
+const fn is_leaf(prefix_nibbles: usize, rows: usize) -> bool {
+    rows as u64 <= LEAF_ROWS_MAX || prefix_nibbles >= NIBBLES
+}
+
+fn children(prefix_nibbles: usize, placed: impl Iterator<Item = (Hash, RowHash)>) -> Vec<Digest> {
     let mut children = vec![Digest::default(); 16];
-    for (key, hash) in rows {
-        let nibble = nibble_at(&place(*key), prefix_nibbles);
+    for (place, hash) in placed {
+        let nibble = nibble_at(&place, prefix_nibbles);
         if let Some(child) = children.get_mut(usize::from(nibble)) {
-            child.add(hash);
+            child.add(&hash);
         }
     }
-    Below::Children(children)
+    children
+}
+
+/// Rows in the order of their places: what stands below a prefix is one run of them. For whoever
+/// describes many prefixes of the same rows.
+#[derive(Debug, Clone)]
+pub struct Placed(Vec<(Hash, RecordKey, RowHash)>);
+
+impl Placed {
+    /// Finds the place of every row, once.
+    pub fn new(rows: &[(RecordKey, RowHash)]) -> Self {
+        let mut placed: Vec<_> = rows
+            .iter()
+            .map(|(key, hash)| (place(*key), *key, *hash))
+            .collect();
+        placed.sort_unstable();
+        Self(placed)
+    }
+
+    /// Describes what stands below a prefix, as [`describe`] does; few rows by their keys.
+    pub fn below(&self, prefix: &[u8]) -> Below {
+        let inside = self.inside(prefix);
+        if is_leaf(prefix.len(), inside.len()) {
+            let mut rows: Vec<_> = inside.iter().map(|(_, key, hash)| (*key, *hash)).collect();
+            rows.sort_unstable();
+            return Below::Rows(rows);
+        }
+        let placed = inside.iter().map(|(place, _, hash)| (*place, *hash));
+        Below::Children(children(prefix.len(), placed))
+    }
+
+    /// The rows whose place begins with these nibbles.
+    fn inside(&self, prefix: &[u8]) -> &[(Hash, RecordKey, RowHash)] {
+        let is_before = |row: &(Hash, _, _)| order(&row.0, prefix) == Ordering::Less;
+        let is_inside = |row: &(Hash, _, _)| order(&row.0, prefix) == Ordering::Equal;
+        let (_, rest) = self.0.split_at(self.0.partition_point(is_before));
+        let (inside, _) = rest.split_at(rest.partition_point(is_inside));
+        inside
+    }
+}
+
+/// Where a place stands to those that begin with a prefix: before them, among them, or behind them.
+fn order(place: &Hash, prefix: &[u8]) -> Ordering {
+    let nibbles = (0..prefix.len()).map(|depth| nibble_at(place, depth));
+    nibbles.cmp(prefix.iter().copied())
 }
 
 /// What one side holds otherwise than the other below a prefix.
@@ -201,11 +255,7 @@ pub fn nibble_at(place: &Hash, depth: usize) -> u8 {
 
 /// Whether a record's place begins with these nibbles.
 pub fn is_below(key: RecordKey, prefix: &[u8]) -> bool {
-    let place = place(key);
-    prefix
-        .iter()
-        .enumerate()
-        .all(|(depth, nibble)| nibble_at(&place, depth) == *nibble)
+    order(&place(key), prefix) == Ordering::Equal
 }
 
 /// The text of an equality certificate, which both ends sign: who, which feed, up to where, what.
@@ -270,6 +320,11 @@ mod tests {
         (0..count).map(row).collect()
     }
 
+    fn nibbles(key: RecordKey) -> Vec<u8> {
+        let place = place(key);
+        (0..NIBBLES).map(|depth| nibble_at(&place, depth)).collect()
+    }
+
     #[test]
     fn a_descent_finds_what_differs_and_nothing_else() {
         let theirs = rows(200);
@@ -291,6 +346,37 @@ mod tests {
         }
         found.sort_unstable();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn rows_in_the_order_of_their_places_are_described_as_those_that_are_looked_for_one_by_one() {
+        let rows = rows(200);
+        let placed = Placed::new(&rows);
+        let deepest: Vec<_> = rows.iter().map(|(key, _)| nibbles(*key)).collect();
+        let mut prefixes: Vec<Vec<u8>> = vec![Vec::new()];
+        for nibble in 0..=16 {
+            prefixes.push(vec![nibble]);
+            prefixes.extend((0..=16).map(|next| vec![nibble, next]));
+        }
+        // No place has more nibbles; those that are not there count as zero.
+        for rest in [&[][..], &[0], &[0, 0], &[1], &[0, 1]] {
+            for place in &deepest {
+                prefixes.push([place.as_slice(), rest].concat());
+            }
+        }
+        let mut found = 0;
+        for prefix in prefixes {
+            let inside = rows.iter().filter(|(key, _)| is_below(*key, &prefix));
+            let inside: Vec<_> = inside.copied().collect();
+            assert_eq!(
+                placed.below(&prefix),
+                describe(prefix.len(), &inside),
+                "{prefix:?}"
+            );
+            found += inside.len();
+        }
+        // Each row below nothing, one nibble, two of them, and its whole place with zeros or none behind.
+        assert_eq!(found, rows.len() * 6);
     }
 
     #[test]

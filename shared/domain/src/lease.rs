@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
+use crate::checks::letter_number::SERIAL_MAX;
 use crate::id::{NodeId, OfficeId, RecordId};
 use crate::kinds::organisation;
 use crate::limits::LETTER_BLOCK;
@@ -26,6 +27,8 @@ use crate::record::Record;
 const ROUNDS_MAX: usize = 8;
 /// From this month on the next year's numbers are leased too.
 const LAST_MONTH: i8 = 12;
+/// The first number behind all that a letter can bear.
+const NUMBERS_END: u32 = SERIAL_MAX + 1;
 
 /// A block of an issuer's numbers of a year: `[first, end)`, of which `next` is the first not given
 /// out.
@@ -54,11 +57,13 @@ impl Block {
         self.end.saturating_sub(self.next)
     }
 
-    /// Whether its bounds are in order and it is no longer than what is leased at once.
+    /// Whether its bounds are in order, it is no longer than what is leased at once, and a letter can
+    /// bear each of its numbers.
     pub const fn is_sound(&self) -> bool {
         0 < self.first
             && self.first < self.end
             && self.end - self.first <= LETTER_BLOCK
+            && self.end <= NUMBERS_END
             && self.first <= self.next
             && self.next <= self.end
     }
@@ -208,6 +213,9 @@ pub struct Books {
     /// The first number that was never leased, by issuer and year, as far as anything outside of the
     /// database knows it.
     pub floors: BTreeMap<(RecordId, u16), u32>,
+    /// Where a block that the books do not know may end, by issuer and year: what this hub leased
+    /// and its books have lost lies before it. None is taken in where nothing stands here.
+    pub lost_ends: BTreeMap<(RecordId, u16), u32>,
     /// The serials of letters at or behind the last block: given by hand.
     pub used: BTreeMap<(RecordId, u16), BTreeSet<u32>>,
 }
@@ -255,7 +263,7 @@ pub fn greet(books: &Books, greeted: &Greeted) -> Plan {
         .collect();
     let mut plan = Plan::default();
     for said in &greeted.said {
-        if !book_said(&mut ledger, greeted, said) {
+        if !book_said(&mut ledger, books, greeted, said) {
             plan.contradicted.push(*said);
         }
     }
@@ -282,9 +290,11 @@ fn is_own(booked: &Booked, greeted: &Greeted) -> bool {
 }
 
 /// Books one block that is said to be held; false where the books contradict it. A block that the
-/// books do not know was leased by this hub before it was restored.
+/// books do not know was leased by this hub before it was restored, or by nobody: then its end, behind
+/// which everything is leased from then on, must use up no numbers.
 fn book_said(
     ledger: &mut BTreeMap<(RecordId, u16, u32), Booked>,
+    books: &Books,
     greeted: &Greeted,
     said: &Block,
 ) -> bool {
@@ -298,8 +308,11 @@ fn book_said(
         known.block.next = known.block.next.max(said.next);
         return true;
     }
+    let lost_end = books.lost_ends.get(&(said.issuer, said.year)).copied();
     let year = (said.issuer, said.year, 0)..=(said.issuer, said.year, u32::MAX);
-    if ledger.range(year).any(|(_, b)| b.block.overlaps(said)) {
+    if lost_end.is_none_or(|lost_end| lost_end < said.end)
+        || ledger.range(year).any(|(_, b)| b.block.overlaps(said))
+    {
         return false;
     }
     let booked = Booked {
@@ -419,7 +432,10 @@ fn free_run(from: u32, used: &BTreeSet<u32>) -> Option<(u32, u32)> {
         }
         first = first.checked_add(1)?;
     }
-    let end = first.checked_add(LETTER_BLOCK)?;
+    let end = first.saturating_add(LETTER_BLOCK).min(NUMBERS_END);
+    if end <= first {
+        return None;
+    }
     let next_used = used.range(first..end).next().copied();
     Some((first, next_used.unwrap_or(end)))
 }

@@ -14,7 +14,7 @@ const YEAR_MIN: u16 = 1921;
 /// The last.
 const YEAR_MAX: u16 = 9999;
 /// The greatest serial.
-const SERIAL_MAX: u32 = 999_999_999;
+pub const SERIAL_MAX: u32 = 999_999_999;
 /// Characters of what stands before the year, an issuer's name.
 const PREFIX_CHARS_MAX: usize = 20;
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{
-    Block, Booked, Books, Greeted, Plan, VoidReason, greet, unknown_runs, without_letter,
-    years_needed,
+    Block, Booked, Books, Greeted, NUMBERS_END, Plan, VoidReason, greet, unknown_runs,
+    without_letter, years_needed,
 };
 use crate::id::{DESK, NodeId, OfficeId, RecordId};
 use crate::limits::{LETTER_BLOCK, LETTER_BLOCK_LOW};
@@ -16,6 +16,8 @@ const OFFICE: OfficeId = RecordId::new([1; 16]);
 const OTHER: OfficeId = RecordId::new([2; 16]);
 const NODE: NodeId = NodeId::new([1; 16]);
 const HUB: NodeId = NodeId::new([9; 16]);
+/// Numbers below this were leased once, as [`books`] say.
+const LOST_END: u32 = 1_001;
 
 fn block(first: u32, end: u32, next: u32) -> Block {
     Block {
@@ -54,6 +56,7 @@ fn greeted(epoch: u32, said: &[Block]) -> Greeted {
 fn books(booked: &[Booked]) -> Books {
     Books {
         booked: booked.to_vec(),
+        lost_ends: BTreeMap::from([((ISSUER, 2026), LOST_END)]),
         ..Books::default()
     }
 }
@@ -240,6 +243,55 @@ fn what_the_books_contradict_is_not_booked() {
     }
 }
 
+/// Behind its end everything is leased from then on, and no restore takes that back.
+#[test]
+fn a_block_that_was_never_leased_is_not_booked_and_uses_up_no_numbers() {
+    let held = [booked(block(1, 101, 40), 1)];
+    let known = block(LOST_END - 100, LOST_END, LOST_END - 50);
+    for is_settled in [false, true] {
+        let say = |said: Block| {
+            let asked = Greeted {
+                is_settled,
+                ..greeted(1, &[said])
+            };
+            greet(&books(&held), &asked)
+        };
+        let plan = say(known);
+        assert_eq!(plan.changed, [booked(known, 1)]);
+        assert_eq!(plan.granted, [block(1, 101, 40), known]);
+        let further = block(LOST_END - 99, LOST_END + 1, LOST_END - 50);
+        let other_year = Block {
+            year: 2027,
+            ..known
+        };
+        let last = block(NUMBERS_END - 100, NUMBERS_END, NUMBERS_END);
+        let beyond = block(u32::MAX - 100, u32::MAX, u32::MAX);
+        for said in [further, other_year, last, beyond] {
+            let plan = say(said);
+            assert_eq!(plan.contradicted, [said]);
+            assert_eq!(plan.changed, []);
+            assert_eq!(plan.granted, [block(1, 101, 40)]);
+        }
+    }
+}
+
+#[test]
+fn numbers_end_with_the_last_that_a_letter_can_bear() {
+    assert!(block(NUMBERS_END - 100, NUMBERS_END, NUMBERS_END).is_sound());
+    assert!(!block(NUMBERS_END - 99, NUMBERS_END + 1, NUMBERS_END).is_sound());
+    assert!(!block(u32::MAX - 100, u32::MAX, u32::MAX).is_sound());
+    let floor_at = |floor| {
+        let mut all = Books::default();
+        all.floors.insert((ISSUER, 2026), floor);
+        greet(&all, &greeted(1, &[])).granted
+    };
+    let last = block(NUMBERS_END - 10, NUMBERS_END, NUMBERS_END - 10);
+    assert_eq!(floor_at(NUMBERS_END - 10), [last]);
+    for floor in [NUMBERS_END, NUMBERS_END + 1, u32::MAX] {
+        assert_eq!(floor_at(floor), []);
+    }
+}
+
 #[test]
 fn numbers_given_by_hand_are_left_out_of_blocks() {
     let mut all = Books::default();
@@ -296,7 +348,7 @@ proptest! {
     fn ln1_no_number_is_ever_leased_twice(
         moves in prop::collection::vec((0u8..4, 1u32..3, 0u32..500, 0u32..150, any::<bool>()), 1..40)
     ) {
-        let mut all = Books::default();
+        let mut all = books(&[]);
         let mut holders: BTreeMap<u32, (NodeId, u32)> = BTreeMap::new();
         for (node, epoch, first, taken, is_settled) in moves {
             let said = block(first, first.saturating_add(LETTER_BLOCK), first + taken);

@@ -188,7 +188,7 @@ impl HubIdentity {
     /// Issues an office's certificate for 180 days, or until the intermediate ends.
     ///
     /// Errors: `RequestInvalid` if the node's request is not signed with its own P-256 key,
-    /// `FieldInvalid` for an unusable office code, `ClockImplausible`.
+    /// `ClockImplausible`.
     pub fn issue(
         &self,
         request: &LeafRequest<'_>,

@@ -138,14 +138,37 @@ fn requests_without_proof_and_impossible_ones_are_refused() {
     }
     let error = hub.issue(&request(&good), 0).unwrap_err();
     assert!(matches!(error, TransportError::ClockImplausible { .. }));
-    let nameless = LeafRequest {
-        office_code: "",
-        ..request(&good)
-    };
-    assert!(matches!(
-        hub.issue(&nameless, NOW_MS),
-        Err(TransportError::FieldInvalid { .. })
-    ));
+}
+
+#[test]
+fn an_office_whose_code_is_no_name_is_certified_under_its_id() {
+    let (_folder, hub) = new_hub();
+    let der = request_der(&issue::new_key().unwrap()).unwrap();
+    let (longest, longer) = ("x".repeat(32), "x".repeat(33));
+    let id = "01".repeat(16);
+    for (office_code, name) in [
+        ("CY-0042", "CY-0042"),
+        (longest.as_str(), longest.as_str()),
+        (longer.as_str(), id.as_str()),
+        ("", id.as_str()),
+        ("东 湖", id.as_str()),
+    ] {
+        let request = LeafRequest {
+            office_code,
+            ..request(&der)
+        };
+        let issued = hub.issue(&request, NOW_MS).unwrap();
+        assert_eq!(common_name(&issued.chain_pem), name, "{office_code}");
+        let renewed = hub.renew(&request, NOW_MS / 1000, NOW_MS).unwrap();
+        assert_eq!(common_name(&renewed.chain_pem), name, "{office_code}");
+    }
+}
+
+fn common_name(chain_pem: &str) -> String {
+    let chain = certificate::certificates_of(chain_pem).unwrap();
+    let (_, leaf) = x509_parser::parse_x509_certificate(&chain[0]).unwrap();
+    let name = leaf.subject().iter_common_name().next().unwrap();
+    name.as_str().unwrap().to_owned()
 }
 
 #[test]
