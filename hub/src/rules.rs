@@ -100,22 +100,10 @@ fn waiting() -> [Filter; 1] {
 /// Tries the steps that time brings; the machine's guards say which is due.
 fn take_due(tx: Tx<'_>, app: &App, subject: &Record, now_ms: u64) -> Result<bool, HubError> {
     let today = domain::checks::date::china_date_of(now_ms.cast_signed()).to_string();
-    let is_past = subject
-        .text(case::LAST_VALID_DATE)
-        .is_some_and(|last| last < today.as_str());
-    let Some(from) = subject.reference(case::FROM_ORG).filter(|_| is_past) else {
+    let due = decide::due_event(subject, &today);
+    let Some(step) = due.zip(subject.reference(case::FROM_ORG)) else {
         return Ok(false);
     };
-    let is_inside = subject.reference(case::TO_ORG).is_some();
-    let event = if is_inside {
-        event::EXPIRE
-    } else {
-        event::CHASE
-    };
-    if !is_inside && !decide::chase_is_due(subject, &today) {
-        return Ok(false);
-    }
-    let step = (event, from);
     let verdict = desk::step(tx, app, subject.key, step, Vec::new(), HUB_RECORDER, now_ms)?;
     Ok(verdict == Verdict::Applied)
 }

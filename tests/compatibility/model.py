@@ -465,7 +465,9 @@ class Hub:
 
     def _based(self, record: Record, number: int, base) -> tuple:
         """What has become of the version that the writer saw."""
-        current = record.version(number)
+        return self._mapped(record.version(number), number, base)
+
+    def _mapped(self, current, number: int, base) -> tuple:
         if base is None:
             return ("current" if current is None else "elsewhere"), None
         for _ in range(64):
@@ -571,7 +573,14 @@ class Hub:
                 number in bases and self._based(record, number, bases[number])[0] == "current"
                 for number in record.fields
             )
-        if not (same(change.life_base, record.life.change) and (wanted or seen)):
+        became, what = self._mapped(record.life.change, 0, change.life_base)
+        if became == "aside":
+            raise Refused("stands_on_set_aside")
+        if became == "waiting":
+            raise Waits(what)
+        if wanted and became != "current":
+            raise Refused("deleted")
+        if became != "current" or not (wanted or seen):
             label = ("item", record.key[1], 0, change.id)
             values = [(1, str(record.key[0]).encode()), (2, record.key[1]), (3, b"0"), (4, b"delete_requested")]
             values += [(9, change.id), (11, change.actor.encode()), (16, b"open")]

@@ -33,7 +33,7 @@ pub use organisation::NAMING_CASES;
 pub use rewritten::replaced;
 pub use step::HUB_RECORDER;
 pub use transfer::letters::void_number;
-pub use transfer::{chase_is_due, is_succeeded, roles};
+pub use transfer::{due_event, is_succeeded, roles};
 
 use crate::change::{Change, Verb};
 use crate::id::{ChangeId, DESK, OfficeId, RecordId, derived_id};
@@ -443,26 +443,26 @@ fn check_references(
 ) -> Result<(), Stop> {
     let Some(kind) = kind else { return Ok(()) };
     for (field, of) in kind.references() {
-        let Some(value) = incoming
-            .change
-            .value(field.number)
-            .filter(|v| !v.is_empty())
-        else {
-            continue;
-        };
-        let Ok(id) = RecordId::from_slice(value) else {
-            return Err(Stop::Refused("value_invalid"));
-        };
-        let key = RecordKey { kind: of, id };
-        match world.record(key)? {
-            None => return Err(Stop::WaitsFor(key)),
-            Some(named) => {
-                let is_common = named.class.is_of_hub();
-                if !is_common && incoming.office != DESK && named.office != incoming.office {
-                    return Err(Stop::Refused("not_yours"));
-                }
-            }
-        }
+        let value = incoming.change.value(field.number).unwrap_or_default();
+        check_reference(world, incoming.office, of, value)?;
+    }
+    Ok(())
+}
+
+/// The same of one value: what it names of this kind, for a writer of this office.
+fn check_reference(world: &World, office: OfficeId, of: u16, value: &[u8]) -> Result<(), Stop> {
+    if value.is_empty() {
+        return Ok(());
+    }
+    let Ok(id) = RecordId::from_slice(value) else {
+        return Err(Stop::Refused("value_invalid"));
+    };
+    let key = RecordKey { kind: of, id };
+    let Some(named) = world.record(key)? else {
+        return Err(Stop::WaitsFor(key));
+    };
+    if !named.class.is_of_hub() && office != DESK && named.office != office {
+        return Err(Stop::Refused("not_yours"));
     }
     Ok(())
 }

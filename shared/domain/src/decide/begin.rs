@@ -6,11 +6,13 @@
 
 use jiff::civil::Date;
 
+use super::merge::{meant_by, one_with};
 use super::step::{participation_facts, working_days};
 use super::{Stop, effect};
 use crate::checks::date::china_date_of;
+use crate::id::RecordId;
 use crate::kind::Kind;
-use crate::kinds::{self, activity, member, participation, step};
+use crate::kinds::{self, activity, member, participation, person, step};
 use crate::machine::{Actor, Facts, Situation};
 use crate::machines::{self, member_status};
 use crate::record::{Record, RecordKey};
@@ -112,20 +114,43 @@ fn facts(world: &World, record: &Record, date: Date) -> Result<Facts, Stop> {
             let Some(person) = record.reference(member::PERSON) else {
                 return Ok(Facts::default());
             };
-            let of_person = world.naming(member::KIND_NUMBER, member::PERSON, person)?;
-            let mut others = of_person.iter().filter(|other| other.key != record.key);
+            let mut others = memberships(world, person)?;
+            others.retain(|other| other.key != record.key);
             let has_ended = |other: &Record| {
                 let status = other.text(member::STATUS).unwrap_or_default();
                 member_status::ENDED.contains(&status)
             };
             Ok(Facts {
-                was_member: others.clone().any(has_ended),
-                is_member: others.any(|other| other.is_alive() && !has_ended(other)),
+                was_member: others.iter().any(has_ended),
+                is_member: others
+                    .iter()
+                    .any(|other| other.is_alive() && !has_ended(other)),
                 ..Facts::default()
             })
         }
         _ => Ok(Facts::default()),
     }
+}
+
+/// The memberships of a person, whichever of his records they name; of those that turned out to be one, the one that
+/// stands for them.
+fn memberships(world: &World, id: RecordId) -> Result<Vec<Record>, Need> {
+    let kind = person::KIND_NUMBER;
+    let persons = match world.record(RecordKey { kind, id })?.cloned() {
+        Some(named) => one_with(world, named)?,
+        None => Vec::new(),
+    };
+    let mut ids: Vec<_> = persons.iter().map(|one| one.key.id).collect();
+    if ids.is_empty() {
+        ids.push(id);
+    }
+    let mut found = Vec::new();
+    for id in ids {
+        for named in world.naming(member::KIND_NUMBER, member::PERSON, id)? {
+            found.push(meant_by(world, named)?);
+        }
+    }
+    Ok(found)
 }
 
 /// What the hub notes of a service entry whose time is measured: that it came late (P4), and which

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::organisation::{is_active, organisation_of};
 use super::{Incoming, Stop, Verdict, begin, check_references, effect, half_moved};
 use crate::id::{DESK, OfficeId, RecordId, derived_id};
 use crate::kind::{Class, Kind};
-use crate::kinds::{member, participation, tenure};
+use crate::kinds::{self, member, participation, tenure};
 use crate::limits;
 use crate::record::{Life, Record, RecordKey};
 use crate::world::{Mover, Need, World};
@@ -104,14 +105,16 @@ fn check_beginning(kind: &Kind, incoming: &Incoming<'_>) -> Result<(), Stop> {
             return Err(Stop::Refused("state_not_a_beginning"));
         }
     }
-    let derived = [member::TENURE_NUMBER, member::HOLDER, member::OPEN_CASE];
-    let is_given = |number: &u16| {
-        incoming
-            .change
-            .value(*number)
-            .is_some_and(|v| !v.is_empty())
+    let derived: &[u16] = match kind.number {
+        member::KIND_NUMBER => &[member::TENURE_NUMBER, member::HOLDER, member::OPEN_CASE],
+        _ => &[],
     };
-    if kind.number == member::KIND_NUMBER && derived.iter().any(is_given) {
+    let merged = kinds::merged_into(kind.number);
+    let is_given = |number: u16| {
+        let value = incoming.change.value(number);
+        value.is_some_and(|value| !value.is_empty())
+    };
+    if derived.iter().copied().chain(merged).any(is_given) {
         return Err(Stop::Refused("by_steps_only"));
     }
     Ok(())
@@ -146,17 +149,33 @@ fn open_first_tenure(
         return Ok(());
     }
     let how = begun.and_then(crate::machines::member_status::tenure_event_of);
-    open_tenure(
+    open_tenure_at(
         world,
         record,
         incoming.office,
         (how.unwrap_or("registration"), None),
         incoming.received_ms,
-    );
+    )?;
     Ok(())
 }
 
-/// Opens the member's next tenure and says so in the member; the member as it is after.
+/// Opens the member's next tenure as [`open_tenure`] does, unless the organisation was given up: such a one holds
+/// nobody.
+pub(super) fn open_tenure_at(
+    world: &mut World,
+    record: &Record,
+    holder: OfficeId,
+    how: (&str, Option<RecordId>),
+    now_ms: u64,
+) -> Result<Record, Stop> {
+    if organisation_of(world, holder)?.is_some_and(|found| !is_active(found)) {
+        return Err(Stop::Refused("ORG-006"));
+    }
+    Ok(open_tenure(world, record, holder, how, now_ms))
+}
+
+/// Opens the member's next tenure and says so in the member; the member as it is after. Whether the organisation may
+/// hold him is asked before ([`open_tenure_at`]), but for a move of which the hub hears after it was made.
 pub(super) fn open_tenure(
     world: &mut World,
     record: &Record,

@@ -8,6 +8,7 @@
 
 use super::create::{open_tenure, tenure_key};
 use super::effect;
+use super::merge::meant_by;
 use super::transfer::withdraw;
 use crate::id::{DESK, OfficeId, RecordId, derived_id};
 use crate::kinds::{member, person, tenure};
@@ -231,22 +232,25 @@ fn copy_person(
         return Ok(None);
     };
     let kind = person::KIND_NUMBER;
-    let Some(original) = world.record(RecordKey { kind, id })?.cloned() else {
+    let Some(named) = world.record(RecordKey { kind, id })?.cloned() else {
         return Ok(Some(id.bytes().to_vec()));
     };
+    let original = meant_by(world, named)?;
     if original.office == to {
         return Ok(Some(id.bytes().to_vec()));
     }
+    // A case may move many members.
     let case = case.map(|case| case.bytes().to_vec()).unwrap_or_default();
-    let id = derived_id("lianxin person of recovery 1", &[&case, &to.bytes()]);
+    let parts: [&[u8]; 3] = [&case, &record.key.id.bytes(), &to.bytes()];
+    let id = derived_id("lianxin person of recovery 2", &parts);
     let key = RecordKey { kind, id };
     if world.record(key)?.is_none() {
+        let is_copied =
+            |number: u16| number != person::MERGED_INTO && person::KIND.field(number).is_some();
         let values: Vec<_> = original
             .fields
             .iter()
-            .filter(|(number, field)| {
-                !field.value.is_empty() && person::KIND.field(**number).is_some()
-            })
+            .filter(|(number, field)| !field.value.is_empty() && is_copied(**number))
             .map(|(number, field)| (*number, field.value.clone()))
             .collect();
         effect::create(world, key, to, &values, now_ms);

@@ -1,6 +1,9 @@
-//! Deletions and restorations: life is a field with version and base (rule 5).
+//! Deletions and restorations: life is a field with version and base (rules 4 and 5).
+//!
+//! A deletion that does not stand on what is there becomes a request that a person grants. A restoration does not: who
+//! brings back what lives has what he wants, and where somebody has deleted the record again, a person sees both.
 
-use super::set::{check_scope, is_current};
+use super::set::{Based, based_on, check_scope, is_current};
 use super::{Incoming, Stop, Verdict, item};
 use crate::change::Verb;
 use crate::id::DESK;
@@ -31,10 +34,11 @@ pub(super) fn change_life(world: &mut World, incoming: &Incoming<'_>) -> Result<
         world.put(record, Mover::Foreign);
         return Ok(Verdict::Merged);
     }
-    let body = &incoming.change.body;
-    let is_seen = body.life_base == Some(record.life_version.change)
-        && (wanted == Life::Alive || is_seen(world, &record, incoming)?);
-    if !is_seen {
+    let stands = stands_on_present(world, &record, incoming)?;
+    if wanted == Life::Alive && !stands {
+        return Err(Stop::Refused("deleted"));
+    }
+    if !stands || (wanted == Life::Deleted && !is_seen(world, &record, incoming)?) {
         item::delete_requested(world, incoming, &record);
         world.put(record, Mover::Foreign);
         return Ok(Verdict::Lost);
@@ -45,6 +49,21 @@ pub(super) fn change_life(world: &mut World, incoming: &Incoming<'_>) -> Result<
     after.revision += 1;
     world.put(after, Mover::Own(incoming.change.id));
     Ok(Verdict::Applied)
+}
+
+/// Whether a change of life stands on the present one, through what became of that which its writer saw (rule 4).
+fn stands_on_present(
+    world: &World,
+    record: &Record,
+    incoming: &Incoming<'_>,
+) -> Result<bool, Stop> {
+    let present = Some(record.life_version.change);
+    match based_on(world, present, 0, incoming.change.body.life_base)? {
+        Based::Current => Ok(true),
+        Based::Elsewhere | Based::InItem(_) => Ok(false),
+        Based::OnSetAside => Err(Stop::Refused("stands_on_set_aside")),
+        Based::OnWaiting(key) => Err(Stop::WaitsFor(key)),
+    }
 }
 
 /// Whether whoever deletes has seen every value as it is now: field by field where the change names

@@ -8,16 +8,17 @@
 //! no circle; merging what is one already is a repeat; nothing is written to a record while it is
 //! merged; at every commit a member that is merged has no open tenure.
 
-use super::create::{close_tenure, open_tenure, open_tenure_of};
+use super::create::{close_tenure, open_tenure_at, open_tenure_of};
 use super::unit::{pack_unit, unpack_values};
-use super::{Incoming, Stop, Verdict, change_bytes, change_of_bytes, effect};
+use super::{Incoming, Stop, Verdict, change_bytes, change_of_bytes, check_reference, effect};
 use crate::change::{Change, FieldChange};
 use crate::id::{ChangeId, DESK, OfficeId, RecordId, derived_id};
-use crate::kind::{Class, Kind, Winner};
+use crate::kind::{Class, FieldType, Kind, Winner};
 use crate::kinds::{self, member, merge};
 use crate::limits;
+use crate::machines::member_status;
 use crate::record::{Record, RecordKey};
-use crate::world::{Mover, Outcome, World};
+use crate::world::{Mover, Need, Outcome, World};
 
 /// Merges that are followed from a record to the one that stands for it.
 const MERGES_MAX: usize = 64;
@@ -78,6 +79,42 @@ pub(super) fn check_not_merged(record: &Record) -> Result<(), Stop> {
     }
 }
 
+/// The record that is meant where this one is named: itself, or the one that stands for it along all merges, as far
+/// as they can be followed.
+pub(super) fn meant_by(world: &World, record: Record) -> Result<Record, Need> {
+    let kind = record.key.kind;
+    let mut at = record;
+    for _ in 0..MERGES_MAX {
+        let Some(id) = kinds::merged_into(kind).and_then(|field| at.reference(field)) else {
+            break;
+        };
+        let Some(next) = world.record(RecordKey { kind, id })?.cloned() else {
+            break;
+        };
+        at = next;
+    }
+    Ok(at)
+}
+
+/// Every record that is one with this one: the one that stands for it first, then all that lead to that one.
+pub(super) fn one_with(world: &World, record: Record) -> Result<Vec<Record>, Need> {
+    let kind = record.key.kind;
+    let mut all = vec![meant_by(world, record)?];
+    let Some(field) = kinds::merged_into(kind) else {
+        return Ok(all);
+    };
+    let mut at = 0;
+    while let Some(id) = all.get(at).map(|found| found.key.id) {
+        at += 1;
+        for merged in world.naming(kind, field, id)? {
+            if all.iter().all(|known| known.key != merged.key) {
+                all.push(merged);
+            }
+        }
+    }
+    Ok(all)
+}
+
 /// Says that the change's record is the one that it names.
 pub(super) fn merge(
     world: &mut World,
@@ -109,6 +146,9 @@ pub(super) fn merge(
     };
     let now_ms = incoming.received_ms;
     let taken = taken_now(kind, &kept, &incoming.change.body.fields, field)?;
+    for (number, value) in &taken {
+        check_taken(world, incoming, kind, (*number, value))?;
+    }
     let before: Vec<_> = taken
         .iter()
         .map(|(number, _)| (*number, kept.value(*number).unwrap_or_default()))
@@ -187,8 +227,9 @@ pub(super) fn unmerge(
         effect::set(world, &kept, &back, now_ms);
     }
     let apart = effect::set(world, &merged, &[(field, Vec::new())], now_ms);
-    if note.value(merge::TENURE).is_some() {
-        open_tenure(world, &apart, apart.office, ("unmerge", None), now_ms);
+    let status = apart.text(member::STATUS).unwrap_or_default();
+    if note.value(merge::TENURE).is_some() && member_status::ACTIVE.contains(&status) {
+        open_tenure_at(world, &apart, apart.office, ("unmerge", None), now_ms)?;
     }
     let undone = [
         (merge::STATE, b"undone".to_vec()),
@@ -213,16 +254,14 @@ fn found(world: &World, key: RecordKey) -> Result<Record, Stop> {
     world.record(key)?.cloned().ok_or(Stop::WaitsFor(key))
 }
 
-/// The record that stands for this one, along the merges so far.
+/// The record that stands for this one, along the merges so far; all of them must be known.
 fn standing_for(world: &World, record: Record, field: u16) -> Result<Record, Stop> {
-    let mut at = record;
-    for _ in 0..MERGES_MAX {
-        let Some(id) = at.reference(field) else {
-            return Ok(at);
-        };
-        let kind = at.key.kind;
-        at = found(world, RecordKey { kind, id })?;
-    }
+    let standing = meant_by(world, record)?;
+    let Some(id) = standing.reference(field) else {
+        return Ok(standing);
+    };
+    let kind = standing.key.kind;
+    found(world, RecordKey { kind, id })?;
     Err(Stop::Refused("merged_further"))
 }
 
@@ -330,6 +369,26 @@ fn taken_now(
         taken.extend(whole.map(|number| (number, value(number).unwrap_or_default())));
     }
     Ok(taken)
+}
+
+/// What a record takes from another obeys what an edit of it must obey: nothing that is needed is emptied, and what it
+/// names is known and the writer's to name.
+fn check_taken(
+    world: &World,
+    incoming: &Incoming<'_>,
+    kind: &Kind,
+    (number, value): (u16, &[u8]),
+) -> Result<(), Stop> {
+    let Some(field) = kind.field(number) else {
+        return Ok(());
+    };
+    if field.required && value.is_empty() {
+        return Err(Stop::Refused("value_missing"));
+    }
+    match field.of {
+        FieldType::Reference(of) => check_reference(world, incoming.office, of, value),
+        _ => Ok(()),
+    }
 }
 
 /// The values that the kept record gets back: where it still has what it took.

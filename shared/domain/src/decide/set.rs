@@ -13,8 +13,8 @@ use crate::world::{Mover, Need, Outcome, World};
 /// How far a base may be mapped: a chain of merged values is never longer in practice.
 const MAPPINGS_MAX: usize = 64;
 
-/// What the base of a field has become (rule 4).
-enum Based {
+/// What the base of a field, or of a record's life, has become (rule 4).
+pub(super) enum Based {
     /// The writer saw the present version.
     Current,
     /// It saw another.
@@ -220,14 +220,23 @@ fn apply(unit: &Unit<'_>, incoming: &Incoming<'_>, after: &mut Record) {
     }
 }
 
-/// Maps the base through what became of it (rule 4).
+/// Maps the base of a field through what became of it (rule 4).
 fn based(
     world: &World,
     record: &Record,
     number: u16,
     base: Option<ChangeId>,
 ) -> Result<Based, Need> {
-    let current = record.version(number);
+    based_on(world, record.version(number), number, base)
+}
+
+/// Maps a base through what became of it: against the present version of a field, or of life (number 0).
+pub(super) fn based_on(
+    world: &World,
+    current: Option<ChangeId>,
+    number: u16,
+    base: Option<ChangeId>,
+) -> Result<Based, Need> {
     let Some(mut base) = base else {
         return Ok(if current.is_none() {
             Based::Current

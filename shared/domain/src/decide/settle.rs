@@ -153,21 +153,26 @@ fn set_subject(
     else {
         return Err(Stop::Refused("subject_gone"));
     };
+    super::merge::check_not_merged(&record)?;
     let name = item
         .integer(conflict::FIELD)
         .and_then(|n| u16::try_from(n).ok())
         .unwrap_or(0);
+    let loser = item
+        .value(conflict::LOSER_VERSION)
+        .and_then(change_of_bytes);
     if name == 0 {
         delete_subject(world, incoming, record);
+        if let Some(loser) = loser {
+            // Who asked for it may bring the record back.
+            world.note_outcome(loser, 0, Outcome::Merged(incoming.change.id));
+        }
         return Ok(());
     }
     let kind = kinds::by_number(kind_number);
     let values = unpack_unit(kind, name, value).ok_or(Stop::Refused("value_invalid"))?;
     check_settled(world, incoming, (kind, name), &record, &values)?;
     let after = effect::set(world, &record, &values, incoming.received_ms);
-    let loser = item
-        .value(conflict::LOSER_VERSION)
-        .and_then(change_of_bytes);
     let is_loser_back = item.value(conflict::LOSER).unwrap_or_default() == value;
     for (number, _) in &values {
         if let (true, Some(loser), Some(restoring)) = (is_loser_back, loser, after.version(*number))

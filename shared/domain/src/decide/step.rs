@@ -167,9 +167,25 @@ fn is_repeat(world: &World, subject: &Record, taken: &Record) -> Result<bool, Ne
     if subject.key.kind != case::KIND_NUMBER {
         return Ok(false);
     }
+    if is_received_again(world, subject, taken)? {
+        return Ok(true);
+    }
     let state = subject.text(case::STATE).unwrap_or_default();
     let applied = world.steps(subject.key.id)?;
     Ok(machines::transfer::is_repeat(state, taken, &applied))
+}
+
+/// Whether the case's own receiver accepts whom it has accepted already: a restored hub may not have the step by which
+/// it did. Only an acceptance by somebody else crosses that one (T7).
+fn is_received_again(world: &World, subject: &Record, taken: &Record) -> Result<bool, Need> {
+    let state = subject.text(case::STATE).unwrap_or_default();
+    let is_accept = taken.text(step::EVENT) == Some(machines::transfer::event::ACCEPT);
+    if !is_accept || !machines::transfer::RECEIVED.contains(&state) {
+        return Ok(false);
+    }
+    let receiver = office_of_id(world, subject.reference(case::TO_ORG))?;
+    let acting = office_of_id(world, taken.reference(step::ORGANISATION))?;
+    Ok(receiver.is_some() && receiver == acting)
 }
 
 fn find_arrow(
@@ -236,7 +252,7 @@ fn actors(world: &World, work: &Work<'_>) -> Result<Vec<Actor>, Stop> {
     } else if subject.office == office {
         actors.push(Actor::Owner);
     } else if subject.key.kind == member::KIND_NUMBER && office == work.incoming.office {
-        actors.extend(actor_beside(world, subject, office)?);
+        actors.extend(actors_beside(world, subject, office)?);
     }
     if work.incoming.office == DESK {
         actors.push(Actor::Authority);
@@ -251,8 +267,10 @@ fn actors(world: &World, work: &Work<'_>) -> Result<Vec<Actor>, Stop> {
     }
 }
 
-/// In which role an office that does not hold a member may act on the member's status.
-fn actor_beside(world: &World, subject: &Record, office: OfficeId) -> Result<Option<Actor>, Stop> {
+/// In which roles an office that does not hold a member may act on the member's status. One that held him once is a
+/// former holder also while he is on his way back to it.
+fn actors_beside(world: &World, subject: &Record, office: OfficeId) -> Result<Vec<Actor>, Stop> {
+    let mut actors = Vec::new();
     if let Some(id) = subject.reference(member::OPEN_CASE) {
         let key = RecordKey {
             kind: case::KIND_NUMBER,
@@ -262,16 +280,17 @@ fn actor_beside(world: &World, subject: &Record, office: OfficeId) -> Result<Opt
             .record(key)?
             .and_then(|open| open.reference(case::TO_ORG));
         if office_of_id(world, to)? == Some(office) {
-            return Ok(Some(Actor::Receiver));
+            actors.push(Actor::Receiver);
         }
     }
     for number in 1..=subject.integer(member::TENURE_NUMBER).unwrap_or(0) {
         let held = world.record(create::tenure_key(subject.key.id, number))?;
         if held.and_then(|held| held.reference(tenure::HOLDER)) == Some(office) {
-            return Ok(Some(Actor::Former));
+            actors.push(Actor::Former);
+            break;
         }
     }
-    Ok(None)
+    Ok(actors)
 }
 
 /// The recorder of steps that the hub takes by rule.
@@ -457,13 +476,7 @@ fn carry_out_one(
             }
             let how = member_status::tenure_event_of(arrow.event).unwrap_or("admission");
             let office = subject.office;
-            Ok(create::open_tenure(
-                world,
-                &subject,
-                office,
-                (how, None),
-                now_ms,
-            ))
+            create::open_tenure_at(world, &subject, office, (how, None), now_ms)
         }
         Effect::CloseCase => transfer::close_case_of(world, work, subject),
         other => transfer::carry_out(world, other, work, subject),

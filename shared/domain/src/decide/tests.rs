@@ -7,8 +7,13 @@ mod half_moved;
 mod hub;
 mod late;
 mod letters;
+mod life;
 mod merge;
 mod organisations;
+mod returning;
+mod taken_in;
+mod twins;
+mod variants;
 mod withdrawing;
 
 use proptest::prelude::*;

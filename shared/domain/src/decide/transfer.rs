@@ -14,7 +14,7 @@ use self::moving::{close_outwards, move_member, take_in};
 use self::repoint::repoint;
 use self::revoking::{compensate, revoke_disputed};
 use super::step::{Work, office_of, office_of_id};
-use super::{Incoming, Stop, effect};
+use super::{Incoming, Stop, effect, merge};
 use crate::checks::date::add_days;
 use crate::checks::date::add_months;
 use crate::id::{DESK, RecordId, derived_id};
@@ -74,20 +74,29 @@ pub(super) fn prospective(
     if batch::is_batch(&record) {
         batch::complete(world, &mut record, version)?;
     }
-    if let Some(member) = member_of(world, &record)? {
+    // A letter from outside names the person itself.
+    if record.value(case::MEMBER_NAME).is_none()
+        && let Some(member) = member_of(world, &record)?
+    {
         let name = name_of(world, &member)?;
         record.set(case::MEMBER_NAME, name, version);
     }
     Ok(record)
 }
 
-/// Whether a month has passed since the last valid day of a letter to an organisation outside.
-pub fn chase_is_due(subject: &Record, today: &str) -> bool {
+/// The event that is due on a day for a case on its way: its letter has passed the last valid day or, where the
+/// receiver is outside this system, a month more. None where nothing is due.
+pub fn due_event(subject: &Record, today: &str) -> Option<&'static str> {
     let last = subject
         .text(case::LAST_VALID_DATE)
-        .and_then(|text| text.parse().ok());
-    let due = last.and_then(|last| add_months(last, 1));
-    due.is_some_and(|due| due.to_string().as_str() < today)
+        .filter(|last| *last < today)?;
+    let is_outside = subject.text(case::VARIANT) == Some("offline_out")
+        || subject.reference(case::TO_ORG).is_none();
+    if !is_outside {
+        return Some(machine::event::EXPIRE);
+    }
+    let due = last.parse().ok().and_then(|last| add_months(last, 1))?;
+    (due.to_string().as_str() < today).then_some(machine::event::CHASE)
 }
 
 /// What the guards of a transfer ask of the hub's records.
@@ -159,16 +168,17 @@ fn member_of(world: &World, case_record: &Record) -> Result<Option<Record>, Need
         .cloned())
 }
 
+/// The person whom a member is: the one that he names, or the one that stands for that one.
 fn person_of(world: &World, member_record: &Record) -> Result<Option<Record>, Need> {
     let Some(id) = member_record.reference(member::PERSON) else {
         return Ok(None);
     };
-    Ok(world
-        .record(RecordKey {
-            kind: person::KIND_NUMBER,
-            id,
-        })?
-        .cloned())
+    let named = world.record(RecordKey {
+        kind: person::KIND_NUMBER,
+        id,
+    })?;
+    let named = named.cloned();
+    named.map(|named| merge::meant_by(world, named)).transpose()
 }
 
 fn name_of(world: &World, member_record: &Record) -> Result<Vec<u8>, Need> {
@@ -203,13 +213,10 @@ pub(super) fn write_case(
     values.sort_by_key(|(number, _)| *number);
     values.dedup_by_key(|(number, _)| *number);
     let after = if work.is_new {
-        let mut all: std::collections::BTreeMap<u16, Vec<u8>> = work
-            .subject
-            .fields
-            .iter()
-            .map(|(number, field)| (*number, field.value.clone()))
-            .collect();
-        all.extend(values);
+        let mut all: std::collections::BTreeMap<u16, Vec<u8>> = values.into_iter().collect();
+        // What the guards were shown is what is written, whatever else the step says of the organisations.
+        let shown = work.subject.fields.iter();
+        all.extend(shown.map(|(number, field)| (*number, field.value.clone())));
         let all: Vec<_> = all.into_iter().collect();
         effect::create(world, work.subject.key, work.subject.office, &all, now_ms);
         world
@@ -291,6 +298,10 @@ fn open_dispute(world: &mut World, work: &Work<'_>, subject: &Record) -> Result<
         kind: case::KIND_NUMBER,
         id,
     };
+    // A restored hub has got it back, and it may have been decided since.
+    if world.record(key)?.is_some() {
+        return Ok(subject.clone());
+    }
     let mut values = vec![
         (
             case::VARIANT,

@@ -27,6 +27,12 @@ pub const ORGANISATION: &[(&str, &str, &str)] = &[
         "{org} 尚有下级组织,请先调整其上级或一并撤销。",
         "{org} still has organisations below it; move them or give them up first.",
     ),
+    (
+        "ORG-006",
+        "{org} 已撤销或合并,党员的组织关系不能再落在该组织;请在承继组织或其他正常的组织办理。",
+        "{org} was merged or given up and cannot hold a member's relation any more; \
+         take it to its successor or to another active organisation.",
+    ),
 ];
 
 /// Why a change was set aside, whatever kind of record it is about (`sync.md` 3 and 6).
@@ -271,13 +277,16 @@ mod tests {
             include_str!("../decide/item.rs"),
             include_str!("../decide/life.rs"),
             include_str!("../decide/merge.rs"),
+            include_str!("../decide/organisation.rs"),
             include_str!("../decide/rewritten.rs"),
             include_str!("../decide/set.rs"),
             include_str!("../decide/settle.rs"),
             include_str!("../decide/step.rs"),
             include_str!("../decide/transfer.rs"),
+            include_str!("../decide/transfer/batch.rs"),
             include_str!("../decide/transfer/letters.rs"),
             include_str!("../decide/transfer/moving.rs"),
+            include_str!("../decide/transfer/revoking.rs"),
         ];
         let mut count = 0;
         for code in sources.into_iter().flat_map(codes_in) {

@@ -51,7 +51,9 @@
 //! - T5 from every open state an end is reachable without the receiver (a letter from outside is
 //!   the receiver's own case).
 //! - T6 nobody but an organisation that may admit members issues a letter (`TRF-002`).
-//! - T7 an acceptance is never reopened: what crosses it opens a dispute beside it (`sync.md` 5).
+//! - T7 an acceptance is never reopened: what crosses it opens a dispute beside it (`sync.md` 5); the
+//!   receiver's own acceptance again crosses nothing and is a repeat.
+//! - T8 a case has the variant of its first step for ever, and each beginning has its own (`TRF-024`).
 //!
 //! Refusals: `TRF-001` to `TRF-011` of `domain.md` 1.8 and the few that it leaves unnamed, all in
 //! [`MESSAGES`]. Beyond the rows of `domain.md`, and for T5 only: the authority may recall a case
@@ -158,6 +160,9 @@ pub const MACHINE: Machine = Machine {
 
 /// The states in which the relation has moved and a receipt is still awaited.
 pub const AWAITING_RECEIPT: &[&str] = &[state::ACCEPTED, state::RECEIPT_SENT];
+
+/// The states in which the receiver has accepted.
+pub const RECEIVED: &[&str] = &[state::ACCEPTED, state::RECEIPT_SENT, state::CLOSED];
 
 /// The states in which a case is taken over by the successor of an organisation that is gone.
 pub const REPOINTED: &[&str] = &[state::COMMITTEE_REVIEW, state::HIGHER_REVIEW, state::ISSUED];

@@ -2,6 +2,8 @@
 
 use super::super::*;
 use super::hub::{EAST, Hub};
+use super::late::status_step;
+use super::merge::{merging, person_at};
 use crate::kinds::{activity, member, participation, person, step, tenure, volunteer};
 
 const DECIDED: [(u16, &[u8]); 3] = [
@@ -87,6 +89,47 @@ fn whoever_left_is_admitted_again_in_a_new_record() {
     let again = member_of(&mut hub, (63, who), b"readmitted", &DECIDED);
     assert_eq!(again, Verdict::Applied);
     assert_eq!(opened_by(&hub, 63).as_deref(), Some("readmission"));
+}
+
+/// S4: of a person who was entered twice there is one membership, whichever record names it.
+#[test]
+fn whoever_is_a_member_under_another_record_of_the_same_person_is_not_admitted() {
+    let mut hub = Hub::new();
+    let first = super::someone(&mut hub);
+    let name = (person::NAME, "林壹".as_bytes());
+    let [second, third] = [51, 52].map(|number| person_at(&mut hub, EAST, number, &[name]));
+    let admitted = member_of(&mut hub, (61, first), b"admitted", &DECIDED);
+    assert_eq!(admitted, Verdict::Applied);
+    for (kept, other) in [(second, first), (third, second)] {
+        let change = merging(&mut hub, EAST, person::KIND_NUMBER, (kept, other), &[]);
+        assert_eq!(hub.take(EAST, &change), Verdict::Applied);
+    }
+    for (number, who) in [(62, first), (63, second), (64, third)] {
+        let again = member_of(&mut hub, (number, who), b"admitted", &DECIDED);
+        assert_eq!(again, Verdict::SetAside("MEM-017"));
+    }
+}
+
+#[test]
+fn a_member_who_was_merged_counts_as_the_one_who_was_kept() {
+    let mut hub = Hub::new();
+    let (kept, other) = (hub.register(EAST, 10), hub.register(EAST, 20));
+    let change = merging(&mut hub, DESK, member::KIND_NUMBER, (kept, other), &[]);
+    assert_eq!(hub.take(DESK, &change), Verdict::Applied);
+    let who = RecordId::new([20; 16]);
+    let held = member_of(&mut hub, (63, who), b"readmitted", &DECIDED);
+    assert_eq!(held, Verdict::SetAside("MEM-017"));
+    let withdrew: &[(u16, &[u8])] = &[
+        (step::REASON_CODE, b"withdrew"),
+        (step::DECISION_NUMBER, b"2"),
+        (step::DECISION_DATE, b"2026-11-11"),
+        (step::DECISION_BODY, b"body"),
+    ];
+    let left = status_step(&mut hub, EAST, kept, (b"leave", withdrew));
+    assert_eq!(left, Verdict::Applied);
+    let again = member_of(&mut hub, (64, who), b"readmitted", &DECIDED);
+    assert_eq!(again, Verdict::Applied);
+    assert_eq!(opened_by(&hub, 64).as_deref(), Some("readmission"));
 }
 
 /// A volunteer and an activity of EAST's, in a state.

@@ -78,6 +78,35 @@ fn what_the_receiver_tells_closes_the_givers_tenure_and_takes_the_member_along()
     assert!(!complete(&mut hub, id, 2), "there is nothing left to do");
 }
 
+/// S3: a whole organisation moves by one case; of two members each has his own person afterwards.
+#[test]
+fn two_members_who_moved_by_one_case_stay_two_persons() {
+    let mut hub = Hub::new();
+    let ids = [60, 61].map(|number| hub.register(EAST, number));
+    for id in ids {
+        let first = create::tenure_key(id, 1);
+        let (case, to) = (CASE.bytes(), WEST.bytes());
+        let closed: [(u16, &[u8]); 4] = [
+            (tenure::CLOSED, b"1"),
+            (tenure::CLOSED_BY, b"whole_organisation"),
+            (tenure::CLOSED_TO, &to),
+            (tenure::CASE, &case),
+        ];
+        hub.records.entry(first).and_modify(|record| {
+            for (field, value) in closed {
+                record.set(field, value.to_vec(), record.life_version);
+            }
+        });
+        assert!(complete(&mut hub, id, 1));
+        is_held_by(&hub, id, WEST, 2);
+    }
+    let persons = ids.map(|id| hub.records[&member_key(id)].reference(member::PERSON));
+    assert!(
+        persons[0].is_some() && persons[0] != persons[1],
+        "{persons:?}"
+    );
+}
+
 #[test]
 fn who_came_back_is_held_by_the_giver_in_a_third_tenure() {
     let mut hub = Hub::new();

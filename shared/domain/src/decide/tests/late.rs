@@ -3,11 +3,19 @@
 use super::super::*;
 use super::hub::{EAST, Hub, STREET, WEST};
 use crate::kinds::{member, step, transfer};
+use crate::record::Record;
 
 pub(super) const CASE: RecordId = RecordId::new([70; 16]);
 pub(super) const DECISION: [(u16, &[u8]); 2] = [
     (step::DECISION_NUMBER, b"1"),
     (step::DECISION_DATE, b"2026-11-18"),
+];
+
+pub(super) const STOP: [(u16, &[u8]); 4] = [
+    (step::REASON_CODE, b"lost_contact"),
+    (step::DECISION_NUMBER, b"7"),
+    (step::DECISION_DATE, b"2026-11-18"),
+    (step::DECISION_BODY, b"body"),
 ];
 
 /// A member of EAST's whom WEST has accepted.
@@ -37,7 +45,8 @@ fn state(hub: &Hub, case: RecordId) -> Option<&str> {
     hub.get(transfer::KIND_NUMBER, case).text(transfer::STATE)
 }
 
-fn status_step(
+/// An office takes a step on a member's status.
+pub(super) fn status_step(
     hub: &mut Hub,
     office: OfficeId,
     member: RecordId,
@@ -137,13 +146,7 @@ fn the_receiver_of_an_open_case_may_report_a_death_and_a_stranger_may_not() {
 fn a_former_holders_decision_is_an_urgent_task_of_the_holder_who_closes_it() {
     let mut hub = Hub::new();
     let member = accepted(&mut hub);
-    let args: &[(u16, &[u8])] = &[
-        (step::REASON_CODE, b"lost_contact"),
-        (step::DECISION_NUMBER, b"7"),
-        (step::DECISION_DATE, b"2026-11-18"),
-        (step::DECISION_BODY, b"body"),
-    ];
-    let verdict = status_step(&mut hub, EAST, member, (b"stop", args));
+    let verdict = status_step(&mut hub, EAST, member, (b"stop", &STOP));
     assert_eq!(verdict, Verdict::SetAside("MEM-018"));
     let record = hub.get(member::KIND_NUMBER, member);
     assert_eq!(record.text(member::STATUS), Some("FULL"));
@@ -180,4 +183,60 @@ fn a_former_holders_decision_is_an_urgent_task_of_the_holder_who_closes_it() {
     );
     let note = hub.get(set_aside::KIND_NUMBER, note.key.id);
     assert_eq!(note.text(set_aside::STATE), Some("fixed"));
+}
+
+#[test]
+fn a_former_holder_is_one_still_while_the_member_is_on_his_way_back() {
+    let mut hub = Hub::new();
+    let member = accepted(&mut hub);
+    let back = RecordId::new([71; 16]);
+    assert_eq!(hub.start(WEST, EAST, member, back), Verdict::Applied);
+    let verdict = status_step(&mut hub, EAST, member, (b"stop", &STOP));
+    assert_eq!(verdict, Verdict::SetAside("MEM-018"));
+    let mut notes = hub.records.values();
+    let is_urgent = |note: &&Record| {
+        note.key.kind == set_aside::KIND_NUMBER && note.text(set_aside::URGENT) == Some("1")
+    };
+    let holder = notes
+        .find(is_urgent)
+        .and_then(|note| note.reference(set_aside::SUGGESTION_TO));
+    assert_eq!(holder, Some(WEST));
+    // As the receiver it may say only that he died.
+    let death = status_step(&mut hub, EAST, member, (b"record_death", &[]));
+    assert_eq!(death, Verdict::Applied);
+}
+
+fn has_dispute(hub: &Hub) -> bool {
+    let mut cases = hub.records.values();
+    cases.any(|record| {
+        record.key.kind == transfer::KIND_NUMBER && record.value(transfer::DISPUTES).is_some()
+    })
+}
+
+#[test]
+fn t7_the_receivers_acceptance_again_crosses_nothing_though_its_step_is_not_known() {
+    let mut hub = Hub::new();
+    let member = accepted(&mut hub);
+    let branch = WEST.bytes();
+    let to: &[(u16, &[u8])] = &[(step::TO_BRANCH, &branch)];
+    let again = |hub: &mut Hub| {
+        hub.records.retain(|key, _| key.kind != step::KIND_NUMBER);
+        hub.step((WEST, WEST), CASE, "accept", to)
+    };
+    assert_eq!(again(&mut hub), Verdict::Applied);
+    let sent = hub.step((WEST, WEST), CASE, "send_receipt", &[]);
+    assert_eq!(sent, Verdict::Applied);
+    assert_eq!(again(&mut hub), Verdict::Applied);
+    let confirmed = hub.step((EAST, EAST), CASE, "confirm_receipt", &[]);
+    assert_eq!(confirmed, Verdict::Applied);
+    assert_eq!(again(&mut hub), Verdict::Applied);
+    assert_eq!(
+        (state(&hub, CASE), has_dispute(&hub)),
+        (Some("CLOSED"), false)
+    );
+    assert_eq!(hub.open_tenures(member), 1);
+    // Somebody else's crosses it.
+    let street = hub.step((DESK, STREET), CASE, "accept", to);
+    assert_eq!(street, Verdict::Applied);
+    assert!(has_dispute(&hub));
 }

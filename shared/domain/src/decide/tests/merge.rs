@@ -4,10 +4,17 @@
 
 use super::hub::{EAST, Hub, WEST};
 use super::*;
-use crate::kinds::{merge, tenure};
+use crate::change::FieldChange;
+use crate::kinds::{merge, team, tenure};
 use std::collections::BTreeSet;
 
-fn person_at(hub: &mut Hub, office: OfficeId, number: u8, fields: &[(u16, &[u8])]) -> RecordId {
+/// A person of an office.
+pub(super) fn person_at(
+    hub: &mut Hub,
+    office: OfficeId,
+    number: u8,
+    fields: &[(u16, &[u8])],
+) -> RecordId {
     let id = RecordId::new([number; 16]);
     let made = hub.send(office, person::KIND_NUMBER, id, Verb::Create, fields);
     assert_eq!(made, Verdict::Applied);
@@ -32,7 +39,7 @@ fn declared(kind: u16) -> &'static crate::kind::Kind {
 }
 
 /// The change with which an office merges `other` into `kept`.
-fn merging(
+pub(super) fn merging(
     hub: &mut Hub,
     office: OfficeId,
     kind: u16,
@@ -45,7 +52,8 @@ fn merging(
     change
 }
 
-fn unmerge(hub: &mut Hub, office: OfficeId, kind: u16, merged: RecordId) -> Verdict {
+/// An office takes a merge back.
+pub(super) fn unmerge(hub: &mut Hub, office: OfficeId, kind: u16, merged: RecordId) -> Verdict {
     let field = kinds::merged_into(kind).expect("mergeable");
     hub.send(office, kind, merged, Verb::Unmerge, &[(field, b"")])
 }
@@ -193,6 +201,103 @@ fn an_edit_of_a_merged_record_is_set_aside_and_kept() {
     hub.take(EAST, &change);
     assert_eq!(hub.take(EAST, &late), Verdict::SetAside("merged"));
     assert_eq!(hub.get(kind, other).text(person::PHONE), Some("22"));
+}
+
+/// S7: what lost against a value of a record that is merged now is not put into that record.
+#[test]
+fn an_item_about_a_record_that_was_merged_changes_nothing_there() {
+    let mut hub = Hub::new();
+    let (kept, other) = twins(&mut hub);
+    let kind = person::KIND_NUMBER;
+    let offline = hub.change(EAST, kind, other, Verb::Set, &[(person::PHONE, b"33")]);
+    hub.now += 60_000;
+    hub.send(DESK, kind, other, Verb::Set, &[(person::PHONE, b"44")]);
+    assert_eq!(hub.take(EAST, &offline), Verdict::Lost);
+    let item = hub.open_items()[0].key.id;
+    let change = merging(&mut hub, EAST, kind, (kept, other), &[]);
+    assert_eq!(hub.take(EAST, &change), Verdict::Applied);
+    let loser = settle(&mut hub, 77, item, b"loser");
+    assert_eq!(loser, Verdict::SetAside("merged"));
+    assert_eq!(hub.get(kind, other).text(person::PHONE), Some("44"));
+    assert_eq!(settle(&mut hub, 78, item, b"winner"), Verdict::Applied);
+}
+
+/// A merge of EAST's that brings this value besides, as a client of somebody else may write it.
+fn bringing(
+    hub: &mut Hub,
+    kind: u16,
+    (kept, other): (RecordId, RecordId),
+    (number, value): (u16, &[u8]),
+) -> Verdict {
+    let mut change = merging(hub, EAST, kind, (kept, other), &[]);
+    change.body.fields.retain(|field| field.number != number);
+    change.body.fields.push(FieldChange {
+        number,
+        value: value.to_vec(),
+        base: hub.get(kind, kept).version(number),
+    });
+    change.body.fields.sort_by_key(|field| field.number);
+    hub.take(EAST, &change)
+}
+
+#[test]
+fn what_a_merge_brings_obeys_what_an_edit_must_obey() {
+    let mut hub = Hub::new();
+    let persons = twins(&mut hub);
+    let kind = volunteer::KIND_NUMBER;
+    let [one, other] = [(80, persons.0), (81, persons.1)].map(|(number, who)| {
+        let (id, who) = (RecordId::new([number; 16]), who.bytes());
+        let made = hub.send(EAST, kind, id, Verb::Create, &[(volunteer::PERSON, &who)]);
+        assert_eq!(made, Verdict::Applied);
+        id
+    });
+    let (of_west, unknown) = (RecordId::new([90; 16]), RecordId::new([91; 16]));
+    let name: &[(u16, &[u8])] = &[(team::NAME, b"team")];
+    let made = hub.send(WEST, team::KIND_NUMBER, of_west, Verb::Create, name);
+    assert_eq!(made, Verdict::Applied);
+    let (of_west, unknown) = (of_west.bytes(), unknown.bytes());
+    let pair = (one, other);
+    let foreign = bringing(&mut hub, kind, pair, (volunteer::TEAM, &of_west));
+    assert_eq!(foreign, Verdict::SetAside("not_yours"));
+    let none = bringing(&mut hub, kind, pair, (volunteer::PERSON, b""));
+    assert_eq!(none, Verdict::SetAside("value_missing"));
+    let early = bringing(&mut hub, kind, pair, (volunteer::TEAM, &unknown));
+    assert_eq!(early, Verdict::Waiting);
+    let nameless = bringing(&mut hub, person::KIND_NUMBER, persons, (person::NAME, b""));
+    assert_eq!(nameless, Verdict::SetAside("value_missing"));
+    let kept = hub.get(kind, one);
+    assert_eq!(kept.value(volunteer::TEAM), None);
+    assert_eq!(kept.reference(volunteer::PERSON), Some(persons.0));
+    assert_eq!(hub.get(kind, other).value(volunteer::MERGED_INTO), None);
+    let name = hub.get(person::KIND_NUMBER, persons.0).text(person::NAME);
+    assert_eq!(name, Some("林一"));
+}
+
+#[test]
+fn nothing_is_entered_as_merged() {
+    let mut hub = Hub::new();
+    let (who, _) = twins(&mut hub);
+    let who = who.bytes();
+    let of_person: &[(u16, &[u8])] = &[(person::NAME, "林三".as_bytes())];
+    let of_volunteer: &[(u16, &[u8])] = &[(volunteer::PERSON, &who)];
+    let of_member: &[(u16, &[u8])] = &[
+        (member::PERSON, &who),
+        (member::CATEGORY, b"full"),
+        (member::STATUS, b"FULL"),
+        (member::JOIN_DATE, b"2001-07-01"),
+    ];
+    for (kind, fields) in [
+        (person::KIND_NUMBER, of_person),
+        (volunteer::KIND_NUMBER, of_volunteer),
+        (member::KIND_NUMBER, of_member),
+    ] {
+        let into = kinds::merged_into(kind).expect("mergeable");
+        let mut fields = fields.to_vec();
+        fields.push((into, &who));
+        let id = RecordId::new([95; 16]);
+        let made = hub.send(EAST, kind, id, Verb::Create, &fields);
+        assert_eq!(made, Verdict::SetAside("by_steps_only"), "kind {kind}");
+    }
 }
 
 #[test]

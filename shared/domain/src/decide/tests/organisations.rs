@@ -251,7 +251,13 @@ fn an_office_that_goes_under_another_superior_keeps_its_members() {
     assert_eq!(batch(&hub).integer(transfer::MOVED_COUNT), Some(0));
 }
 
-fn end(hub: &mut Hub, id: RecordId, state: &[u8], successor: Option<RecordId>) -> Verdict {
+/// The desk gives an organisation up.
+pub(super) fn end(
+    hub: &mut Hub,
+    id: RecordId,
+    state: &[u8],
+    successor: Option<RecordId>,
+) -> Verdict {
     let successor = successor.map(|id| id.bytes().to_vec()).unwrap_or_default();
     let fields: &[(u16, &[u8])] = &[
         (organisation::STATE, state),

@@ -1,17 +1,17 @@
 //! What moves with a member: the tenure, the receiver's own person, the stub, the tenures' list; and
 //! what takes a member in from outside or lets one go outwards.
 
-use super::super::create::{close_tenure, open_tenure};
+use super::super::create::{close_tenure, open_tenure_at};
 use super::super::step::{Work, office_of_id};
-use super::super::{Stop, effect};
+use super::super::{Stop, effect, half_moved};
 use super::withdrawing::{reduce_letter, withdraw};
 use super::{member_of, name_of, person_of, reference};
 use crate::checks::date::add_months;
 use crate::id::{DESK, OfficeId, RecordId, derived_id};
-use crate::kinds::{conflict, member, person, step, stub, transfer as case};
+use crate::kinds::{self, conflict, member, person, step, stub, transfer as case};
 use crate::machines::member_status;
 use crate::record::{Record, RecordKey};
-use crate::world::{Leaving, World};
+use crate::world::{Leaving, Need, World};
 
 /// The member moves: to another branch of the same office, or to the receiver's.
 pub(super) fn move_member(
@@ -88,7 +88,7 @@ pub(super) fn hand_over(
         moved.push((member::RELATION_IN_TYPE, handing.how.as_bytes().to_vec()));
     }
     let after = effect::set(world, record, &moved, now_ms);
-    let after = open_tenure(world, &after, to, how, now_ms);
+    let after = open_tenure_at(world, &after, to, how, now_ms)?;
     world.join(after.key, to);
     world.leave(after.key, from, Leaving::Transferred);
     share_tenures(world, &after, to)?;
@@ -182,12 +182,14 @@ pub(super) fn copy_person(
     // A batch of the desk asks for no fact per member here: its places are the hub's own.
     let is_free = work.incoming.office == DESK || world.record(key)?.is_none();
     if is_free {
+        // What a record was merged into is no part of the person: a copy that said it could never be written to.
+        let merged = kinds::merged_into(key.kind);
+        let is_copied =
+            |number: u16| person::KIND.field(number).is_some() && Some(number) != merged;
         let values: Vec<_> = original
             .fields
             .iter()
-            .filter(|(number, field)| {
-                !field.value.is_empty() && person::KIND.field(**number).is_some()
-            })
+            .filter(|(number, field)| !field.value.is_empty() && is_copied(**number))
             .map(|(number, field)| (*number, field.value.clone()))
             .collect();
         effect::create(world, key, to, &values, work.incoming.received_ms);
@@ -232,12 +234,40 @@ pub(super) fn close_outwards(
     ))
 }
 
-/// A member comes in from outside on paper.
+/// A member comes in from outside on paper. Where a restored hub decides it again, he may be there already, or have
+/// moved on since: then nothing of his is made or opened a second time.
 pub(super) fn take_in(
     world: &mut World,
     work: &Work<'_>,
     subject: &Record,
 ) -> Result<Record, Stop> {
+    let key = RecordKey {
+        kind: member::KIND_NUMBER,
+        id: derived_id("lianxin member of case 1", &[&subject.key.id.bytes()]),
+    };
+    if is_free(world, key)? {
+        enter_member(world, work, subject, key)?;
+    }
+    let fields = [
+        (case::MEMBER, key.id.bytes().to_vec()),
+        (case::ACCEPTED_DATE, work.date.to_string().into_bytes()),
+    ];
+    let now_ms = work.incoming.received_ms;
+    Ok(effect::set(world, subject, &fields, now_ms))
+}
+
+/// Whether a record may be made: there is none, and there was none that was removed for good.
+fn is_free(world: &World, key: RecordKey) -> Result<bool, Need> {
+    Ok(world.record(key)?.is_none() && !world.is_purged(key)?)
+}
+
+/// The person and the member of a letter from outside, and his tenure; where tenures of his are known, they go on.
+fn enter_member(
+    world: &mut World,
+    work: &Work<'_>,
+    subject: &Record,
+    key: RecordKey,
+) -> Result<(), Stop> {
     let now_ms = work.incoming.received_ms;
     let office = subject.office;
     let branch = reference(work, step::TO_BRANCH, case::TO_BRANCH);
@@ -261,7 +291,9 @@ pub(super) fn take_in(
         (case::MEMBER_PHONE, person::PHONE),
     ]);
     of_person.sort_by_key(|(number, _)| *number);
-    effect::create(world, person_key, office, &of_person, now_ms);
+    if is_free(world, person_key)? {
+        effect::create(world, person_key, office, &of_person, now_ms);
+    }
     let is_probationary = subject.text(case::MEMBER_CATEGORY) == Some("probationary");
     let status = if is_probationary {
         member_status::state::PROBATIONARY
@@ -272,10 +304,6 @@ pub(super) fn take_in(
         "probationary"
     } else {
         "full"
-    };
-    let key = RecordKey {
-        kind: member::KIND_NUMBER,
-        id: derived_id("lianxin member of case 1", &[&subject.key.id.bytes()]),
     };
     let mut of_member = copied(&[
         (case::MEMBER_JOIN_DATE, member::JOIN_DATE),
@@ -296,16 +324,9 @@ pub(super) fn take_in(
         .record(key)?
         .cloned()
         .ok_or(Stop::Refused("subject_gone"))?;
-    open_tenure(
-        world,
-        &record,
-        office,
-        ("acceptance_offline", Some(subject.key.id)),
-        now_ms,
-    );
-    let fields = [
-        (case::MEMBER, key.id.bytes().to_vec()),
-        (case::ACCEPTED_DATE, work.date.to_string().into_bytes()),
-    ];
-    Ok(effect::set(world, subject, &fields, now_ms))
+    if !half_moved::go_on(world, &record, now_ms)? {
+        let how = ("acceptance_offline", Some(subject.key.id));
+        open_tenure_at(world, &record, office, how, now_ms)?;
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use super::super::{Stop, effect};
 use super::letters::letter_of;
 use super::member_of;
 use super::moving::{Handing, hand_over};
-use crate::id::OfficeId;
+use crate::id::{OfficeId, RecordId};
 use crate::kinds::{member, transfer as case};
 use crate::record::Record;
 use crate::world::{Leaving, Need, World};
@@ -20,6 +20,13 @@ const NAMED: [u16; 4] = [
     case::TO_BRANCH,
 ];
 
+/// The organisation that stands for one that is gone; none where it is not, or where its successor is gone too.
+fn successor_of(world: &World, id: RecordId) -> Result<Option<RecordId>, Need> {
+    let next = standing_for(world, id)?;
+    let works = organisation_of(world, next)?.is_some_and(is_active);
+    Ok((works && next != id).then_some(next))
+}
+
 /// The organisations of a case that are gone, each with its successor.
 fn successors(world: &World, subject: &Record) -> Result<Vec<(u16, Vec<u8>)>, Need> {
     let mut replaced = Vec::new();
@@ -27,9 +34,7 @@ fn successors(world: &World, subject: &Record) -> Result<Vec<(u16, Vec<u8>)>, Ne
         let Some(id) = subject.reference(field) else {
             continue;
         };
-        let is_gone = organisation_of(world, id)?.is_some_and(|found| !is_active(found));
-        let next = standing_for(world, id)?;
-        if is_gone && next != id {
+        if let Some(next) = successor_of(world, id)? {
             replaced.push((field, next.bytes().to_vec()));
         }
     }
@@ -47,7 +52,7 @@ pub fn is_succeeded(world: &World, subject: &Record) -> Result<bool, Need> {
     }
     let branch = member_of(world, subject)?.and_then(|member| member.reference(member::BRANCH));
     match branch {
-        Some(branch) => Ok(standing_for(world, branch)? != branch),
+        Some(branch) => Ok(successor_of(world, branch)?.is_some()),
         None => Ok(false),
     }
 }
@@ -84,7 +89,10 @@ fn take_over_member(
     (record, to): (&Record, OfficeId),
 ) -> Result<(), Stop> {
     let branch = match record.reference(member::BRANCH) {
-        Some(branch) => standing_for(world, branch)?.bytes().to_vec(),
+        Some(branch) => {
+            let standing = successor_of(world, branch)?.unwrap_or(branch);
+            standing.bytes().to_vec()
+        }
         None => Vec::new(),
     };
     if record.office != to {

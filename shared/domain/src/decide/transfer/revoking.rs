@@ -2,9 +2,12 @@
 //! revoke).
 //!
 //! Only the move by which the member stands where he stands can be taken back: whoever moved on
-//! since, or is a member no more, stays (`TRF-019`). So the tenure is compared before it is set.
+//! since, or is a member no more, stays (`TRF-019`). So the tenure is compared before it is set. An
+//! origin that was merged since is the organisation that stands for it today.
 
-use super::super::create::{close_tenure, open_tenure, open_tenure_of, tenure_key};
+use super::super::create::{close_tenure, open_tenure_at, open_tenure_of, tenure_key};
+use super::super::merge::check_not_merged;
+use super::super::organisation::standing_for;
 use super::super::step::{Work, office_of_id};
 use super::super::{Stop, effect};
 use super::member_of;
@@ -12,9 +15,9 @@ use super::moving::{copy_person, hand_over_items, share_tenures};
 use super::withdrawing::withdraw;
 use crate::id::{OfficeId, RecordId};
 use crate::kinds::{member, step, tenure, transfer as case};
-use crate::machines::transfer as machine;
+use crate::machines::{member_status, transfer as machine};
 use crate::record::{Record, RecordKey};
-use crate::world::{Leaving, World};
+use crate::world::{Leaving, Need, World};
 
 /// The member has moved on since, or is none any more.
 const MOVED_ON: Stop = Stop::Refused("TRF-019");
@@ -26,6 +29,7 @@ pub(super) fn compensate(
     subject: &Record,
 ) -> Result<Record, Stop> {
     let record = member_of(world, subject)?.ok_or(Stop::Refused("TRF-012"))?;
+    check_not_merged(&record)?;
     if record.value(member::OPEN_CASE).is_some() {
         return Err(Stop::Refused("TRF-001"));
     }
@@ -94,7 +98,7 @@ fn back_to_branch(
     if !is_there || !is_same || open_tenure_of(world, record)?.is_none() {
         return Err(MOVED_ON);
     }
-    let values = [(member::BRANCH, from_branch(subject))];
+    let values = [(member::BRANCH, from_branch(world, subject)?)];
     effect::set(world, record, &values, work.incoming.received_ms);
     Ok(())
 }
@@ -125,15 +129,22 @@ fn back_to_origin(
 ) -> Result<(), Stop> {
     let now_ms = work.incoming.received_ms;
     let how = ("revocation", Some(subject.key.id));
-    let back = office_of_id(world, subject.reference(case::FROM_ORG))?.ok_or(MOVED_ON)?;
-    if closed_outwards_by(world, record)? == Some(subject.key.id) && back == record.office {
-        open_tenure(world, record, back, how, now_ms);
-        return Ok(());
-    }
-    if back == record.office || moved_by(world, record)? != Some(subject.key.id) {
+    let status = record.text(member::STATUS).unwrap_or_default();
+    if !member_status::ACTIVE.contains(&status) {
         return Err(MOVED_ON);
     }
-    close_open(world, record, Some(back), how, now_ms)?;
+    let back = origin_of(world, subject)?;
+    if closed_outwards_by(world, record)? == Some(subject.key.id) {
+        if back == record.office {
+            open_tenure_at(world, record, back, how, now_ms)?;
+            return Ok(());
+        }
+    } else {
+        if back == record.office || moved_by(world, record)? != Some(subject.key.id) {
+            return Err(MOVED_ON);
+        }
+        close_open(world, record, Some(back), how, now_ms)?;
+    }
     let former = record.office;
     let person = copy_person(world, work, subject, record, back)?;
     let moved = [
@@ -141,11 +152,11 @@ fn back_to_origin(
             member::PERSON,
             person.map(|id| id.bytes().to_vec()).unwrap_or_default(),
         ),
-        (member::BRANCH, from_branch(subject)),
+        (member::BRANCH, from_branch(world, subject)?),
         (member::GROUP, Vec::new()),
     ];
     let after = effect::set(world, record, &moved, now_ms);
-    let after = open_tenure(world, &after, back, how, now_ms);
+    let after = open_tenure_at(world, &after, back, how, now_ms)?;
     world.join(after.key, back);
     world.leave(after.key, former, Leaving::Transferred);
     share_tenures(world, &after, back)?;
@@ -153,11 +164,19 @@ fn back_to_origin(
     Ok(withdraw(world, record, now_ms)?)
 }
 
-fn from_branch(subject: &Record) -> Vec<u8> {
-    subject
-        .value(case::FROM_BRANCH)
-        .unwrap_or_default()
-        .to_vec()
+/// The office that works for the origin, or for what stands for it today.
+fn origin_of(world: &World, subject: &Record) -> Result<OfficeId, Stop> {
+    let origin = subject.reference(case::FROM_ORG).ok_or(MOVED_ON)?;
+    let standing = standing_for(world, origin)?;
+    office_of_id(world, Some(standing))?.ok_or(MOVED_ON)
+}
+
+/// The branch that the member left, or what stands for it today.
+fn from_branch(world: &World, subject: &Record) -> Result<Vec<u8>, Need> {
+    Ok(match subject.reference(case::FROM_BRANCH) {
+        Some(branch) => standing_for(world, branch)?.bytes().to_vec(),
+        None => Vec::new(),
+    })
 }
 
 /// Closes the open tenure; where none is open (the member died, or left) there is nothing to take

@@ -2,6 +2,7 @@
 //! own record of the person, what was undecided or decided about them, and of the letter all but its
 //! stub (`sync.md` 5 and 9, `domain.md` 1.3). The hub keeps everything, as the desk's.
 
+use super::super::merge::one_with;
 use super::super::step::Work;
 use super::super::{Stop, effect};
 use super::letters::letter_of;
@@ -48,7 +49,11 @@ pub(in crate::decide) fn withdraw(
     let Some(id) = before.reference(member::PERSON) else {
         return Ok(());
     };
-    let persons = persons_of(world, id)?;
+    let kind = person::KIND_NUMBER;
+    let Some(named) = world.record(RecordKey { kind, id })?.cloned() else {
+        return Ok(());
+    };
+    let persons = one_with(world, named)?;
     for found in &persons {
         if has_other_role(world, found.key.id, before.key.id, from)? {
             return Ok(());
@@ -59,22 +64,6 @@ pub(in crate::decide) fn withdraw(
         give_to_desk(world, found, from, now_ms);
     }
     Ok(())
-}
-
-/// A person, the one that stands for him, and those for whom that one stands.
-fn persons_of(world: &World, id: RecordId) -> Result<Vec<Record>, Need> {
-    let kind = person::KIND_NUMBER;
-    let Some(named) = world.record(RecordKey { kind, id })?.cloned() else {
-        return Ok(Vec::new());
-    };
-    let head = match named.reference(person::MERGED_INTO) {
-        Some(id) => world.record(RecordKey { kind, id })?.cloned(),
-        None => None,
-    };
-    let head = head.unwrap_or(named);
-    let mut all = world.naming(kind, person::MERGED_INTO, head.key.id)?;
-    all.push(head);
-    Ok(all)
 }
 
 fn has_other_role(

@@ -10,6 +10,18 @@ use crate::kinds::{codes, step, transfer};
 use crate::machine::{Guard, Situation};
 use crate::machines::{argument, date, given, guard};
 
+/// The case says in which way the member leaves his branch (T8); a letter from outside and a whole organisation begin
+/// otherwise.
+pub const WAY_OUT: Guard = guard("a way out of the branch is given", "TRF-024", |s| {
+    let ways = ["internal", "in_province", "cross_province", "offline_out"];
+    is_variant(s, &ways)
+});
+
+/// A letter from outside is entered as one (T8).
+pub const WAY_IN: Guard = guard("the letter comes from outside", "TRF-024", |s| {
+    is_variant(s, &["offline_in"])
+});
+
 /// The member has no other open case (T1).
 pub const NO_OPEN_CASE: Guard = guard("no other case of the member is open", "TRF-001", |s| {
     !s.facts.other_open_case
@@ -195,10 +207,10 @@ pub const BATCH_FITS: Guard = guard("one decision takes them all", "TRF-023", |s
     s.facts.batch_fits
 });
 
-/// The case's variant, for ever that of its first step: a later step cannot choose another arrow.
+/// The case's variant, for ever that of its first step: a later step cannot choose another arrow. A case that begins is
+/// shown to the guards as its first step describes it.
 fn is_variant(situation: &Situation<'_>, variants: &[&str]) -> bool {
-    let own = situation.subject.text(transfer::VARIANT);
-    let variant = own.or_else(|| situation.step.text(step::VARIANT));
+    let variant = situation.subject.text(transfer::VARIANT);
     variant.is_some_and(|variant| variants.contains(&variant))
 }
 

@@ -129,4 +129,11 @@ pub const MESSAGES: &[(&str, &str, &str)] = &[
         "一次整建制转接的人数或下级组织数超过上限,请按下级支部分批办理。",
         "More members or organisations than one decision takes; move the branches one by one.",
     ),
+    (
+        "TRF-024",
+        "发起转接须选择转接方式:同一党委内、省内、跨省或线下转出;线下转入请录入介绍信,整建制转接请另行发起。",
+        "Say in which way the member moves: inside one committee, in the province, across provinces or \
+         out by a paper letter. One that came in is entered as a letter; a whole organisation has a \
+         transfer of its own.",
+    ),
 ];

@@ -5,7 +5,7 @@ use super::guards::{
     CROSSED, DATE_PASSED, DECISION, DUES_MONTH, FINDING, HOLD_REASON, IN_TIME, IS_BATCH,
     IS_INTERNAL, IS_LETTERED, IS_OFFLINE_IN, LAWFUL_REASON, LETTER_ISSUED, MAY_MOVE, MEMBER_ACTIVE,
     NAMED, NEEDS_HIGHER, NO_OPEN_CASE, NOT_OFFLINE_IN, PROBATION_SETTLED, REASON, RECEIVED_DATE,
-    RECEIVER_INSIDE, RECEIVER_OUTSIDE, REISSUED_OUTSIDE, SUCCEEDED,
+    RECEIVER_INSIDE, RECEIVER_OUTSIDE, REISSUED_OUTSIDE, SUCCEEDED, WAY_IN, WAY_OUT,
 };
 use super::{EVENTS, event, state};
 use crate::machine::Transition;
@@ -13,7 +13,7 @@ use crate::machine::Transition;
 /// The arrows.
 pub const TRANSITIONS: &[Transition] = arrows! {
     // Making and checking the case at the origin.
-    from [] on CREATE by [Owner, Authority] if [NO_OPEN_CASE, MEMBER_ACTIVE] to DRAFT;
+    from [] on CREATE by [Owner, Authority] if [WAY_OUT, NO_OPEN_CASE, MEMBER_ACTIVE] to DRAFT;
     from [DRAFT] on SUBMIT by [Owner, Authority]
         if [IS_INTERNAL, PROBATION_SETTLED] to COMMITTEE_REVIEW;
     from [DRAFT] on SUBMIT by [Owner, Authority]
@@ -85,7 +85,7 @@ pub const TRANSITIONS: &[Transition] = arrows! {
         to CHASE_RECEIPT doing [ExpireLetter];
 
     // In from outside on paper.
-    from [] on ENTER_LETTER by [Receiver, Owner, Authority] if [NO_OPEN_CASE, NAMED]
+    from [] on ENTER_LETTER by [Receiver, Owner, Authority] if [WAY_IN, NO_OPEN_CASE, NAMED]
         to LETTER_ENTERED;
     from [LETTER_ENTERED] on OPEN_CHECK by [Receiver] if [IN_TIME] to RECEIVE_CHECK;
     from [LETTER_ENTERED] on REFUSE by [Receiver] if [LAWFUL_REASON] to REFUSED_IN;

@@ -90,6 +90,32 @@ fn a_case_between_two_offices_goes_its_way() {
 }
 
 #[test]
+fn t8_a_beginning_has_its_way_and_no_later_step_changes_it() {
+    let begin = |event, way: &str| {
+        let subject = [(transfer::VARIANT, way)];
+        let letter = [(step::NAME, "张三"), (step::ORIGIN, "某省某县某镇党委")];
+        on("-", &subject, Actor::Owner, FINE).result(event, &letter)
+    };
+    let refused = Err("TRF-024");
+    for way in ["internal", "in_province", "cross_province", "offline_out"] {
+        let begun = (begin("create", way), begin("enter_letter", way));
+        assert_eq!(begun, (Ok("DRAFT"), refused), "{way}");
+    }
+    for way in ["whole_organisation", ""] {
+        let begun = (begin("create", way), begin("enter_letter", way));
+        assert_eq!(begun, (refused, refused), "{way}");
+    }
+    let begun = (
+        begin("create", "offline_in"),
+        begin("enter_letter", "offline_in"),
+    );
+    assert_eq!(begun, (refused, Ok("LETTER_ENTERED")));
+    let inside = [(step::VARIANT, "internal")];
+    let later = on("DRAFT", &PLAN[1..], Actor::Owner, FINE).result("submit", &inside);
+    assert_eq!(later, Ok("BRANCH_REVIEW"), "a case that never said its way");
+}
+
+#[test]
 fn t1_a_second_case_is_refused_while_one_is_open() {
     let facts = Facts {
         other_open_case: true,

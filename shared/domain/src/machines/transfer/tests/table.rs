@@ -1,6 +1,6 @@
 //! The full table of states and events, and what can be reached.
 
-use super::super::{AWAITING_RECEIPT, LETTER_VOID, MACHINE, MOVED, STATES};
+use super::super::{AWAITING_RECEIPT, LETTER_VOID, MACHINE, MOVED, RECEIVED, STATES};
 use crate::machine::{Actor, Effect};
 use crate::machines::testing::{Table, has_exactly, reachable};
 
@@ -245,7 +245,8 @@ fn every_open_state_with_a_member_ends_with_the_membership() {
 
 #[test]
 fn named_groups_of_states_exist() {
-    for code in AWAITING_RECEIPT.iter().chain(MOVED).chain(LETTER_VOID) {
+    let named = AWAITING_RECEIPT.iter().chain(MOVED).chain(RECEIVED);
+    for code in named.chain(LETTER_VOID) {
         assert!(MACHINE.state(code).is_some(), "{code}");
     }
 }
