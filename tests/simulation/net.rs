@@ -358,11 +358,17 @@ impl Net {
         Ok(http::Response::from_parts(parts, body))
     }
 
-    fn hear(&self, call: &Call) {
+    /// The hub has answered a call. One that it refused, or that it never came to, comes for the first time when it
+    /// comes again.
+    fn hear(&self, call: Call, answer: &http::Response<Body>) {
         let mut state = self.state();
         state.met.sessions += u64::from(call.1.uri.path().ends_with("/Hello"));
-        state.met.descents += u64::from(is_descent(call));
-        state.heard.push_back(call.clone());
+        state.met.descents += u64::from(is_descent(&call));
+        let refused = Status::from_header_map(answer.headers());
+        if refused.is_some_and(|status| status.code() != Code::Ok) {
+            return;
+        }
+        state.heard.push_back(call);
         if state.heard.len() > CALLS_KEPT {
             state.heard.pop_front();
         }
@@ -385,7 +391,7 @@ impl Net {
         else {
             return Err(unreachable());
         };
-        self.hear(&(peer, parts.clone(), bytes.clone()));
+        let call = (peer, parts.clone(), bytes.clone());
         let mut request = http::Request::from_parts(parts, Body::new(Full::new(bytes)));
         request.extensions_mut().insert(peer);
         let work = at(&machine, async move { routes.call(request).await });
@@ -399,7 +405,10 @@ impl Net {
         // What goes out from here on is promised.
         log::told(None);
         match answer {
-            Some(Ok(answer)) => Ok(answer),
+            Some(Ok(answer)) => {
+                self.hear(call, &answer);
+                Ok(answer)
+            }
             Some(Err(never)) => match never {},
             None => {
                 self.note(|met| met.broken += 1);

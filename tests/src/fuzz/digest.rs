@@ -236,6 +236,12 @@ pub(super) fn seeds() -> anyhow::Result<Vec<Vec<u8>>> {
         }
         seeds.push([&[0][..], &one.encode_to_vec()].concat());
     }
+    // Only a report of what a restored hub lacks names what has left.
+    let gone = wire::ReconcileRequest {
+        gone: vec![convert::encode_key(sample::record(3).key)],
+        ..request(&known, super::cursor::feeds(&known)[1].clone(), &[])?
+    };
+    seeds.push([&[0][..], &gone.encode_to_vec()].concat());
     // Rows without a name, more than any call asks for.
     seeds.push([&[0][..], &[4 << 3 | 2, 0].repeat(MANY)].concat());
     Ok(seeds)
@@ -255,7 +261,6 @@ fn request(
         wanted: vec![convert::encode_key(sample::record(1).key)],
         offered: offered.into(),
         offered_raw_bytes,
-        gone: vec![convert::encode_key(sample::record(3).key)],
         ..wire::ReconcileRequest::default()
     })
 }
