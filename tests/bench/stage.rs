@@ -11,6 +11,8 @@ use super::records;
 use crate::generate::{city, organisations_csv};
 use crate::harness::{City, Program, Programs};
 
+/// Where a hub's keys lie in its data folder.
+const KEYS: &str = "keys";
 /// Offices of the city (`blueprint.md`).
 const OFFICES: usize = 475;
 /// The name of the hidden command that runs a part of the bench in a process of its own.
@@ -131,14 +133,9 @@ impl Floor {
         let own = std::env::current_exe()?;
         let name = own.file_name().context("this program has a name")?;
         let database = database.to_string_lossy();
-        let args = [
-            PART,
-            "floor-hub",
-            "--keys",
-            &product.city.hub_data,
-            "--database",
-            &database,
-        ];
+        let keys = Path::new(&product.city.hub_data).join(KEYS);
+        let keys = keys.to_string_lossy();
+        let args = [PART, "floor-hub", "--keys", &keys, "--database", &database];
         let log = product.city.folder.join("floor.log");
         // It lies beside the programs.
         let programs = &product.city.programs;

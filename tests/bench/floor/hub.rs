@@ -18,16 +18,17 @@ use tonic::{Request, Response, Status};
 use transport::keys::hub::HubIdentity;
 use transport::tls::TlsConnection;
 
-/// How long a handshake may take, and how many run at once, as at the product's hub.
+/// How long a handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
-const HANDSHAKES_MAX: usize = 256;
+/// Handshakes at once: more than there are clients, of which none comes again.
+const HANDSHAKES_MAX: usize = 1_024;
 /// A message's greatest size.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Serves the floor's hub until it is ended.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The data folder of a product's hub, whose certificates are shown.
+    /// The folder with the keys of a product's hub, whose certificates are shown.
     #[arg(long)]
     keys: PathBuf,
     /// The database.
