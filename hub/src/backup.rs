@@ -20,7 +20,8 @@ use transport::revoked::{AppendOnlyRegister, Entry};
 use zip::write::SimpleFileOptions;
 
 use crate::app::{self, App, Own};
-use crate::{progress, recovery};
+use crate::progress;
+use crate::recovery::{self, PutBack};
 
 /// How a protected backup begins.
 const PROTECTED: &[u8] = b"age-encryption.org/";
@@ -187,7 +188,7 @@ pub fn restore(
         .then(|| app::own_in(&current))
         .transpose()
         .unwrap_or_default();
-    begin_again(&fresh, folder, former)
+    begin_again(&fresh, folder, former, PutBack::Told)
         .with_context(|| format!("{} is not a backup of a hub 不是中心的备份", file.display()))?;
     let aside = store::open::put_aside(&current)?;
     for ending in ["", "-wal"] {
@@ -224,7 +225,8 @@ pub fn begin_here(folder: &Path) -> anyhow::Result<()> {
         "the database is damaged: restore the newest backup instead 数据库已损坏,请改为恢复最近一次备份",
     )?;
     drop(reader);
-    begin_again(&current, folder, Some(app::own_in(&current)?))
+    let former = Some(app::own_in(&current)?);
+    begin_again(&current, folder, former, PutBack::Unnoticed)
 }
 
 /// Lets the hub of an older database go on as a restored one: with an incarnation and an epoch of its
@@ -233,7 +235,12 @@ pub fn begin_here(folder: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// A file that is not a hub's database, or damaged.
-pub fn begin_again(database: &Path, folder: &Path, former: Option<Own>) -> anyhow::Result<()> {
+pub fn begin_again(
+    database: &Path,
+    folder: &Path,
+    former: Option<Own>,
+    how: PutBack,
+) -> anyhow::Result<()> {
     let mut connection = store::open::writer(database, Side::Hub)?;
     store::open::check(&connection, Side::Hub)?;
     store::writer::write_on::<_, anyhow::Error>(&mut connection, |tx| {
@@ -250,10 +257,6 @@ pub fn begin_again(database: &Path, folder: &Path, former: Option<Own>) -> anyho
             epoch,
             incarnation,
             ..before
-        };
-        let how = match former {
-            Some(_) => recovery::PutBack::Told,
-            None => recovery::PutBack::Unnoticed,
         };
         recovery::begin(tx, &own, how, system::now_ms())?;
         Ok(apply_register(tx, folder)?)
@@ -399,6 +402,29 @@ mod tests {
         let refused = format!("{:#}", begin_here(folder.path()).unwrap_err());
         assert!(refused.contains("restore the newest backup"), "{refused}");
         refused
+    }
+
+    /// S1, S2: a hub that was put back by `restore` has decided nothing since the backup; one whose folder was put
+    /// back has.
+    #[test]
+    fn only_who_restores_a_backup_says_that_nothing_was_decided_since() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, new) = (folder.path().join("hub"), folder.path().join("new"));
+        app::init(&from, "hub", &[]).unwrap();
+        let is_told = |hub: &Path| {
+            let reader = store::open::reader(&hub.join(DATABASE)).unwrap();
+            recovery::is_told(store::Tx::on(&reader)).unwrap()
+        };
+        let file = folder.path().join("hub.backup");
+        std::fs::copy(from.join(DATABASE), &file).unwrap();
+        begin_here(&from).unwrap();
+        assert!(!is_told(&from));
+        app::init(&new, "hub", &[]).unwrap();
+        restore(&new, &file, &Protection::None).unwrap();
+        assert!(is_told(&new));
+        std::fs::remove_file(new.join(DATABASE)).unwrap();
+        restore(&new, &file, &Protection::None).unwrap();
+        assert!(is_told(&new), "on a machine that has no database");
     }
 
     /// P8, S13: syncs that lied leave a record without its place in any feed, and no node would ever read it.

@@ -275,6 +275,9 @@ fn former(app: &App, proof: &wire::Proof) -> Option<Incarnation> {
 }
 
 /// Whether the hub was put back by `restore`.
-fn is_told(tx: Tx<'_>) -> Result<bool, StoreError> {
+///
+/// # Errors
+/// The store's own.
+pub fn is_told(tx: Tx<'_>) -> Result<bool, StoreError> {
     Ok(tx.setting(TOLD)?.is_some_and(|told| !told.is_empty()))
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use domain::change::Verb;
 use domain::record::RecordKey;
+use lianxin_hub::recovery::PutBack;
 use lianxin_hub::rpc::Shared;
 use serde_json::Value;
 use store::writer::Store;
@@ -435,7 +436,7 @@ impl City {
         self.hub.machine.wake();
         let database = folder.join("hub.sqlite");
         at(&self.hub.machine, async {
-            lianxin_hub::backup::begin_again(&database, &folder, former)
+            lianxin_hub::backup::begin_again(&database, &folder, former, PutBack::Told)
         })
         .await?;
         self.start_hub()
