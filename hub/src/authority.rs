@@ -178,12 +178,7 @@ fn decide_ready(
     (office, undecided): (OfficeId, &[Undecided]),
     now_ms: u64,
 ) -> Result<Vec<(u64, Verdict)>, HubError> {
-    let mut round = Round {
-        tx,
-        own: app.own,
-        app,
-        now_ms,
-    };
+    let mut round = Round::new(tx, app, now_ms);
     let mut guard = Guard::new(tx, true)?;
     let ready = if guard.stops(office) { &[] } else { undecided };
     let history = journal.proven.sequence;
@@ -224,12 +219,7 @@ pub fn decide_stored(
 /// # Errors
 /// The store's own.
 pub fn stored_change(tx: Tx<'_>, app: &App, id: ChangeId) -> Result<Option<Change>, HubError> {
-    let round = Round {
-        tx,
-        own: app.own,
-        app,
-        now_ms: 0,
-    };
+    let round = Round::new(tx, app, 0);
     Ok(round.stored(id)?.map(|(change, ..)| change))
 }
 
@@ -332,13 +322,23 @@ fn unit_from(first: Change, tail: &[Undecided]) -> Option<Vec<Change>> {
 
 /// One transaction's decisions.
 pub(crate) struct Round<'a> {
-    pub(crate) tx: Tx<'a>,
-    pub(crate) own: Own,
-    pub(crate) app: &'a App,
-    pub(crate) now_ms: u64,
+    tx: Tx<'a>,
+    own: Own,
+    app: &'a App,
+    now_ms: u64,
 }
 
-impl Round<'_> {
+impl<'a> Round<'a> {
+    /// Begins one in a transaction, as the hub is now, at a moment of its clock (Unix milliseconds).
+    pub(crate) fn new(tx: Tx<'a>, app: &'a App, now_ms: u64) -> Self {
+        Self {
+            tx,
+            own: app.own,
+            app,
+            now_ms,
+        }
+    }
+
     /// Decides changes in order, up to an incomplete group, or to one of which another office may still tell what
     /// became of it; those that must wait are left waiting.
     fn decide_all(

@@ -147,12 +147,7 @@ fn decide_own(
     body: Body,
     now_ms: u64,
 ) -> Result<Verdict, HubError> {
-    let mut round = Round {
-        tx,
-        own: app.own,
-        app,
-        now_ms,
-    };
+    let mut round = Round::new(tx, app, now_ms);
     let mut world = round.new_world(1)?;
     let received = tx
         .journal(app.own.node, app.own.epoch)?

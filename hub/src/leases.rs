@@ -326,12 +326,7 @@ pub fn void_number(
     let kind = organisation::KIND_NUMBER;
     let issuer = tx.record(RecordKey { kind, id: issuer })?;
     let issuer = issuer.ok_or(CallRefused::NotAllowed("no such organisation"))?;
-    let mut round = Round {
-        tx,
-        own: app.own,
-        app,
-        now_ms,
-    };
+    let mut round = Round::new(tx, app, now_ms);
     let mut world = round.new_world(0)?;
     let voided = round.with_facts(&mut world, |world| {
         domain::decide::void_number(world, &issuer, number, why, now_ms)

@@ -170,12 +170,7 @@ pub fn begin(tx: Tx<'_>, own: &Own, how: PutBack, now_ms: u64) -> Result<(), Sto
 /// # Errors
 /// The store's own.
 pub fn end(tx: Tx<'_>, app: &App, now_ms: u64) -> Result<(), HubError> {
-    let mut round = Round {
-        tx,
-        own: app.own,
-        app,
-        now_ms,
-    };
+    let mut round = Round::new(tx, app, now_ms);
     let mut world = round.new_world(0)?;
     for last in tx.half_moved()? {
         let complete = |world: &mut World| complete_move(world, &last, now_ms);

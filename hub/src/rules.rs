@@ -40,12 +40,7 @@ pub async fn tick(app: &App) -> Result<u64, HubError> {
             for subject in in_state(tx, state::IN_TRANSIT)? {
                 taken += u64::from(take_due(tx, &own, &subject, now_ms)?);
             }
-            let mut round = Round {
-                tx,
-                own: own.own,
-                app: &own,
-                now_ms,
-            };
+            let mut round = Round::new(tx, &own, now_ms);
             taken += round.decide_what_can_be()?;
             for note in tx.list(&set_aside::KIND, &waiting(), None, DUE_MAX)? {
                 taken += u64::from(give_up(tx, &own, &note, now_ms)?);
@@ -64,12 +59,7 @@ pub fn repoint(tx: Tx<'_>, app: &App, now_ms: u64) -> Result<u64, HubError> {
     let mut taken = 0;
     for state in REPOINTED {
         for subject in in_state(tx, state)? {
-            let round = Round {
-                tx,
-                own: app.own,
-                app,
-                now_ms,
-            };
+            let round = Round::new(tx, app, now_ms);
             let mut world = round.new_world(0)?;
             let is_due =
                 round.with_facts(&mut world, |world| decide::is_succeeded(world, &subject))?;
@@ -117,12 +107,7 @@ fn give_up(tx: Tx<'_>, app: &App, note: &Record, now_ms: u64) -> Result<bool, Hu
     if now_ms.saturating_sub(since) < limits::WAITING_MS_MAX {
         return Ok(false);
     }
-    let mut round = Round {
-        tx,
-        own: app.own,
-        app,
-        now_ms,
-    };
+    let mut round = Round::new(tx, app, now_ms);
     let mut world = round.new_world(0)?;
     round.with_facts(&mut world, |world| {
         decide::hold_for_a_person(world, note.key, now_ms)

@@ -6,7 +6,6 @@ use domain::decide::{close_before, waits_of};
 use domain::id::ChangeId;
 use domain::kind::Class;
 use domain::kinds::{self, set_aside, tenure};
-use domain::limits;
 use domain::record::{Record, RecordKey};
 use domain::session::hub::{self as session, Offer, Proven};
 use domain::world::{Fact, Leaving, Mover, Writes};
@@ -48,12 +47,10 @@ pub fn take_offers(
     let mut bytes = 0;
     for row in &offered {
         if let FeedRow::State(record) = row {
-            let of_fields = record.fields.values().map(|field| field.value.len());
-            let size: usize = of_fields.sum();
-            if size > limits::RECORD_BYTES_MAX || record.fields.len() > limits::RECORD_FIELDS_MAX {
+            if record.is_too_large() {
                 return Err(CallRefused::NotAllowed("a row is larger than a record").into());
             }
-            bytes += size as u64;
+            bytes += record.value_bytes() as u64;
         }
     }
     let (rows, kept_bytes) = tx.offered(node.id)?;
@@ -85,7 +82,8 @@ pub fn take_proof(
     proof: &wire::Proof,
     now_ms: u64,
 ) -> Result<u64, HubError> {
-    if !is_recovering(tx)? && !tx.unreported()?.contains(&node.id) {
+    let is_recovering = is_recovering(tx)?;
+    if !is_recovering && !tx.unreported()?.contains(&node.id) {
         return Ok(0);
     }
     let offers = tx.offers(node.id, feed)?;
@@ -96,8 +94,7 @@ pub fn take_proof(
         None => true,
     };
     let is_older = is_here && session::is_older_proof(proof.sequence, tx.restored_next(feed)?);
-    let is_proven =
-        is_recovering(tx)? && !is_older && is_proven(tx, app, node, feed, &offers, proof)?;
+    let is_proven = is_recovering && !is_older && is_proven(tx, app, node, feed, &offers, proof)?;
     let mut adopted = 0;
     if is_proven {
         adopted = adopt(tx, app, node, feed, &offers, now_ms)?;
@@ -112,10 +109,13 @@ pub fn take_proof(
     }
     if feed != store::hub::CITY {
         tx.note_report(node.id, now_ms)?;
-        if tx.unreported()?.is_empty() {
-            end(tx, app, now_ms)?;
-        } else {
-            decide_heard(tx, app, now_ms)?;
+        // A person may have ended it before this node was heard.
+        if is_recovering {
+            if tx.unreported()?.is_empty() {
+                end(tx, app, now_ms)?;
+            } else {
+                Round::new(tx, app, now_ms).decide_heard()?;
+            }
         }
     }
     Ok(adopted)
@@ -156,18 +156,6 @@ pub fn drop_answered_evidence(tx: Tx<'_>, node: &Node, feed: &str) -> Result<(),
             tx.drop_offer(node.id, feed, key)?;
         }
     }
-    Ok(())
-}
-
-/// Decides what has waited for this report and for no other.
-fn decide_heard(tx: Tx<'_>, app: &App, now_ms: u64) -> Result<(), HubError> {
-    let mut round = Round {
-        tx,
-        own: app.own,
-        app,
-        now_ms,
-    };
-    round.decide_heard()?;
     Ok(())
 }
 
@@ -222,13 +210,14 @@ fn adopt(
     offers: &[(RecordKey, Option<Record>)],
     now_ms: u64,
 ) -> Result<u64, HubError> {
+    let backup = Backup::of(tx, node, feed)?;
     let mut writes = close_what_went_on(tx, app, offers, now_ms)?;
     let mut overtaken = BTreeSet::new();
     let mut count = 0;
     for (key, state) in offers {
         let Some(record) = state else {
             if feed != store::hub::CITY && tx.was_in_feed_at_restore(*key, feed)? {
-                let is_common = is_common(tx, node, feed, *key)?;
+                let is_common = backup.had(tx, feed, *key)?;
                 if is_common {
                     let left = (*key, node.office);
                     writes.leaves.insert(left, Leaving::Withdrawn);
@@ -239,10 +228,7 @@ fn adopt(
             continue;
         };
         let known = tx.record(*key)?;
-        let judged = session::judge_offer(
-            known.as_ref().map(|known| (known.revision, known.hash())),
-            (record.revision, record.hash()),
-        );
+        let judged = judge(known.as_ref(), record);
         // Another report may have brought the row, into the other office's feed. A later state may have left this one.
         let stands_here = |known: &Record| {
             judged == Offer::Known || (known.class == Class::Case && known.office == record.office)
@@ -264,7 +250,7 @@ fn adopt(
         }
         if judged == Offer::TakenBack {
             if let Some(known) = &known {
-                overtaken.extend(written_later(tx, app, known, record)?);
+                overtaken.extend(backup.written_later(tx, app, known, record)?);
             }
             // It went to another office while the hub knew nothing of it.
             if let Some(known) = known.filter(|known| known.office != record.office) {
@@ -281,95 +267,107 @@ fn adopt(
         tx.set_joined(node.id, *key)?;
         tx.drop_offer(node.id, feed, *key)?;
     }
-    let mut round = Round {
-        tx,
-        own: app.own,
-        app,
-        now_ms,
-    };
+    let mut round = Round::new(tx, app, now_ms);
     round.finish(writes, Vec::new())?;
     round.decide_overtaken(&overtaken)?;
     Ok(count)
 }
 
-/// Closes the tenures of which a later one comes back open: one at most is open of each member.
+/// What becomes of an offered row, by the one that the hub has.
+fn judge(known: Option<&Record>, offered: &Record) -> Offer {
+    session::judge_offer(
+        known.map(|known| (known.revision, known.hash())),
+        (offered.revision, offered.hash()),
+    )
+}
+
+/// Closes the tenures of which a later one comes back open: one at most is open of each member. Only what is taken
+/// back counts as the hub's; of another tenure the hub has a later state, or the very same.
 fn close_what_went_on(
     tx: Tx<'_>,
     app: &App,
     offers: &[(RecordKey, Option<Record>)],
     now_ms: u64,
 ) -> Result<Writes, HubError> {
-    let round = Round {
-        tx,
-        own: app.own,
-        app,
-        now_ms,
-    };
+    let round = Round::new(tx, app, now_ms);
     let mut world = round.new_world(0)?;
-    let tenures = offers.iter().filter_map(|(_, state)| state.as_ref());
-    let tenures = tenures.filter(|record| record.key.kind == tenure::KIND_NUMBER);
-    for offered in tenures.clone() {
-        world.supply(Fact::Record(offered.key, Some(offered.clone())));
-    }
-    for last in tenures.filter(|tenure| tenure.value(tenure::CLOSED).is_none()) {
-        let known = tx.record(last.key)?.map_or(0, |known| known.revision);
-        if known < last.revision {
-            round.with_facts(&mut world, |world| close_before(world, last, now_ms))?;
+    let mut taken_back = Vec::new();
+    for (key, state) in offers {
+        let tenure = state.as_ref().filter(|_| key.kind == tenure::KIND_NUMBER);
+        let Some(tenure) = tenure else { continue };
+        if judge(tx.record(*key)?.as_ref(), tenure) == Offer::TakenBack {
+            world.supply(Fact::Record(*key, Some(tenure.clone())));
+            taken_back.push(tenure);
         }
+    }
+    let is_open = |tenure: &&Record| tenure.value(tenure::CLOSED).is_none();
+    for last in taken_back.into_iter().filter(is_open) {
+        round.with_facts(&mut world, |world| close_before(world, last, now_ms))?;
     }
     Ok(world.into_writes())
 }
 
-/// Whether what a feed has of a record was there before the hub went on from the backup: else the node that says
-/// it has no such row has only not heard of it. Of a hub that was put back unnoticed its own certificates tell.
-fn is_common(tx: Tx<'_>, node: &Node, feed: &str, key: RecordKey) -> Result<bool, StoreError> {
-    let certified = tx.certified(node.id, feed)?;
-    Ok(is_told(tx)?
-        || tx
-            .place_in(key, feed)?
-            .is_some_and(|place| place <= certified))
+/// How what was there before the hub went on from the backup is told from what came since.
+struct Backup {
+    /// When the hub was put back by `restore` (Unix milliseconds); none where it was put back unnoticed.
+    told_at: Option<u64>,
+    /// Up to which place of the feed the hub had certified it for the node.
+    certified: u64,
 }
 
-/// What was written to a record since the backup, and does not stand in a row that is taken back: whoever wrote it
-/// was told that it is kept.
-fn written_later(
-    tx: Tx<'_>,
-    app: &App,
-    known: &Record,
-    taken_back: &Record,
-) -> Result<Vec<ChangeId>, StoreError> {
-    let is_told = is_told(tx)?;
-    let mut later = Vec::new();
-    for (number, state) in &known.fields {
-        let there = taken_back.fields.get(number);
-        if there.is_some_and(|there| there.value == state.value) {
-            continue;
-        }
-        let version = state.version;
-        let is_later = if is_told {
-            is_since_restore(tx, app, version.change)?
-        } else {
-            there.is_none_or(|there| there.version.ordered_at < version.ordered_at)
-        };
-        if is_later && !later.contains(&version.change) {
-            later.push(version.change);
-        }
+impl Backup {
+    fn of(tx: Tx<'_>, node: &Node, feed: &str) -> Result<Self, StoreError> {
+        let since = tx.setting(RECOVERING)?;
+        let since = since.and_then(|since| since.try_into().ok());
+        let since = since.map_or(u64::MAX, u64::from_be_bytes);
+        Ok(Self {
+            told_at: is_told(tx)?.then_some(since),
+            certified: tx.certified(node.id, feed)?,
+        })
     }
-    Ok(later)
+
+    /// Whether what the feed has of a record was there: else the node that says it has no such row has only not
+    /// heard of it. Of a hub that was put back unnoticed its own certificates tell.
+    fn had(&self, tx: Tx<'_>, feed: &str, key: RecordKey) -> Result<bool, StoreError> {
+        let is_certified = |place| place <= self.certified;
+        Ok(self.told_at.is_some() || tx.place_in(key, feed)?.is_some_and(is_certified))
+    }
+
+    /// What was written to a record since, and does not stand in a row that is taken back: whoever wrote it was
+    /// told that it is kept.
+    fn written_later(
+        &self,
+        tx: Tx<'_>,
+        app: &App,
+        known: &Record,
+        taken_back: &Record,
+    ) -> Result<Vec<ChangeId>, StoreError> {
+        let mut later = Vec::new();
+        for (number, state) in &known.fields {
+            let there = taken_back.fields.get(number);
+            if there.is_some_and(|there| there.value == state.value) {
+                continue;
+            }
+            let version = state.version;
+            let is_later = match self.told_at {
+                Some(since) => came_since(tx, app, version.change, since)?,
+                None => there.is_none_or(|there| there.version.ordered_at < version.ordered_at),
+            };
+            if is_later && !later.contains(&version.change) {
+                later.push(version.change);
+            }
+        }
+        Ok(later)
+    }
 }
 
-/// Whether a change came after `restore`.
-fn is_since_restore(tx: Tx<'_>, app: &App, change: ChangeId) -> Result<bool, StoreError> {
+/// Whether a change came since `restore`.
+fn came_since(tx: Tx<'_>, app: &App, change: ChangeId, since: u64) -> Result<bool, StoreError> {
     if change.node == app.own.node {
         return Ok(change.epoch == app.own.epoch);
     }
-    let since = tx
-        .setting(RECOVERING)?
-        .and_then(|since| since.try_into().ok());
-    let since = since.map_or(u64::MAX, u64::from_be_bytes);
-    Ok(tx
-        .batch_of(change)?
-        .is_some_and(|batch| batch.received_at >= since))
+    let batch = tx.batch_of(change)?;
+    Ok(batch.is_some_and(|batch| batch.received_at >= since))
 }
 
 /// A change waits as the note of it says that comes back, and for nothing else.

@@ -10,6 +10,7 @@ mod begin;
 mod create;
 mod effect;
 mod half_moved;
+mod handover;
 mod held;
 mod item;
 mod life;

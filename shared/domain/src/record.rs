@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::digest::RowHash;
 use crate::id::{ChangeId, OfficeId, RecordId};
 use crate::kind::Class;
-use crate::kinds;
+use crate::{kinds, limits};
 
 /// Which record of which kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,8 +118,7 @@ impl Record {
 
     /// Says when what a change has set counts as written (milliseconds; the hub's).
     pub fn set_ordered_at(&mut self, change: ChangeId, ordered_at: u64) {
-        let of_fields = self.fields.values_mut().map(|field| &mut field.version);
-        for version in of_fields.chain([&mut self.life_version]) {
+        for version in self.versions_mut() {
             if version.change == change {
                 version.ordered_at = ordered_at;
             }
@@ -128,10 +127,25 @@ impl Record {
 
     /// Says of everything that counts as written later that it was written then (milliseconds).
     pub fn limit_ordered_at(&mut self, latest: u64) {
-        let of_fields = self.fields.values_mut().map(|field| &mut field.version);
-        for version in of_fields.chain([&mut self.life_version]) {
+        for version in self.versions_mut() {
             version.ordered_at = version.ordered_at.min(latest);
         }
+    }
+
+    fn versions_mut(&mut self) -> impl Iterator<Item = &mut Version> {
+        let of_fields = self.fields.values_mut().map(|field| &mut field.version);
+        of_fields.chain([&mut self.life_version])
+    }
+
+    /// Bytes of its values together.
+    pub fn value_bytes(&self) -> usize {
+        self.fields.values().map(|field| field.value.len()).sum()
+    }
+
+    /// Whether it is larger than a record may be: every page, and every item that carries it, has room for one.
+    pub fn is_too_large(&self) -> bool {
+        self.value_bytes() > limits::RECORD_BYTES_MAX
+            || self.fields.len() > limits::RECORD_FIELDS_MAX
     }
 
     /// Sets a field.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use domain::digest::{Digest, certificate_text};
 use domain::id::Incarnation;
-use domain::kinds::member;
+use domain::kinds::{member, tenure};
+use domain::world::Mover;
 use proto::wire::sync::{Held, Proof};
 use transport::sign::Context;
 
@@ -372,6 +373,47 @@ fn what_was_written_to_a_member_who_is_made_again_is_decided_in_later_batches_to
     }
     let record = back.write(move |tx, _| Ok(tx.record(key)?)).unwrap();
     assert_eq!(record.text(member::REMARKS), Some("补记"));
+}
+
+/// S4: what comes back open closes an earlier tenure as the hub has it, not as an office had read it before.
+#[test]
+fn a_tenure_that_the_hub_has_later_is_not_closed_as_it_was() {
+    let mut back = Hub::new();
+    back.registers_a_member();
+    let tenures = back.write(|tx, _| Ok(tx.list(&tenure::KIND, &[], None, 10)?));
+    let [first]: [Record; 1] = tenures.try_into().unwrap();
+    let (mut read, mut closed, mut next) = (first.clone(), first.clone(), first.clone());
+    read.revision += 1;
+    closed.revision += 2;
+    closed.set(tenure::CLOSED, b"1".to_vec(), first.life_version);
+    next.key.id = id(99);
+    next.set(tenure::NUMBER, b"2".to_vec(), first.life_version);
+    back.is_put_back();
+    let offers = [read, next.clone()];
+    let (later, former, now) = (closed.clone(), Incarnation::new([8; 16]), back.now);
+    back.write(move |tx, app| {
+        let mut writes = Writes::default();
+        writes
+            .records
+            .insert(later.key, (later.clone(), Mover::Foreign));
+        tx.apply(&writes, NOW)?;
+        let node = tx.node(machine(WEST, 1))?.unwrap();
+        let feed = format!("office/{}", node.office);
+        let mut digest = tx.feed_digest(&feed)?;
+        digest.remove(&later.hash());
+        for offer in &offers {
+            digest.add(&offer.hash());
+            tx.put_offer(node.id, &feed, offer.key, Some(offer))?;
+        }
+        let at = tx.feed_head(&feed)? + 10;
+        let proof = signed(app, &node, &feed, (at, digest, former));
+        let taken_back = recovery::take_proof(tx, app, &node, &feed, &proof, now)?;
+        assert_eq!(taken_back, 1, "the next tenure alone");
+        Ok(())
+    });
+    let found = |key| back.write(move |tx, _| Ok(tx.record(key)?));
+    assert_eq!(found(closed.key), Some(closed));
+    assert_eq!(found(next.key), Some(next));
 }
 
 /// S13: two offices hold one row; whichever reports second finds it there, and it stands in his feed, too.

@@ -7,7 +7,6 @@ use super::{Incoming, Stop, Verdict, begin, check_references, effect, half_moved
 use crate::id::{DESK, OfficeId, RecordId, derived_id};
 use crate::kind::{Class, Kind};
 use crate::kinds::{self, member, participation, tenure};
-use crate::limits;
 use crate::record::{Life, Record, RecordKey};
 use crate::world::{Mover, Need, World};
 
@@ -31,7 +30,9 @@ pub(super) fn create(
     }
     check_references(world, incoming, kind)?;
     let record = record_of(incoming);
-    check_size(&record)?;
+    if record.is_too_large() {
+        return Err(Stop::Refused("record_too_large"));
+    }
     let written_ms = incoming.change.header.timestamp.unix_ms();
     let date = begin::day_of(written_ms, incoming.received_ms);
     let begun = begin::begin(world, &record, date)?;
@@ -44,17 +45,6 @@ pub(super) fn create(
         _ => {}
     }
     Ok(Verdict::Applied)
-}
-
-/// A record stays small enough for every page and every item that carries it.
-pub(super) fn check_size(record: &Record) -> Result<(), Stop> {
-    let bytes: usize = record.fields.values().map(|field| field.value.len()).sum();
-    let is_large =
-        bytes > limits::RECORD_BYTES_MAX || record.fields.len() > limits::RECORD_FIELDS_MAX;
-    if is_large {
-        return Err(Stop::Refused("record_too_large"));
-    }
-    Ok(())
 }
 
 /// The record that a creation makes.

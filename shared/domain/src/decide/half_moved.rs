@@ -8,13 +8,14 @@
 
 use super::create::{open_tenure, tenure_key};
 use super::effect;
+use super::handover::{copy_person, share_tenures};
 use super::merge::meant_by;
 use super::transfer::withdraw;
 use crate::id::{DESK, OfficeId, RecordId, derived_id};
 use crate::kinds::{member, person, tenure};
 use crate::machines::member_status;
 use crate::record::{Record, RecordKey};
-use crate::world::{Leaving, Mover, Need, World};
+use crate::world::{Leaving, Need, World};
 
 /// Completes the moves that the last tenure of a member tells of; whether there was anything to complete.
 ///
@@ -177,7 +178,7 @@ fn follow(world: &mut World, record: &Record, last: &Record, now_ms: u64) -> Res
         tenure::CASE
     };
     let case = last.reference(begun_by);
-    let person = copy_person(world, record, case, to, now_ms)?;
+    let person = person_there(world, record, case, to, now_ms)?;
     let mut moved = vec![
         fence,
         (member::PERSON, person.unwrap_or_default()),
@@ -208,20 +209,8 @@ fn follow(world: &mut World, record: &Record, last: &Record, now_ms: u64) -> Res
     Ok(true)
 }
 
-/// The receiver sees the list of tenures, as at an acceptance.
-fn share_tenures(world: &mut World, record: &Record, to: OfficeId) -> Result<(), Need> {
-    for number in 1..=record.integer(member::TENURE_NUMBER).unwrap_or(0) {
-        let key = tenure_key(record.key.id, number);
-        if let Some(tenure) = world.record(key)?.cloned() {
-            world.join(key, to);
-            world.put(tenure, Mover::Foreign);
-        }
-    }
-    Ok(())
-}
-
 /// The receiver's own record of the person, as at an acceptance.
-fn copy_person(
+fn person_there(
     world: &mut World,
     record: &Record,
     case: Option<RecordId>,
@@ -245,15 +234,7 @@ fn copy_person(
     let id = derived_id("lianxin person of recovery 2", &parts);
     let key = RecordKey { kind, id };
     if world.record(key)?.is_none() {
-        let is_copied =
-            |number: u16| number != person::MERGED_INTO && person::KIND.field(number).is_some();
-        let values: Vec<_> = original
-            .fields
-            .iter()
-            .filter(|(number, field)| !field.value.is_empty() && is_copied(**number))
-            .map(|(number, field)| (*number, field.value.clone()))
-            .collect();
-        effect::create(world, key, to, &values, now_ms);
+        copy_person(world, (&original, key), to, now_ms);
     }
     Ok(Some(id.bytes().to_vec()))
 }

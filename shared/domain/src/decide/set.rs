@@ -63,7 +63,9 @@ pub(super) fn set(
     for unit in units(kind, incoming.change) {
         judged.push(judge(world, incoming, &record, &mut after, &unit)?);
     }
-    create::check_size(&after)?;
+    if after.is_too_large() {
+        return Err(Stop::Refused("record_too_large"));
+    }
     Ok(conclude(world, incoming, after, &judged))
 }
 

@@ -2,13 +2,14 @@
 //! what takes a member in from outside or lets one go outwards.
 
 use super::super::create::{close_tenure, open_tenure_at};
+use super::super::handover::{copy_person, share_tenures};
 use super::super::step::{Work, office_of_id};
 use super::super::{Stop, effect, half_moved};
 use super::withdrawing::{reduce_letter, withdraw};
 use super::{member_of, name_of, person_of, reference};
 use crate::checks::date::add_months;
 use crate::id::{DESK, OfficeId, RecordId, derived_id};
-use crate::kinds::{self, conflict, member, person, step, stub, transfer as case};
+use crate::kinds::{conflict, member, person, step, stub, transfer as case};
 use crate::machines::member_status;
 use crate::record::{Record, RecordKey};
 use crate::world::{Leaving, Need, World};
@@ -72,7 +73,7 @@ pub(super) fn hand_over(
     let how = (handing.how, Some(subject.key.id));
     close_tenure(world, record, Some(to), how, now_ms)?;
     let name = name_of(world, record)?;
-    let person = copy_person(world, work, subject, record, to)?;
+    let person = person_there(world, work, subject, record, to)?;
     let mut moved = vec![
         (
             member::PERSON,
@@ -140,21 +141,8 @@ pub(super) fn stub_key(case_id: RecordId, member_id: RecordId, from: OfficeId) -
     }
 }
 
-/// The receiver sees the list of tenures.
-pub(super) fn share_tenures(world: &mut World, record: &Record, to: OfficeId) -> Result<(), Stop> {
-    let last = record.integer(member::TENURE_NUMBER).unwrap_or(0);
-    for number in 1..=last {
-        let key = super::super::create::tenure_key(record.key.id, number);
-        if let Some(tenure) = world.record(key)?.cloned() {
-            world.join(key, to);
-            world.put(tenure, crate::world::Mover::Foreign);
-        }
-    }
-    Ok(())
-}
-
 /// The receiver's own record of the person, derived from the case so that a repeat makes the same.
-pub(super) fn copy_person(
+pub(super) fn person_there(
     world: &mut World,
     work: &Work<'_>,
     subject: &Record,
@@ -182,17 +170,7 @@ pub(super) fn copy_person(
     // A batch of the desk asks for no fact per member here: its places are the hub's own.
     let is_free = work.incoming.office == DESK || world.record(key)?.is_none();
     if is_free {
-        // What a record was merged into is no part of the person: a copy that said it could never be written to.
-        let merged = kinds::merged_into(key.kind);
-        let is_copied =
-            |number: u16| person::KIND.field(number).is_some() && Some(number) != merged;
-        let values: Vec<_> = original
-            .fields
-            .iter()
-            .filter(|(number, field)| !field.value.is_empty() && is_copied(**number))
-            .map(|(number, field)| (*number, field.value.clone()))
-            .collect();
-        effect::create(world, key, to, &values, work.incoming.received_ms);
+        copy_person(world, (&original, key), to, work.incoming.received_ms);
     }
     Ok(Some(id))
 }

@@ -6,12 +6,13 @@
 //! origin that was merged since is the organisation that stands for it today.
 
 use super::super::create::{close_tenure, open_tenure_at, open_tenure_of, tenure_key};
+use super::super::handover::share_tenures;
 use super::super::merge::check_not_merged;
 use super::super::organisation::standing_for;
 use super::super::step::{Work, office_of_id};
 use super::super::{Stop, effect};
 use super::member_of;
-use super::moving::{copy_person, hand_over_items, share_tenures};
+use super::moving::{hand_over_items, person_there};
 use super::withdrawing::withdraw;
 use crate::id::{OfficeId, RecordId};
 use crate::kinds::{member, step, tenure, transfer as case};
@@ -146,7 +147,7 @@ fn back_to_origin(
         close_open(world, record, Some(back), how, now_ms)?;
     }
     let former = record.office;
-    let person = copy_person(world, work, subject, record, back)?;
+    let person = person_there(world, work, subject, record, back)?;
     let moved = [
         (
             member::PERSON,
