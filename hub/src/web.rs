@@ -143,6 +143,7 @@ pub async fn status(app: &App) -> Result<Value, HubError> {
                 "incarnation": incarnation,
                 "urgent": urgent.len(),
                 "release": crate::release::status(tx, system::now_ms())?,
+                "incidents": tx.incidents()?,
                 "nodes": offices,
             }))
         })

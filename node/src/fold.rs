@@ -1,6 +1,6 @@
 //! Folds what the hub sends and answers into the rows: base images, pending changes, digests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::change::Change;
 use domain::decide::{change_of_bytes, set_aside_id};
@@ -77,11 +77,7 @@ fn take_state(
     digest: &mut Digest,
 ) -> anyhow::Result<()> {
     let key = state.key;
-    let image = tx.base_image(key)?;
-    let confirmed = match &image {
-        Some(confirmed) => confirmed.clone(),
-        None => tx.record(key)?,
-    };
+    let confirmed = confirmed_of(tx, key)?;
     let mut pending = Vec::new();
     for (epoch, sequence) in tx.pending_of(key)? {
         if !tx.is_waiting(epoch, sequence)? {
@@ -113,7 +109,10 @@ fn take_leave(
     digest: &mut Digest,
 ) -> anyhow::Result<()> {
     count(tx, feed, key, None, digest)?;
-    tx.note_leaving(key)?;
+    // Who reads a feed from its beginning hears of much that was never here: of that nothing is to be erased.
+    if tx.holds(key)? {
+        tx.note_leaving(key)?;
+    }
     let stands = |place: &(u32, u64)| !office::is_decided(own.epoch, *place, decided_through);
     let (kept, dropped): (Vec<_>, Vec<_>) = tx.pending_of(key)?.into_iter().partition(stands);
     for (epoch, sequence) in dropped {
@@ -149,6 +148,14 @@ fn count(
     }
     tx.set_counted(key, hash.as_ref().map(|hash| (feed, hash)))?;
     Ok(())
+}
+
+/// The state of a row that the hub has confirmed, without what is pending on top of it; none where there is none.
+fn confirmed_of(tx: Tx<'_>, key: RecordKey) -> anyhow::Result<Option<Record>> {
+    Ok(match tx.base_image(key)? {
+        Some(confirmed) => confirmed,
+        None => tx.record(key)?,
+    })
 }
 
 /// The row becomes the confirmed state with what is still pending on top of it.
@@ -192,6 +199,31 @@ fn note_waiting(tx: Tx<'_>, own: Own, note: &Record) -> anyhow::Result<()> {
     if let Some(change) = change.filter(|change| change.node == own.node) {
         let is_waiting = note.text(set_aside::STATE) == Some("waiting");
         tx.set_waiting(change.epoch, change.sequence, is_waiting)?;
+        if is_waiting {
+            show_again(tx, own, change, note)?;
+        }
+    }
+    Ok(())
+}
+
+/// A change that waits is pending and shown, though its row came in a page before the one with its note: with that
+/// page it was folded away as decided. Not where more is known of it by a later state of the note, nor where the
+/// change was erased or its record is not here.
+fn show_again(tx: Tx<'_>, own: Own, change: ChangeId, note: &Record) -> anyhow::Result<()> {
+    let Some(entry) = tx.entry(change.epoch, change.sequence)? else {
+        return Ok(());
+    };
+    let is_pending = tx
+        .pending_of(entry.key)?
+        .contains(&(entry.epoch, entry.sequence));
+    let known = confirmed_of(tx, note.key)?;
+    let is_over = known.is_some_and(|known| known.revision > note.revision);
+    if is_pending || is_over || entry.raw.erased.is_some() {
+        return Ok(());
+    }
+    if let Some(confirmed) = confirmed_of(tx, entry.key)? {
+        tx.let_wait(&entry)?;
+        settle_row(tx, own, entry.key, Some(confirmed))?;
     }
     Ok(())
 }
@@ -284,12 +316,17 @@ pub fn folded_through(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
 
 /// What is decided and still pending where node and hub hold the same is folded: no row comes that says so.
 /// The hub has counted it as a repeat of what was set aside in a former epoch; or it was put back, and has
-/// given the row a place that was read already, or knows nothing of a note that it waits.
+/// given the row a place that was read already, or knows nothing of a note that it waits. So is what is pending of
+/// former epochs: what the hub does not have of them is written anew before anything is read.
 ///
 /// # Errors
 /// The store's own.
 pub fn take_decided(tx: Tx<'_>, own: Own, decided_through: u64) -> anyhow::Result<()> {
-    for entry in tx.pending_through(own.epoch, decided_through)? {
+    let mut decided = tx.pending_through(own.epoch, decided_through)?;
+    for epoch in tx.pending_epochs_but(own.epoch)? {
+        decided.extend(tx.pending_after(epoch, 0, usize::MAX)?);
+    }
+    for entry in decided {
         if !waits(tx, own, &entry)? {
             show_no_more(tx, own, &entry)?;
         }
@@ -334,8 +371,8 @@ pub fn hub_lacks(
     Ok(())
 }
 
-/// Rows of a feed that was read past released entries, and that the hub does not have: they left, or
-/// were removed, while nobody here was told.
+/// Rows that are not in a feed any more: the hub says so of each, or it does not have them and the feed was read
+/// past released entries. They left, or were removed, while nobody here was told.
 ///
 /// # Errors
 /// The store's own.
@@ -353,11 +390,43 @@ pub fn remove_released(
     Ok(())
 }
 
-/// A row that a repair brings: what stood here before is kept beside.
+/// What the hub tells of rows that differ.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// The states of those that are in the feed; none of one that has left it.
+    pub rows: BTreeMap<RecordKey, Option<Record>>,
+    /// Those in the feed that are damaged at the hub.
+    pub damaged: BTreeSet<RecordKey>,
+}
+
+/// Takes what the hub tells of rows that differ, own changes being decided so far: its states stand instead of ours,
+/// what has left is removed, and of what is damaged there ours stays as it is. Those of which the hub knows nothing.
 ///
 /// # Errors
 /// The store's own.
-pub fn repair(
+pub fn take_told(
+    tx: Tx<'_>,
+    own: Own,
+    (feed, decided_through): (&str, u64),
+    keys: &[RecordKey],
+    told: &Told,
+    now_ms: u64,
+) -> anyhow::Result<Vec<RecordKey>> {
+    let (mut left, mut unknown) = (Vec::new(), Vec::new());
+    for key in keys {
+        match told.rows.get(key) {
+            Some(Some(state)) => repair(tx, own, feed, *key, state, now_ms)?,
+            Some(None) => left.push(*key),
+            None if told.damaged.contains(key) => {}
+            None => unknown.push(*key),
+        }
+    }
+    remove_released(tx, own, (feed, decided_through), &left)?;
+    Ok(unknown)
+}
+
+/// A row that a repair brings: what stood here before is kept beside, unless it is the same.
+fn repair(
     tx: Tx<'_>,
     own: Own,
     feed: &str,
@@ -366,7 +435,8 @@ pub fn repair(
     now_ms: u64,
 ) -> anyhow::Result<()> {
     let mut reading = tx.reading(feed)?;
-    if let Some(before) = tx.record(key)? {
+    let is_same = tx.counted(key)? == Some((feed.to_owned(), state.hash()));
+    if let Some(before) = tx.record(key)?.filter(|_| !is_same) {
         tx.keep_replaced(&before, "digest", now_ms)?;
     }
     count(tx, feed, key, Some(state), &mut reading.digest)?;

@@ -16,7 +16,7 @@ use store::hub::Node;
 use store::{StoreError, Tx};
 use transport::sign::Context;
 
-use super::{RECOVERING, end, former, is_recovering, is_told, read_digest, signed};
+use super::{RECOVERING, end, former, is_recovering, is_told, read_digest, signed, was_restored};
 use crate::app::App;
 use crate::authority::Round;
 use crate::error::HubError;
@@ -44,30 +44,51 @@ pub fn take_offers(
     if !is_report && !gone.is_empty() {
         return Err(CallRefused::NotAllowed("nobody asked for what has left").into());
     }
-    let mut bytes = 0;
-    for row in &offered {
-        if let FeedRow::State(record) = row {
-            if record.is_too_large() {
-                return Err(CallRefused::NotAllowed("a row is larger than a record").into());
-            }
+    let (mut news, mut bytes) = (Vec::new(), 0);
+    for row in offered {
+        let FeedRow::State(record) = row else {
+            continue;
+        };
+        if record.is_too_large() {
+            return Err(CallRefused::NotAllowed("a row is larger than a record").into());
+        }
+        if is_report || is_news(tx, &record)? {
             bytes += record.value_bytes() as u64;
+            news.push(record);
         }
     }
     let (rows, kept_bytes) = tx.offered(node.id)?;
     let is_too_much =
-        rows + offered.len() as u64 > EVIDENCE_ROWS_MAX || kept_bytes + bytes > EVIDENCE_BYTES_MAX;
+        rows + news.len() as u64 > EVIDENCE_ROWS_MAX || kept_bytes + bytes > EVIDENCE_BYTES_MAX;
     if !is_report && is_too_much {
         return Err(CallRefused::NotAllowed("more rows are offered than are kept").into());
     }
-    for row in offered {
-        if let FeedRow::State(record) = row {
-            tx.put_offer(node.id, feed, record.key, Some(&record))?;
-        }
+    for record in news {
+        tx.put_offer(node.id, feed, record.key, Some(&record))?;
     }
     for key in gone {
         tx.put_offer(node.id, feed, *key, None)?;
     }
     Ok(())
+}
+
+/// Whether an offered row is more than the hub has: not what it removed for good, nor the state that it has; an older
+/// one is where the hub was restored, for then it may be of another history.
+fn is_news(tx: Tx<'_>, offered: &Record) -> Result<bool, StoreError> {
+    let key = offered.key;
+    if tx.is_purged(key.id)? {
+        return Ok(false);
+    }
+    let Some(stored) = tx.row_hash(key)? else {
+        return Ok(true);
+    };
+    let known = tx.sound_record(key, &stored)?;
+    let known = known.map(|known| (known.revision, stored));
+    match session::judge_offer(known, (offered.revision, offered.hash())) {
+        Offer::TakenBack => Ok(true),
+        Offer::Known => Ok(false),
+        Offer::Evidence => was_restored(tx),
+    }
 }
 
 /// Ends a node's report on a feed: what is proven is taken back; how many rows.
@@ -412,6 +433,8 @@ mod tests {
     use domain::decide::{change_bytes, set_aside_id};
     use domain::id::{NodeId, RecordId};
     use domain::record::{Life, Version};
+    use store::open::{Side, writer};
+    use store::writer::write_on;
 
     use super::*;
 
@@ -455,5 +478,35 @@ mod tests {
             assert!(writes.released.contains(&CHANGE), "{state}");
             assert_eq!(writes.waiting.len(), waits, "{state}");
         }
+    }
+
+    /// S1: what an office holds in a later state than the hub, and what the hub does not have at all, is kept before the
+    /// office lets go of it; what the hub has, and what it removed for good, is not.
+    #[test]
+    fn what_is_offered_is_kept_where_it_is_more_than_the_hub_has() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut connection = writer(&folder.path().join("hub.sqlite"), Side::Hub)?;
+        write_on(&mut connection, |tx| {
+            let row = |revision| Record {
+                revision,
+                ..note("held")
+            };
+            let node = Node::new(CHANGE.node, row(1).office, [0; 32]);
+            let kept_of = |revision| -> anyhow::Result<bool> {
+                let offered = vec![FeedRow::State(row(revision))];
+                take_offers(tx, &node, "city", offered, &[])?;
+                let is_kept = !tx.offers(node.id, "city")?.is_empty();
+                tx.drop_offers(node.id, "city")?;
+                Ok(is_kept)
+            };
+            assert!(kept_of(2)?);
+            tx.write_record(&row(2))?;
+            assert!(kept_of(3)?);
+            assert!(!kept_of(2)?);
+            assert!(!kept_of(1)?);
+            tx.note_purged(row(1).key.id)?;
+            assert!(!kept_of(3)?);
+            Ok(())
+        })
     }
 }

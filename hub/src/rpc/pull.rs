@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::digest::{Digest, Placed, certificate_text};
-use domain::id::{NodeId, RecordId};
+use domain::id::{NodeId, RecordId, hex};
 use domain::kinds::organisation;
 use domain::limits;
 use domain::record::RecordKey;
@@ -15,7 +15,7 @@ use proto::convert::{self, FeedRow, LeaveReason};
 use proto::status::CallRefused;
 use proto::wire::sync as wire;
 use store::Tx;
-use store::hub::{Entry, Head, Node};
+use store::hub::{Entry, Head, Known, Node};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
@@ -29,6 +29,8 @@ use crate::{recovery, release};
 
 /// Why a machine is not answered that was copied, or was never greeted in the epoch that it names.
 pub(super) const SET_APART: &str = "two machines speak for this office";
+/// The incident of a row that is not as it was written.
+const ROW_DAMAGED: &str = "row_damaged";
 /// Prefixes that one call describes.
 const PREFIXES_MAX: usize = 256;
 /// Pages made ahead of the reader.
@@ -203,7 +205,7 @@ pub(super) fn watch(
     ReceiverStream::new(stream)
 }
 
-/// Describes prefixes, sends wanted rows, and takes the node's half of a certificate.
+/// Describes prefixes, says what is known of wanted rows, and takes the node's half of a certificate.
 pub(super) async fn reconcile(
     shared: &Shared,
     node: Node,
@@ -215,7 +217,7 @@ pub(super) async fn reconcile(
     let _room = shared.room(asked.offered_raw_bytes)?;
     check_reads(app, &node, asked.epoch).await?;
     let adopted = take_report(app, &node, &asked).await?;
-    let answer = app
+    let (answer, news) = app
         .store
         .read::<_, HubError>(move |tx| {
             // Held until it is answered, though nobody may wait for that any more.
@@ -230,15 +232,16 @@ pub(super) async fn reconcile(
             let below = described
                 .map(|prefix| convert::encode_below(prefix, &rows.below(prefix)))
                 .collect();
-            let (rows, answered) = wanted(tx, &asked.feed, &asked.wanted)?;
-            Ok(wire::ReconcileResponse {
+            let (answered, news) = wanted(tx, &asked.feed, &asked.wanted)?;
+            let answer = wire::ReconcileResponse {
                 below,
-                rows,
                 adopted,
-                answered,
-            })
+                ..answered
+            };
+            Ok((answer, news))
         })
         .await?;
+    note_damaged(app, news).await?;
     Ok(answer)
 }
 
@@ -269,24 +272,57 @@ async fn check_reads(app: &App, node: &Node, epoch: u32) -> Result<(), Status> {
     Ok(())
 }
 
-/// The wanted rows of a feed, from the first to where a page is full; how many of the wanted that answers.
-fn wanted(tx: Tx<'_>, feed: &str, names: &[Bytes]) -> Result<(Vec<wire::Row>, u32), HubError> {
-    let (mut rows, mut bytes, mut answered) = (Vec::new(), 0, 0);
+/// What the hub knows of the wanted rows, from the first to where a page is full, as a page of the feed would tell it;
+/// and what is to be noted of those that are damaged here.
+fn wanted(
+    tx: Tx<'_>,
+    feed: &str,
+    names: &[Bytes],
+) -> Result<(wire::ReconcileResponse, Vec<String>), HubError> {
+    let (mut said, mut news, mut bytes) = (wire::ReconcileResponse::default(), Vec::new(), 0);
     for name in names.iter().take(limits::PAGE_ROWS_MAX) {
         if bytes >= limits::PAGE_BYTES_MAX {
             break;
         }
         let key = convert::decode_key(name, "wanted")?;
-        if tx.is_in_feed(key, feed)?
-            && let Some(record) = tx.record(key)?
-        {
-            let row = convert::encode_row(&FeedRow::State(record));
-            bytes += row.encoded_len();
-            rows.push(row);
+        match tx.known_in(key, feed)? {
+            Some(Known::Entry(entry)) => {
+                let row = convert::encode_row(&feed_row(entry));
+                bytes += row.encoded_len();
+                said.rows.push(row);
+            }
+            Some(Known::Damaged(stored)) => {
+                said.damaged.push(name.clone());
+                let (id, kind, stored) = (key.id, key.kind, hex(&stored));
+                let detail = format!("{id} of kind {kind} was written with another hash: {stored}");
+                if !tx.has_incident(ROW_DAMAGED, &detail)? {
+                    news.push(detail);
+                }
+            }
+            None => {}
         }
-        answered += 1;
+        said.answered += 1;
     }
-    Ok((rows, answered))
+    Ok((said, news))
+}
+
+/// Notes rows that are not as they were written, once each, for the operator: nobody else can mend them.
+async fn note_damaged(app: &App, news: Vec<String>) -> Result<(), HubError> {
+    if news.is_empty() {
+        return Ok(());
+    }
+    app.store
+        .write::<_, HubError>(move |tx| {
+            for detail in news {
+                tracing::error!(
+                    row = detail,
+                    "a row is damaged and is given to nobody: see verify"
+                );
+                tx.note_incident(ROW_DAMAGED, None, &detail, system::now_ms())?;
+            }
+            Ok(())
+        })
+        .await
 }
 
 /// Takes what a reconciliation brings: the node's half of a certificate, rows that a restored hub
@@ -387,12 +423,13 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use domain::id::{ChangeId, OfficeId};
+    use domain::id::{ChangeId, DESK, OfficeId};
     use domain::kind::Class;
     use domain::kinds::person;
     use domain::record::{Life, Record, Version};
     use domain::world::{Leaving, Mover, Writes};
     use store::StoreError;
+    use store::open::{Side, writer};
     use tokio::sync::Semaphore;
     use tokio_stream::StreamExt as _;
 
@@ -509,5 +546,52 @@ mod tests {
         assert_eq!(rows.len(), COUNT);
         let last = rows.last().cloned();
         assert_eq!(last, Some(FeedRow::State(record(0, 2))));
+    }
+
+    /// L1, S18: of what a node asks for it is told what has left, also where no entry says so any more; what is damaged
+    /// is noted once, and given to nobody.
+    #[tokio::test]
+    async fn what_is_known_and_not_in_the_feed_has_left_and_what_is_damaged_is_no_source() {
+        let folder = tempfile::tempdir().unwrap();
+        crate::app::init(folder.path(), "hub", &[]).unwrap();
+        let app = App::open(folder.path()).unwrap();
+        let made = app.store.write::<_, StoreError>(|tx| {
+            tx.offer_epoch(NODE, b"", 1, &[0; 32])?;
+            let mut desks = record(2, 1);
+            desks.office = DESK;
+            let all = [record(0, 1), record(1, 1), desks, record(4, 7)];
+            let mut writes = written(all, Mover::Foreign);
+            let left = (record(1, 1).key, OFFICE);
+            writes.leaves.insert(left, Leaving::Transferred);
+            tx.apply(&writes, 1)
+        });
+        made.await.unwrap();
+        let spoiler = writer(&app.database(), Side::Hub).unwrap();
+        let spoilt = "UPDATE person SET life = 2 WHERE revision = 7";
+        spoiler.execute_batch(spoilt).unwrap();
+        let shared = Shared::new(app, tokio::sync::watch::channel(0).1);
+        let name = |number| convert::encode_key(record(number, 1).key);
+        for _ in 0..2 {
+            let asked = wire::ReconcileRequest {
+                epoch: 1,
+                feed: format!("office/{OFFICE}"),
+                wanted: (0..5).map(name).collect(),
+                ..wire::ReconcileRequest::default()
+            };
+            let (node, room) = (Node::new(NODE, OFFICE, [0; 32]), shared.question_room(NODE));
+            let said = reconcile(&shared, node, asked, room.unwrap()).await;
+            let said = said.unwrap();
+            let rows = said.rows.into_iter().map(convert::decode_row);
+            let left = |number, why| FeedRow::Left(record(number, 1).key, why);
+            let known = [
+                FeedRow::State(record(0, 1)),
+                left(1, LeaveReason::Transferred),
+                left(2, LeaveReason::Withdrawn),
+            ];
+            assert_eq!(rows.map(Result::unwrap).collect::<Vec<_>>(), known);
+            assert_eq!((said.answered, said.damaged), (5, vec![name(4)]));
+        }
+        let noted = shared.app.store.read::<_, StoreError>(|tx| tx.incidents());
+        assert_eq!(noted.await.unwrap().get(ROW_DAMAGED), Some(&1));
     }
 }

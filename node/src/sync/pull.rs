@@ -14,7 +14,7 @@ use transport::sign::Context;
 
 use super::{GREETINGS_MAX, Session, report};
 use crate::erase;
-use crate::fold::{self, Page};
+use crate::fold::{self, Page, Told};
 
 /// Rows that are asked for in one call.
 const WANTED_AT_ONCE: usize = 256;
@@ -29,6 +29,12 @@ fn read_durable(places: &[wire::Durable]) -> anyhow::Result<Vec<Place>> {
         })
     };
     places.iter().map(read).collect()
+}
+
+/// Whether a certificate proves this digest to the hub that is, and in the epoch that is: what a former hub signed
+/// proves nothing to it, and what was decided of a former epoch says nothing of the present one.
+fn still_proves(kept: &Certificate, digest: Digest, (incarnation, epoch): (&[u8], u32)) -> bool {
+    kept.digest == digest && kept.incarnation == incarnation && kept.epoch == epoch
 }
 
 /// A feed read to its head.
@@ -202,13 +208,13 @@ impl Session {
             return self.remove_released(feed, reached.decided.0).await;
         }
         tracing::warn!(feed, "digest differs: repairing the rows that differ");
-        self.repair(feed).await
+        self.repair(feed, reached.decided.0).await
     }
 
     /// The feed was read past released entries: what the hub does not have has left, or was removed.
     async fn remove_released(&mut self, feed: &str, decided: u64) -> anyhow::Result<()> {
         let differing = self.descend(feed).await?;
-        let only_here = self.fetch(feed, &differing).await?;
+        let only_here = self.fetch(feed, decided, &differing).await?;
         tracing::info!(
             feed,
             rows = only_here.len(),
@@ -236,9 +242,10 @@ impl Session {
             .store
             .read::<_, anyhow::Error>(|tx| Ok(tx.certificates()?))
             .await?;
+        let now = (&self.incarnation[..], self.own.epoch);
         if kept
             .iter()
-            .any(|kept| kept.feed == feed && kept.digest == digest)
+            .any(|kept| kept.feed == feed && still_proves(kept, digest, now))
         {
             return Ok(());
         }
@@ -271,9 +278,9 @@ impl Session {
     }
 
     /// Repairs the rows that differ, never the feed.
-    async fn repair(&mut self, feed: &str) -> anyhow::Result<()> {
+    async fn repair(&mut self, feed: &str, decided: u64) -> anyhow::Result<()> {
         let differing = self.descend(feed).await?;
-        let only_here = self.fetch(feed, &differing).await?;
+        let only_here = self.fetch(feed, decided, &differing).await?;
         for portion in only_here.chunks(256) {
             let (name, keys) = (feed.to_owned(), portion.to_vec());
             let (own, now_ms) = (self.own, system::now_ms());
@@ -332,10 +339,12 @@ impl Session {
         Ok(differing)
     }
 
-    /// Replaces rows that differ by the hub's; those that the hub does not have.
+    /// Asks for rows that differ and takes what the hub says of them; those of which it knows nothing. `decided` is
+    /// how far own changes were decided in the page that reached the head.
     async fn fetch(
         &mut self,
         feed: &str,
+        decided: u64,
         differing: &[RecordKey],
     ) -> anyhow::Result<Vec<RecordKey>> {
         let mut only_here = Vec::new();
@@ -356,11 +365,20 @@ impl Session {
             );
             let (portion, rest) = waiting.split_at(answered);
             waiting = rest;
-            let mut states = Vec::new();
+            let mut told = Told::default();
             for row in said.rows {
-                if let FeedRow::State(record) = convert::decode_row(row)? {
-                    states.push(record);
-                }
+                match convert::decode_row(row)? {
+                    FeedRow::State(record) => told.rows.insert(record.key, Some(record)),
+                    FeedRow::Left(key, _) => told.rows.insert(key, None),
+                };
+            }
+            for name in &said.damaged {
+                told.damaged.insert(convert::decode_key(name, "damaged")?);
+            }
+            self.offer_left(feed, &told).await?;
+            if !told.damaged.is_empty() {
+                let rows = told.damaged.len();
+                tracing::warn!(feed, rows, "damaged at the hub: nothing is taken of it");
             }
             let (own, name, now_ms) = (self.own, feed.to_owned(), system::now_ms());
             let keys = portion.to_vec();
@@ -368,20 +386,25 @@ impl Session {
                 .app
                 .store
                 .write::<_, anyhow::Error>(move |tx| {
-                    let mut missing = Vec::new();
-                    for key in keys {
-                        if let Some(state) = states.iter().find(|record| record.key == key) {
-                            fold::repair(tx, own, &name, key, state, now_ms)?;
-                        } else {
-                            missing.push(key);
-                        }
-                    }
-                    Ok(missing)
+                    fold::take_told(tx, own, (&name, decided), &keys, &told, now_ms)
                 })
                 .await?;
             only_here.extend(missing);
         }
         Ok(only_here)
+    }
+
+    /// Offers what has left, before it is let go of: the hub keeps what is more than it has.
+    async fn offer_left(&mut self, feed: &str, told: &Told) -> anyhow::Result<()> {
+        let left = told.rows.iter().filter(|(_, state)| state.is_none());
+        let left: Vec<_> = left.map(|(key, _)| *key).collect();
+        let name = feed.to_owned();
+        let (offered, _) = self
+            .app
+            .store
+            .read::<_, anyhow::Error>(move |tx| report::held(tx, &name, &left))
+            .await?;
+        self.offer_portion(feed, offered, Vec::new()).await
     }
 
     /// Rows that only this node has: offered to the hub, not erased.
@@ -395,5 +418,31 @@ impl Session {
             "the hub does not have these rows: offered"
         );
         self.offer_portion(feed, offered, Vec::new()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// L1: what a former hub signed proves nothing to the hub that is: it is signed anew, though nothing has changed.
+    #[test]
+    fn a_certificate_of_a_former_hub_or_of_a_former_epoch_is_signed_anew() {
+        let digest = Digest::from_parts(&[1; 32], 1);
+        let kept = Certificate {
+            feed: "city".to_owned(),
+            sequence: 1,
+            digest,
+            by_hub: Vec::new(),
+            by_node: Vec::new(),
+            at: 0,
+            incarnation: vec![1; 16],
+            epoch: 1,
+            decided: (0, Vec::new()),
+        };
+        assert!(still_proves(&kept, digest, (&[1; 16][..], 1)));
+        assert!(!still_proves(&kept, digest, (&[2; 16][..], 1)));
+        assert!(!still_proves(&kept, digest, (&[1; 16][..], 2)));
+        assert!(!still_proves(&kept, Digest::default(), (&[1; 16][..], 1)));
     }
 }

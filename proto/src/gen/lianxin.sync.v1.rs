@@ -628,7 +628,7 @@ pub struct ReconcileRequest {
     /// Nibbles of BLAKE3(kind || id), one a byte.
     #[prost(bytes = "bytes", repeated, tag = "3")]
     pub prefixes: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
-    /// Rows to send whole: kind (two bytes, big-endian) and record (sixteen).
+    /// Rows to send whole, or to say that they have left: kind (two bytes, big-endian) and record (sixteen).
     #[prost(bytes = "bytes", repeated, tag = "4")]
     pub wanted: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
     /// The node's own half of the certificate, where its digest agrees with the hub's.
@@ -717,6 +717,7 @@ pub struct Equality {
 pub struct ReconcileResponse {
     #[prost(message, repeated, tag = "1")]
     pub below: ::prost::alloc::vec::Vec<Below>,
+    /// Of the wanted: the state of what is in the feed; that it has left, of anything else that the hub knows.
     #[prost(message, repeated, tag = "2")]
     pub rows: ::prost::alloc::vec::Vec<Row>,
     /// Offered rows that the hub took back as its own.
@@ -725,6 +726,9 @@ pub struct ReconcileResponse {
     /// How many of the wanted, from the first, are answered: large rows come with several calls.
     #[prost(uint32, tag = "4")]
     pub answered: u32,
+    /// Of the answered, by kind and record as in wanted: in the feed, and damaged at the hub, so never sent.
+    #[prost(bytes = "bytes", repeated, tag = "5")]
+    pub damaged: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }
 /// What stands below one prefix.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -15,7 +15,7 @@ mod release;
 pub use backups::Backup;
 pub use claims::Collisions;
 pub use codes::{Bound, Code};
-pub use feeds::{CITY, Entry, Head, Page};
+pub use feeds::{CITY, Entry, Head, Known, Page};
 pub use journals::{Batch, Journal};
 pub use nodes::Node;
 pub use release::{Blocking, Left, Reader, Statement};

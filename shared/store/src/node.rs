@@ -351,6 +351,22 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// An entry of the journal is pending again: it waits at the hub for a record.
+    pub fn let_wait(&self, entry: &Entry) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO pending (kind, id, epoch, sequence, is_waiting)
+                 VALUES (?1, ?2, ?3, ?4, 1)",
+            )?
+            .execute(params![
+                entry.key.kind,
+                entry.key.id.bytes(),
+                entry.epoch,
+                entry.sequence.cast_signed()
+            ])?;
+        Ok(())
+    }
+
     /// How many changes are pending.
     pub fn pending_count(&self) -> Result<u64, StoreError> {
         let count: i64 = self

@@ -4,15 +4,32 @@
 //! has written and not sent yet, what is kept though it left. So every row is held against the hash that was stored
 //! with it.
 
+use domain::digest::RowHash;
 use domain::id::RecordId;
 use domain::kinds;
-use domain::record::RecordKey;
+use domain::record::{Record, RecordKey};
 
 use crate::error::StoreError;
 use crate::records::{Tx, read_record};
 use crate::schema;
 
 impl Tx<'_> {
+    /// A record as it was written with this hash; none where its row cannot be read, or is another by now.
+    ///
+    /// # Errors
+    /// As the disk or another process says; what the row holds is no error.
+    pub fn sound_record(
+        &self,
+        key: RecordKey,
+        stored: &RowHash,
+    ) -> Result<Option<Record>, StoreError> {
+        match self.record(key) {
+            Ok(record) => Ok(record.filter(|record| record.hash() == *stored)),
+            Err(StoreError::Unreadable(_) | StoreError::Broken(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Rows that cannot be read, or whose content has another hash than it was stored with; of each kind at most so
     /// many. Reads every row.
     ///

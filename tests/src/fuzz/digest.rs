@@ -191,6 +191,11 @@ pub(super) fn seeds() -> anyhow::Result<Vec<Vec<u8>>> {
             rows: vec![convert::encode_row(&FeedRow::State(sample::record(1)))],
             adopted: 0,
             answered: 1,
+            damaged: own
+                .first()
+                .map(|(key, _)| convert::encode_key(*key))
+                .into_iter()
+                .collect(),
         };
         seeds.push([&[1][..], &response.encode_to_vec()].concat());
         for feed in super::cursor::feeds(&known) {

@@ -197,7 +197,7 @@ impl Tx<'_> {
 }
 
 /// The reason's number on the wire.
-const fn reason_code(why: Leaving) -> u8 {
+pub(super) const fn reason_code(why: Leaving) -> u8 {
     match why {
         Leaving::Transferred => 1,
         Leaving::Withdrawn => 2,

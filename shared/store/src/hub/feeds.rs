@@ -8,8 +8,10 @@ use domain::kind::Class;
 use domain::kinds;
 use domain::record::{Record, RecordKey};
 use domain::session::hub::{InFeed, Reader, is_echo};
+use domain::world::Leaving;
 use rusqlite::{OptionalExtension as _, params};
 
+use super::apply::reason_code;
 use crate::error::StoreError;
 use crate::records::Tx;
 
@@ -63,6 +65,15 @@ pub enum Entry {
     State(Record),
     /// The record has left the feed: the reason's number on the wire.
     Left(RecordKey, u8),
+}
+
+/// What is known of a record to those who read a feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// It is in the feed, or has left it.
+    Entry(Entry),
+    /// It is in the feed, and its row is not as it was written with this hash: no source of anything.
+    Damaged(RowHash),
 }
 
 /// A bounded run of a feed, read in one snapshot.
@@ -215,6 +226,29 @@ impl Tx<'_> {
             .entries_of(key)?
             .iter()
             .any(|entry| entry.feed == feed && entry.left.is_none()))
+    }
+
+    /// What is known of a record to those who read a feed; none where nothing is. One that is known and not in the
+    /// feed has left it, for the reason that its entry tells; also where that was released, and the reason with it.
+    pub fn known_in(&self, key: RecordKey, feed: &str) -> Result<Option<Known>, StoreError> {
+        let mut standing = self.entries_of(key)?.into_iter();
+        let standing = standing.find(|entry| entry.feed == feed);
+        let stored = self.row_hash(key)?;
+        let left = match (standing, stored) {
+            (Some(Standing { left: None, .. }), None) => return Ok(None),
+            (Some(Standing { left: None, .. }), Some(stored)) => {
+                let sound = self.sound_record(key, &stored)?;
+                let known = sound.map(|record| Known::Entry(Entry::State(record)));
+                return Ok(Some(known.unwrap_or(Known::Damaged(stored))));
+            }
+            (Some(Standing { left, .. }), _) => left,
+            (None, Some(_)) => Some(reason_code(Leaving::Withdrawn)),
+            (None, None) => {
+                let is_purged = self.is_purged(key.id)?;
+                is_purged.then_some(reason_code(Leaving::Purged))
+            }
+        };
+        Ok(left.map(|reason| Known::Entry(Entry::Left(key, reason))))
     }
 
     /// What has moved in a feed after a place, within these limits. Own changes that the reader has

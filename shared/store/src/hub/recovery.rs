@@ -1,5 +1,7 @@
 //! What a restored hub collects until every node has told what it holds (`sync.md` 4).
 
+use std::collections::BTreeMap;
+
 use domain::id::{NodeId, RecordId};
 use domain::kinds::tenure;
 use domain::record::{Record, RecordKey};
@@ -332,6 +334,27 @@ impl Tx<'_> {
             )?
             .execute(params![node.bytes(), epoch, through, proven.chain])?;
         Ok(())
+    }
+
+    /// Whether exactly this was noted as something that should not have happened.
+    pub fn has_incident(&self, what: &str, detail: &str) -> Result<bool, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM incident WHERE what = ?1 AND detail = ?2)",
+            )?
+            .query_row([what, detail], |row| row.get(0))?)
+    }
+
+    /// How often each sort of what should not have happened was noted.
+    pub fn incidents(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT what, count(*) FROM incident GROUP BY what")?;
+        let rows = statement.query_map([], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Notes something that should not have happened.

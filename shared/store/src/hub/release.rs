@@ -184,14 +184,19 @@ impl Tx<'_> {
     }
 
     /// Releases an entry of a record that left a feed: whoever has not read so far must look for
-    /// what was removed.
+    /// what was removed. One that was written since it was looked at stays: it stands at another place.
     pub fn release_left(&self, left: &Left) -> Result<(), StoreError> {
-        self.connection
+        let (kind, id) = (left.key.kind, left.key.id.bytes());
+        let released = self
+            .connection
             .prepare_cached(
-                "DELETE FROM feed_entry
-                 WHERE kind = ?1 AND id = ?2 AND feed = ?3 AND left_reason IS NOT NULL",
+                "DELETE FROM feed_entry WHERE kind = ?1 AND id = ?2 AND feed = ?3
+                     AND sequence = ?4 AND left_reason IS NOT NULL",
             )?
-            .execute(params![left.key.kind, left.key.id.bytes(), left.feed])?;
+            .execute(params![kind, id, left.feed, left.sequence.cast_signed()])?;
+        if released == 0 {
+            return Ok(());
+        }
         self.connection
             .prepare_cached(
                 "UPDATE feed SET released_through = max(released_through, ?2) WHERE name = ?1",
@@ -239,11 +244,18 @@ impl Tx<'_> {
         Ok(readers)
     }
 
-    /// The epoch in which a node goes on, a copy's left out.
+    /// The epoch in which a node goes on, a copy's left out, and so is one that was offered and is
+    /// [not used](Self::unused_offer): it is current from its first use on (`sync.md` 4).
     fn present_epoch(&self, node: NodeId) -> Result<Option<u32>, StoreError> {
         Ok(self
             .connection
-            .prepare_cached("SELECT max(epoch) FROM journal WHERE node = ?1 AND kept_only = 0")?
+            .prepare_cached(
+                "SELECT max(epoch) FROM journal
+                 WHERE node = ?1 AND kept_only = 0
+                     AND (offered_for IS NULL OR received > 0
+                         OR EXISTS (SELECT 1 FROM greeting
+                             WHERE greeting.node = ?1 AND greeting.epoch = journal.epoch))",
+            )?
             .query_row([node.bytes()], |row| row.get(0))?)
     }
 

@@ -34,6 +34,24 @@ const SELECT_FRESH: &str =
 const SELECT_ALL: &str = "SELECT kind, id FROM leaving ORDER BY kind, id LIMIT ?1";
 
 impl Tx<'_> {
+    /// Whether anything of a record is here that is to be erased when it leaves: a row, or salt and body of a change.
+    pub fn holds(&self, key: RecordKey) -> Result<bool, StoreError> {
+        if self.row_hash(key)?.is_some() {
+            return Ok(true);
+        }
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM base_image WHERE kind = ?1 AND id = ?2)
+                     OR EXISTS (SELECT 1 FROM replaced WHERE kind = ?1 AND id = ?2)
+                     OR EXISTS (SELECT 1 FROM journal
+                         WHERE kind = ?1 AND id = ?2 AND body_hash IS NULL)
+                     OR EXISTS (SELECT 1 FROM former_journal
+                         WHERE kind = ?1 AND id = ?2 AND body_hash IS NULL)",
+            )?
+            .query_row(params![key.kind, key.id.bytes()], |row| row.get(0))?)
+    }
+
     /// Notes that a record has left the office's scope: its values are to be erased.
     pub fn note_leaving(&self, key: RecordKey) -> Result<(), StoreError> {
         self.connection

@@ -214,8 +214,10 @@ impl Store {
 
     /// What is decided and still pending where all is equal.
     fn take_decided(&mut self, epoch: u32, decided: u64) -> Vec<Arc<Entry>> {
-        let places = self.pending_through(epoch, decided).into_iter();
+        let is_decided = |place: &&(u32, u64)| office::is_decided(epoch, **place, decided);
+        let places: Vec<_> = self.pending.iter().filter(is_decided).copied().collect();
         places
+            .into_iter()
             .filter_map(|place| self.drop_pending(place))
             .collect()
     }
