@@ -407,6 +407,7 @@ impl<'a> Round<'a> {
     ) -> Result<Vec<Verdict>, HubError> {
         for change in unit {
             self.supply_replaced(world, change, office)?;
+            self.supply_overwritten(world, change)?;
         }
         let incoming = incoming(office, parts, unit);
         let Some(group) = unit.first().and_then(|change| change.header.group) else {

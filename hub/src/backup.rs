@@ -413,7 +413,7 @@ mod tests {
         app::init(&from, "hub", &[]).unwrap();
         let is_told = |hub: &Path| {
             let reader = store::open::reader(&hub.join(DATABASE)).unwrap();
-            recovery::is_told(store::Tx::on(&reader)).unwrap()
+            recovery::goes_on_from_backup(store::Tx::on(&reader), &[]).unwrap()
         };
         let file = folder.path().join("hub.backup");
         std::fs::copy(from.join(DATABASE), &file).unwrap();

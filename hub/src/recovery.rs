@@ -40,7 +40,8 @@ pub use report::{drop_answered_evidence, take_offers, take_proof};
 const HELD_MAX: usize = 4;
 /// Since when the hub recovers; empty while it does not.
 const RECOVERING: &str = "recovering";
-/// Set where the hub was put back by `restore`: it has decided nothing between the backup and that moment.
+/// Where the hub was put back by `restore`, the incarnation that the backup is of: it has decided nothing between the
+/// backup and that moment. Else empty.
 const TOLD: &str = "restored_by_command";
 /// The incarnations that it was before, and those of its own that nodes have shown it since it was put back: 16 bytes
 /// each. None where it was never put back.
@@ -151,9 +152,9 @@ pub enum PutBack {
 /// # Errors
 /// The store's own.
 pub fn begin(tx: Tx<'_>, own: &Own, how: PutBack, now_ms: u64) -> Result<(), StoreError> {
-    let is_told: &[u8] = if how == PutBack::Told { &[1] } else { &[] };
-    tx.set_setting(TOLD, is_told)?;
     let before = tx.setting("incarnation")?.unwrap_or_default();
+    let told: &[u8] = if how == PutBack::Told { &before } else { &[] };
+    tx.set_setting(TOLD, told)?;
     know(tx, &before)?;
     tx.set_setting("incarnation", &own.incarnation.bytes())?;
     tx.set_setting("hub_epoch", &own.epoch.to_be_bytes())?;
@@ -269,10 +270,20 @@ fn former(app: &App, proof: &wire::Proof) -> Option<Incarnation> {
     (incarnation != app.own.incarnation).then_some(incarnation)
 }
 
-/// Whether the hub was put back by `restore`.
+/// Whether what a node has read under an incarnation goes on from the backup as it is: the hub was put back by
+/// `restore`, and the backup is not of a hub that had itself been put back from before that, and had gone on another
+/// way since.
 ///
 /// # Errors
 /// The store's own.
-pub fn is_told(tx: Tx<'_>) -> Result<bool, StoreError> {
-    Ok(tx.setting(TOLD)?.is_some_and(|told| !told.is_empty()))
+pub fn goes_on_from_backup(tx: Tx<'_>, incarnation: &[u8]) -> Result<bool, StoreError> {
+    let told = tx.setting(TOLD)?.unwrap_or_default();
+    let Ok(of_backup) = Incarnation::from_slice(&told) else {
+        return Ok(!told.is_empty());
+    };
+    let of_backup = of_backup.bytes();
+    let known = tx.setting(FORMER)?.unwrap_or_default();
+    let left = known.chunks(of_backup.len());
+    let mut left = left.take_while(|known| *known != of_backup);
+    Ok(!left.any(|known| known == incarnation))
 }

@@ -60,12 +60,11 @@ async fn healthz(State(app): State<App>) -> Result<&'static str, Unwell> {
     read.map(|_| "ok\n").map_err(|error| unwell(&error))
 }
 
-async fn status_json(State(app): State<App>) -> Json<Value> {
-    Json(
-        status(&app)
-            .await
-            .unwrap_or_else(|error| json!({"error": error.to_string()})),
-    )
+async fn status_json(State(app): State<App>) -> Result<Json<Value>, (StatusCode, Json<Value>)> {
+    status(&app).await.map(Json).map_err(|error| {
+        let said = json!({"error": error.to_string()});
+        (StatusCode::SERVICE_UNAVAILABLE, Json(said))
+    })
 }
 
 /// What the hub knows of its offices' machines.
@@ -169,8 +168,15 @@ async fn metrics(State(app): State<App>) -> Result<String, Unwell> {
     ))
 }
 
-async fn page(State(app): State<App>) -> Html<String> {
-    let status = status(&app).await.unwrap_or_default();
+async fn page(State(app): State<App>) -> Result<Html<String>, (StatusCode, Html<String>)> {
+    let heading = format!("连心中心 · {}", app.identity.name());
+    let status = match status(&app).await {
+        Ok(status) => status,
+        Err(error) => {
+            let page = StatusPage::unwell(heading, &error);
+            return Err((StatusCode::SERVICE_UNAVAILABLE, Html(page.html())));
+        }
+    };
     let at = |value: &Value| value.as_u64().map_or_else(|| "从未".to_owned(), china_time);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let nodes: Vec<&Value> = status["nodes"].as_array().into_iter().flatten().collect();
@@ -209,7 +215,7 @@ async fn page(State(app): State<App>) -> Html<String> {
         ]
     });
     let page = StatusPage {
-        heading: format!("连心中心 · {}", app.identity.name()),
+        heading,
         facts,
         tables: vec![Table {
             caption: "各社区节点".to_owned(),
@@ -217,7 +223,7 @@ async fn page(State(app): State<App>) -> Html<String> {
             rows: rows.collect(),
         }],
     };
-    Html(page.html())
+    Ok(Html(page.html()))
 }
 
 #[cfg(test)]
@@ -240,11 +246,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         crate::app::init(folder.path(), "hub", &[]).unwrap();
         let app = App::open(folder.path()).unwrap();
-        for path in ["/healthz", "/metrics"] {
+        for path in ["/healthz", "/metrics", "/status.json", "/"] {
             assert_eq!(code_of(&app, path).await, StatusCode::OK, "{path}");
         }
         std::fs::rename(app.database(), folder.path().join("away")).unwrap();
-        for path in ["/healthz", "/metrics"] {
+        for path in ["/healthz", "/metrics", "/status.json", "/"] {
             let code = code_of(&app, path).await;
             assert_eq!(code, StatusCode::SERVICE_UNAVAILABLE, "{path}");
         }

@@ -108,6 +108,30 @@ pub fn take_up(tx: Tx<'_>, epoch: u32, after: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Writes anew, under the present identity, what journals of former ones (node and epoch) have, each after a place; how
+/// many changes. What is pending again stands on the rows as they are, as in [`take_up`].
+///
+/// # Errors
+/// The store's own.
+pub fn take_up_former(
+    tx: Tx<'_>,
+    own: Own,
+    journals: &[((NodeId, u32), u64)],
+) -> anyhow::Result<u64> {
+    let mut renamed = BTreeMap::new();
+    for ((node, epoch), after) in journals {
+        let source = Source {
+            node: *node,
+            epoch: *epoch,
+            stored: *epoch | FORMER,
+        };
+        tx.take_former_back((*node, *epoch), *after, source.stored)?;
+        take_up(tx, source.stored, 0)?;
+        rewrite(tx, own, source, 0, &mut renamed)?;
+    }
+    Ok(renamed.len() as u64)
+}
+
 /// The hub was put back, or an epoch was left: whoever greets it next looks how far it has the former epochs.
 ///
 /// # Errors

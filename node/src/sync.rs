@@ -15,6 +15,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use console::answer::with_causes;
 use domain::change::Hash;
+use domain::id::NodeId;
 use domain::session::office::{self as rules, Next, Parting};
 use domain::session::{Head, Standing};
 use prost::bytes::Bytes;
@@ -339,11 +340,27 @@ impl Session {
 
     /// The last pending place of another epoch at which the hub has the same history.
     async fn common_place(&mut self, epoch: u32, places: Vec<u64>) -> anyhow::Result<u64> {
+        self.common_place_of((self.own.node, epoch), places).await
+    }
+
+    /// The same of the journal of any identity that this machine has or had.
+    async fn common_place_of(
+        &mut self,
+        (node, epoch): (NodeId, u32),
+        places: Vec<u64>,
+    ) -> anyhow::Result<u64> {
+        let is_own = node == self.own.node;
+        let former_node = if is_own {
+            Bytes::new()
+        } else {
+            Bytes::copy_from_slice(&node.bytes())
+        };
         let mut parting = Parting::new(places);
         while let Some(asked) = parting.ask(CHECKPOINTS_MAX) {
             let request = wire::CheckpointsRequest {
                 epoch,
                 sequences: asked.clone(),
+                former_node: former_node.clone(),
             };
             let heads = self.client.checkpoints(request).await?.into_inner().heads;
             let mut theirs = Vec::with_capacity(heads.len());
@@ -356,7 +373,11 @@ impl Session {
                 .read::<_, anyhow::Error>(move |tx| {
                     let mut chains = Vec::new();
                     for sequence in asked {
-                        let chain = tx.entry(epoch, sequence)?.map(|entry| entry.chain);
+                        let chain = if is_own {
+                            tx.entry(epoch, sequence)?.map(|entry| entry.chain)
+                        } else {
+                            tx.former_chain((node, epoch), sequence)?
+                        };
                         chains.extend(chain.map(|chain| Head { sequence, chain }));
                     }
                     Ok(chains)

@@ -1,6 +1,7 @@
 //! The status page: what waits here, the last success, the line now.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Html;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -24,7 +25,7 @@ pub async fn serve(app: App, listener: tokio::net::TcpListener) -> std::io::Resu
     let router = Router::new()
         .route("/", get(page))
         .route("/status.json", get(status_json))
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(healthz))
         .route("/metrics", get(metrics))
         .with_state(app);
     axum::serve(listener, router).await
@@ -110,24 +111,37 @@ fn numbers_left(
     Ok(left.iter().map(line).collect())
 }
 
-async fn status_json(State(app): State<App>) -> Json<Value> {
-    Json(
-        status(&app)
-            .await
-            .unwrap_or_else(|error| json!({"error": error.to_string()})),
-    )
+/// What is answered by a node that cannot read its store: machines look at the code alone.
+fn unwell(error: &anyhow::Error) -> (StatusCode, String) {
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"))
 }
 
-async fn metrics(State(app): State<App>) -> String {
-    let status = status(&app).await.unwrap_or_default();
-    format!(
+async fn healthz(State(app): State<App>) -> Result<&'static str, (StatusCode, String)> {
+    let read = |tx: store::Tx<'_>| Ok(tx.pending_count()?);
+    let read = app.store.read::<_, anyhow::Error>(read).await;
+    read.map(|_| "ok\n").map_err(|error| unwell(&error))
+}
+
+async fn status_json(State(app): State<App>) -> Result<Json<Value>, (StatusCode, Json<Value>)> {
+    status(&app).await.map(Json).map_err(|error| {
+        let said = json!({"error": error.to_string()});
+        (StatusCode::SERVICE_UNAVAILABLE, Json(said))
+    })
+}
+
+async fn metrics(State(app): State<App>) -> Result<String, (StatusCode, String)> {
+    let status = status(&app).await.map_err(|error| unwell(&error))?;
+    Ok(format!(
         "# TYPE lianxin_changes_waiting gauge\nlianxin_changes_waiting {}\n",
         status["waiting"]
-    )
+    ))
 }
 
-async fn page(State(app): State<App>) -> Html<String> {
-    let status = status(&app).await.unwrap_or_default();
+async fn page(State(app): State<App>) -> Result<Html<String>, (StatusCode, Html<String>)> {
+    let status = status(&app).await.map_err(|error| {
+        let page = StatusPage::unwell("连心".to_owned(), &error);
+        (StatusCode::SERVICE_UNAVAILABLE, Html(page.html()))
+    })?;
     let keys = app.keys().ok();
     let identity = keys.as_ref().and_then(|keys| keys.identity.as_ref());
     let office = identity.map_or("尚未入网", |identity| &identity.office_name);
@@ -190,5 +204,5 @@ async fn page(State(app): State<App>) -> Html<String> {
         facts,
         tables,
     };
-    Html(page.html())
+    Ok(Html(page.html()))
 }

@@ -74,6 +74,41 @@ fn a_node_without_a_certificate_brings_back_all_that_it_was_acknowledged() -> an
     Ok(())
 }
 
+/// S1: the machine was enrolled again after the backup. What the hub had acknowledged of its former identity and has
+/// lost comes again under the present one, each once.
+#[test]
+fn what_a_restored_hub_has_lost_of_a_former_identity_comes_again() -> anyhow::Result<()> {
+    let mut stage = Stage::with_offices(0)?;
+    let city = &mut stage.city;
+    city.enrol_unserved(0)?;
+    let names = ["卯一", "卯二", "卯三", "卯四"].map(str::to_owned);
+    enter_and_send(city, &names[..2])?;
+    let backup = city.folder.join("hub.backup");
+    let backup = backup.to_string_lossy().into_owned();
+    city.hub(&["backup", &backup])?.done()?;
+    enter_and_send(city, &names[2..])?;
+    let code = city.hub(&["code", city.office(0)?.code])?.done()?.json();
+    city.node(0, &["join", &text(&code["code"])])?.done()?;
+    city.kill_hub()?;
+    city.hub(&["restore", &backup])?.done()?;
+    city.start_hub()?;
+    city.node(0, &["sync"])?.done()?;
+    // What the machine was before will not report.
+    city.hub(&["recovery", "end"])?.done()?;
+    for _ in 0..3 {
+        city.node(0, &["sync"])?.done()?;
+    }
+    let wanted = ["卯一", "卯二", "卯三", "卯四"];
+    expect_names(&names_at_hub(city)?, &wanted);
+    expect_names(&names_at(city, 0)?, &wanted);
+    for command in ["conflicts", "quarantine"] {
+        let found = city.hub(&[command])?.done()?.json();
+        assert_eq!(found.as_array().map(Vec::len), Some(0), "{found}");
+    }
+    city.hub(&["verify"])?.done()?;
+    Ok(())
+}
+
 #[test]
 fn a_node_that_a_restored_hub_has_lost_whole_joins_again_and_keeps_everything() -> anyhow::Result<()>
 {

@@ -165,6 +165,45 @@ fn what_names_the_office_before_there_is_one_names_it_afterwards() -> anyhow::Re
     })
 }
 
+/// S1: what a hub that was put back has lost of an identity that this machine had before is written anew under the
+/// present one and says what it replaces; what the hub has stays where it is.
+#[test]
+fn what_is_lost_of_a_former_identity_is_written_anew_under_the_present_one() -> anyhow::Result<()> {
+    with_a_person(|tx| {
+        tx.set_setting(rewrite::IDENTITY, &own(1).node.bytes())?;
+        journal::write(tx, own(1), (PERSON, Verb::Set), remark("a"), "经办人")?;
+        for sequence in [1, 2] {
+            tx.drop_pending(1, sequence)?;
+        }
+        tx.drop_base_image(PERSON)?;
+        let lost = tx.entry(1, 2)?.context("an entry")?;
+        let heir = Own {
+            node: NodeId::new([9; 16]),
+            ..own(1)
+        };
+        assert_eq!(rewrite::adopt_identity(tx, heir, false)?, 0);
+        let former = (own(1).node, 1);
+        assert_eq!(tx.former_journals()?, [former]);
+        assert_eq!(tx.former_places(former)?, [1, 2]);
+        assert_eq!(tx.former_chain(former, 2)?, Some(lost.chain));
+
+        assert_eq!(rewrite::take_up_former(tx, heir, &[(former, 1)])?, 1);
+        assert_eq!(tx.former_places(former)?, [1]);
+        let written = fold::read(heir, &tx.last_entry(1)?.context("an entry")?)?;
+        let old = ChangeId {
+            node: own(1).node,
+            epoch: 1,
+            sequence: 2,
+        };
+        assert_eq!(written.header.replaces, Some((old, lost.raw.body_hash())));
+        assert_eq!(tx.pending_places(1)?, [1]);
+        let row = tx.record(PERSON)?.context("the person")?;
+        assert_eq!(row.text(person::REMARKS), Some("a"));
+        assert_eq!(rewrite::take_up_former(tx, heir, &[(former, 1)])?, 0);
+        Ok(())
+    })
+}
+
 /// S10: what is moved keeps the time at which it was entered. A wall clock that stood a year ahead then is
 /// forgotten all the same: the new epoch's clock goes on from the hub's.
 #[test]

@@ -119,6 +119,11 @@ const RESTORES: &[Row] = &[
         Ok("what_a_hub_that_was_put_back_has_lost_of_a_former_epoch_comes_again"),
     ),
     Row(
+        "the hub lost what a machine had sent before it was enrolled again: it comes again",
+        "node join, then hub restore",
+        Ok("what_a_restored_hub_has_lost_of_a_former_identity_comes_again"),
+    ),
+    Row(
         "recovering: nothing decided until all are heard or a person ends it",
         "hub recovery end",
         Ok("while_one_office_is_not_heard_a_restored_hub_decides_nothing_that_concerns_it"),

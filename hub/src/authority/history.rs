@@ -3,14 +3,19 @@
 use domain::change::{Change, FieldChange, Verb};
 use domain::clock::ordered_at;
 use domain::decide;
-use domain::id::{DESK, OfficeId};
+use domain::id::{ChangeId, DESK, OfficeId};
 use domain::kind::Class;
 use domain::kinds::{self, set_aside};
 use domain::record::{Record, RecordKey};
+use domain::world::{Fact, World};
+use proto::convert;
 
 use super::{Round, Undecided, feed_name};
 use crate::error::HubError;
 use crate::recovery;
+
+/// How many values that were written one over another are looked through.
+const SEEN_MAX: usize = 16;
 
 /// What becomes of a change that a former hub has decided.
 pub(super) enum History {
@@ -70,6 +75,53 @@ impl Round<'_> {
             self.tx.set_parted(part.id.node, key, false)?;
         }
         Ok(again.map_or(History::Had, History::Again))
+    }
+
+    /// Says which values of a change were overwritten knowingly: a restored hub has what was written over them, in a
+    /// row that came back or decided again, and hears only now of what had stood there. How far other machines'
+    /// journals were decided no report proves.
+    pub(super) fn supply_overwritten(
+        &self,
+        world: &mut World,
+        change: &Change,
+    ) -> Result<(), HubError> {
+        if change.header.verb != Verb::Set || !recovery::was_restored(self.tx)? {
+            return Ok(());
+        }
+        let (kind, id) = (change.header.kind, change.header.record);
+        let Some(record) = self.tx.record(RecordKey { kind, id })? else {
+            return Ok(());
+        };
+        let names = [
+            Some(change.id),
+            change.header.replaces.map(|(former, _)| former),
+        ];
+        for field in &change.body.fields {
+            let mut at = record.version(field.number);
+            if field.base == at {
+                continue;
+            }
+            for _ in 0..SEEN_MAX {
+                let Some(above) = at else { break };
+                at = self.seen_by(above, field.number)?;
+                if at.is_some() && names.contains(&at) {
+                    world.supply(Fact::Overwritten(change.id, field.number));
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What whoever made a change saw in a field; none where nothing, or where the change is not here.
+    fn seen_by(&self, change: ChangeId, number: u16) -> Result<Option<ChangeId>, HubError> {
+        let Some((raw, _)) = self.raw_stored(change)? else {
+            return Ok(None);
+        };
+        let read = convert::decode_change(change, &raw).ok();
+        let mut fields = read.iter().flat_map(|change| &change.body.fields);
+        let written = fields.find(|field| field.number == number);
+        Ok(written.and_then(|field| field.base))
     }
 }
 

@@ -65,11 +65,19 @@ pub(super) async fn code(
         ([], configured) => configured.to_vec(),
         (given, _) => given.to_vec(),
     };
+    let key = RecordKey {
+        kind: organisation::KIND_NUMBER,
+        id: office,
+    };
+    let named = app.store.read::<_, HubError>(move |tx| Ok(tx.record(key)?));
+    let named = named.await?;
+    // Whoever makes a code may have named the office otherwise.
+    let office_code = named.and_then(|named| named.text(organisation::CODE).map(str::to_owned));
     let code = EnrolmentCode {
         addresses: addresses.clone(),
         root_hash: app.identity.root_hash(),
         office: office.bytes(),
-        office_code: wanted.code.clone(),
+        office_code: office_code.unwrap_or_else(|| wanted.code.clone()),
         secret,
         expires_unix_s: expiry(now_ms.cast_signed(), wanted.days)?,
     };
@@ -87,10 +95,6 @@ pub(super) async fn code(
     };
     app.store
         .write::<_, HubError>(move |tx| {
-            let key = RecordKey {
-                kind: organisation::KIND_NUMBER,
-                id: office,
-            };
             let is_office = tx
                 .record(key)?
                 .is_some_and(|record| record.text(organisation::IS_OFFICE) == Some("1"));
@@ -229,4 +233,36 @@ async fn judge(app: &App, number: &str, is_equal: bool) -> anyhow::Result<Value>
          没有电脑以核对数字 {number} 等待确认;若与节点显示的不一致,请作废该登记码"
     );
     Ok(json!({"offices": judged, "state": if is_equal { "confirmed" } else { "taken_back" }}))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// Every code that an organisation may have, an enrolment code carries.
+    #[test]
+    fn what_an_office_may_be_called_its_enrolment_code_takes() {
+        let field = organisation::KIND.field(organisation::CODE).unwrap();
+        for written in [
+            "E01",
+            "东 湖 01",
+            "湖".repeat(30).as_str(),
+            "𠮷".repeat(30).as_str(),
+        ] {
+            let value = domain::text::read_value(field, written).unwrap();
+            let code = EnrolmentCode {
+                addresses: vec!["hub.example.cn:7443".to_owned()],
+                root_hash: [1; 32],
+                office: [2; 16],
+                office_code: String::from_utf8(value).unwrap(),
+                secret: [3; 16],
+                expires_unix_s: 1,
+            };
+            let text = code.text().unwrap();
+            assert_eq!(EnrolmentCode::parse(&text).unwrap(), code, "{written}");
+        }
+        let too_long = "x".repeat(31);
+        assert!(domain::text::read_value(field, &too_long).is_err());
+    }
 }

@@ -16,7 +16,9 @@ use store::hub::Node;
 use store::{StoreError, Tx};
 use transport::sign::Context;
 
-use super::{RECOVERING, end, former, is_recovering, is_told, read_digest, signed, was_restored};
+use super::{
+    RECOVERING, end, former, goes_on_from_backup, is_recovering, read_digest, signed, was_restored,
+};
 use crate::app::App;
 use crate::authority::Round;
 use crate::error::HubError;
@@ -118,7 +120,7 @@ pub fn take_proof(
     let is_proven = is_recovering && !is_older && is_proven(tx, app, node, feed, &offers, proof)?;
     let mut adopted = 0;
     if is_proven {
-        adopted = adopt(tx, app, node, feed, &offers, now_ms)?;
+        adopted = adopt(tx, app, node, (feed, proof), &offers, now_ms)?;
         // What a node's changes made stands in its office's feed: the city's alone proves none of it.
         if feed != store::hub::CITY {
             take_history(tx, app, node, proof)?;
@@ -227,11 +229,11 @@ fn adopt(
     tx: Tx<'_>,
     app: &App,
     node: &Node,
-    feed: &str,
+    (feed, proof): (&str, &wire::Proof),
     offers: &[(RecordKey, Option<Record>)],
     now_ms: u64,
 ) -> Result<u64, HubError> {
-    let backup = Backup::of(tx, node, feed)?;
+    let backup = Backup::of(tx, node, feed, proof)?;
     let mut writes = close_what_went_on(tx, app, offers, now_ms)?;
     let mut overtaken = BTreeSet::new();
     let mut count = 0;
@@ -328,34 +330,37 @@ fn close_what_went_on(
     Ok(world.into_writes())
 }
 
-/// How what was there before the hub went on from the backup is told from what came since.
+/// How what is in the backup is told from what this hub has come to since, and what a node tells does not know of.
 struct Backup {
-    /// When the hub was put back by `restore` (Unix milliseconds); none where it was put back unnoticed.
-    told_at: Option<u64>,
-    /// Up to which place of the feed the hub had certified it for the node.
+    /// Whether what the node has read goes on from the backup as it is; else it was another hub that had gone on
+    /// another way before.
+    goes_on: bool,
+    /// When the recovery began (Unix milliseconds).
+    since: u64,
+    /// Up to which place of the feed this database had certified it for the node.
     certified: u64,
 }
 
 impl Backup {
-    fn of(tx: Tx<'_>, node: &Node, feed: &str) -> Result<Self, StoreError> {
+    fn of(tx: Tx<'_>, node: &Node, feed: &str, proof: &wire::Proof) -> Result<Self, StoreError> {
         let since = tx.setting(RECOVERING)?;
         let since = since.and_then(|since| since.try_into().ok());
-        let since = since.map_or(u64::MAX, u64::from_be_bytes);
         Ok(Self {
-            told_at: is_told(tx)?.then_some(since),
+            goes_on: goes_on_from_backup(tx, &proof.incarnation)?,
+            since: since.map_or(u64::MAX, u64::from_be_bytes),
             certified: tx.certified(node.id, feed)?,
         })
     }
 
-    /// Whether what the feed has of a record was there: else the node that says it has no such row has only not
-    /// heard of it. Of a hub that was put back unnoticed its own certificates tell.
+    /// Whether what the feed has of a record was known where the node had read: else the node that says it has no
+    /// such row has only not heard of it. Where that was another way than this one, what was certified before tells.
     fn had(&self, tx: Tx<'_>, feed: &str, key: RecordKey) -> Result<bool, StoreError> {
         let is_certified = |place| place <= self.certified;
-        Ok(self.told_at.is_some() || tx.place_in(key, feed)?.is_some_and(is_certified))
+        Ok(self.goes_on || tx.place_in(key, feed)?.is_some_and(is_certified))
     }
 
     /// What was written to a record since, and does not stand in a row that is taken back: whoever wrote it was
-    /// told that it is kept.
+    /// told that it is kept. Where the row does not go on from the backup, what was written later than it, too.
     fn written_later(
         &self,
         tx: Tx<'_>,
@@ -370,10 +375,9 @@ impl Backup {
                 continue;
             }
             let version = state.version;
-            let is_later = match self.told_at {
-                Some(since) => came_since(tx, app, version.change, since)?,
-                None => there.is_none_or(|there| there.version.ordered_at < version.ordered_at),
-            };
+            let is_newer = there.is_none_or(|there| there.version.ordered_at < version.ordered_at);
+            let is_later =
+                (!self.goes_on && is_newer) || came_since(tx, app, version.change, self.since)?;
             if is_later && !later.contains(&version.change) {
                 later.push(version.change);
             }
@@ -382,7 +386,7 @@ impl Backup {
     }
 }
 
-/// Whether a change came since `restore`.
+/// Whether a change came since the recovery began.
 fn came_since(tx: Tx<'_>, app: &App, change: ChangeId, since: u64) -> Result<bool, StoreError> {
     if change.node == app.own.node {
         return Ok(change.epoch == app.own.epoch);

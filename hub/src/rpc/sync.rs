@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::id::NodeId;
 use domain::kinds::organisation;
 use domain::limits;
 use domain::session::Standing;
@@ -250,7 +251,10 @@ impl Sync for SyncService {
             .read::<_, HubError>(move |tx| {
                 // Held until it is answered, though nobody may wait for that any more.
                 let _question = question;
-                let Some(journal) = tx.journal(node.id, asked.epoch)? else {
+                let Some(whose) = asked_of(tx, &node, &asked.former_node)? else {
+                    return Ok(Vec::new());
+                };
+                let Some(journal) = tx.journal(whose, asked.epoch)? else {
                     return Ok(Vec::new());
                 };
                 let mut heads = Vec::new();
@@ -309,6 +313,27 @@ impl Sync for SyncService {
             certificate_chain: leaf.chain_pem,
         }))
     }
+}
+
+/// Whose journal is asked for: the caller's own, or that of a machine of its office; none where the hub knows no such
+/// machine. What a machine wrote for another office is not its present office's to know.
+fn asked_of(
+    tx: store::Tx<'_>,
+    caller: &Node,
+    former_node: &[u8],
+) -> Result<Option<NodeId>, HubError> {
+    if former_node.is_empty() {
+        return Ok(Some(caller.id));
+    }
+    let length = |_| CallRefused::from(convert::Invalid::Length("former_node"));
+    let asked = tx.node(NodeId::from_slice(former_node).map_err(length)?)?;
+    if asked
+        .as_ref()
+        .is_some_and(|asked| asked.office != caller.office)
+    {
+        return Err(CallRefused::NotAllowed("a machine of another office").into());
+    }
+    Ok(asked.map(|asked| asked.id))
 }
 
 /// The name of an office, for display.
@@ -370,8 +395,10 @@ mod tests {
 
     use std::time::Duration;
 
-    use domain::id::{NodeId, OfficeId};
+    use domain::change::chain_start;
+    use domain::id::OfficeId;
     use store::StoreError;
+    use store::hub::Journal;
     use tokio::sync::watch;
     use tonic::Code;
     use transport::certificate::LeafRequest;
@@ -493,6 +520,48 @@ mod tests {
         // Sooner than it would be told something.
         let has_room = tokio::time::timeout(Duration::from_secs(10), left).await;
         assert!(has_room.is_ok(), "the place of one who left is held");
+    }
+
+    /// S8: a machine that was enrolled again is told how much of its former journal a restored hub has, and nobody
+    /// is told of another office's.
+    #[tokio::test]
+    async fn of_a_former_identity_only_its_own_office_is_told() {
+        let hub = Called::new().await;
+        let (former, foreign, unknown) = ([4; 16], [5; 16], [6; 16]);
+        let made = hub.app.store.write::<_, StoreError>(move |tx| {
+            for (id, office) in [(former, OFFICE), (foreign, OfficeId::new([7; 16]))] {
+                let node = NodeId::new(id);
+                tx.insert_node(&Node::new(node, office, [0; 32]), 0)?;
+                tx.put_journal(&Journal {
+                    node,
+                    epoch: 1,
+                    received: 0,
+                    chain: chain_start(node, 1),
+                    decided_through: 0,
+                    is_kept_only: false,
+                    proven: Proven::default(),
+                })?;
+            }
+            Ok(())
+        });
+        made.await.unwrap();
+        let ask = |whose: [u8; 16]| {
+            hub.service.checkpoints(hub.call(wire::CheckpointsRequest {
+                epoch: 1,
+                sequences: vec![0],
+                former_node: Bytes::copy_from_slice(&whose),
+            }))
+        };
+        let chains = |answer: Response<wire::CheckpointsResponse>| -> Vec<Bytes> {
+            let heads = answer.into_inner().heads;
+            heads.into_iter().map(|head| head.chain).collect()
+        };
+        let start = chain_start(NodeId::new(former), 1);
+        let told = chains(ask(former).await.unwrap());
+        assert_eq!(told, [Bytes::copy_from_slice(&start)]);
+        assert!(chains(ask(unknown).await.unwrap()).is_empty());
+        let refused = ask(foreign).await.err().map(|status| status.code());
+        assert_eq!(refused, Some(Code::PermissionDenied));
     }
 
     /// A short call could else have all rows of a feed looked at again and again.

@@ -609,6 +609,10 @@ pub struct CheckpointsRequest {
     /// At most 64 places of the journal.
     #[prost(uint64, repeated, tag = "2")]
     pub sequences: ::prost::alloc::vec::Vec<u64>,
+    /// Sixteen bytes where the journal is of another machine of the caller's office: of one that it was itself before
+    /// it was enrolled again. Empty where it is the caller's own.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub former_node: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CheckpointsResponse {

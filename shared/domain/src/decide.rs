@@ -39,7 +39,7 @@ pub use transfer::{due_event, is_succeeded, roles};
 use crate::change::{Change, Verb};
 use crate::id::{ChangeId, DESK, OfficeId, RecordId, derived_id};
 use crate::kind::{Class, Kind};
-use crate::kinds::{self, set_aside, step as step_kind};
+use crate::kinds::{self, member, set_aside, step as step_kind};
 use crate::record::RecordKey;
 use crate::world::{Mover, Need, Outcome, Waiting, World};
 
@@ -436,18 +436,34 @@ const fn verb_code(verb: Verb) -> &'static str {
 }
 
 /// Whether every record that these fields name is known; else the first that is not (rule 6). What
-/// is not a reference record must belong to the writer's office.
+/// is not a reference record must belong to the writer's office. A ledger entry stays its creator's: it may name a
+/// member whom the office has held, though he has been transferred out since (`domain.md` 6.6: absentees are chosen
+/// from those too; 10: attendance is the organising branch's). Steps have guards of their own.
 fn check_references(
     world: &World,
     incoming: &Incoming<'_>,
     kind: Option<&Kind>,
 ) -> Result<(), Stop> {
     let Some(kind) = kind else { return Ok(()) };
+    let is_entry = kind.class == Class::Ledger && kind.number != step_kind::KIND_NUMBER;
     for (field, of) in kind.references() {
         let value = incoming.change.value(field.number).unwrap_or_default();
+        if is_entry && of == member::KIND_NUMBER && has_held(world, incoming.office, value)? {
+            continue;
+        }
         check_reference(world, incoming.office, of, value)?;
     }
     Ok(())
+}
+
+/// Whether a value names a member whom this office holds, or has held.
+fn has_held(world: &World, office: OfficeId, value: &[u8]) -> Result<bool, Need> {
+    let kind = member::KIND_NUMBER;
+    let named = match RecordId::from_slice(value) {
+        Ok(id) => world.record(RecordKey { kind, id })?,
+        Err(_) => None,
+    };
+    named.map_or(Ok(false), |named| create::has_held(world, named, office))
 }
 
 /// The same of one value: what it names of this kind, for a writer of this office.

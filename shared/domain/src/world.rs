@@ -57,6 +57,9 @@ pub enum Fact {
     Standing(RecordId, Vec<Record>),
     /// To [`Need::Membership`].
     Membership(RecordId, Membership),
+    /// Unasked: whoever wrote what stands in this field now has seen the value that this change sets there, or wrote
+    /// over somebody who had. A restored hub hears of the change after that.
+    Overwritten(ChangeId, u16),
 }
 
 /// What a move of a whole organisation reads (bounded by [`crate::limits::BATCH_MEMBERS_MAX`] and
@@ -204,6 +207,7 @@ pub struct World {
     steps: BTreeMap<RecordId, BTreeSet<RecordKey>>,
     named: BTreeSet<(u16, u16, RecordId)>,
     standing: BTreeMap<RecordId, BTreeSet<RecordKey>>,
+    overwritten: BTreeSet<(ChangeId, u16)>,
     purged: BTreeSet<RecordKey>,
     memberships: BTreeMap<RecordId, (BTreeSet<RecordKey>, BTreeSet<RecordKey>)>,
     made_items: BTreeMap<RecordId, BTreeSet<RecordKey>>,
@@ -226,6 +230,7 @@ impl World {
             steps: BTreeMap::new(),
             named: BTreeSet::new(),
             standing: BTreeMap::new(),
+            overwritten: BTreeSet::new(),
             purged: BTreeSet::new(),
             memberships: BTreeMap::new(),
             made_items: BTreeMap::new(),
@@ -271,6 +276,9 @@ impl World {
                 self.standing.entry(id).or_default().extend(keys);
             }
             Fact::Membership(id, found) => self.remember_membership(id, found),
+            Fact::Overwritten(change, field) => {
+                self.overwritten.insert((change, field));
+            }
         }
     }
 
@@ -342,6 +350,11 @@ impl World {
             .get(&(change, field))
             .copied()
             .ok_or(Need::Outcome(change, field))
+    }
+
+    /// Whether what a change sets in a field was overwritten knowingly ([`Fact::Overwritten`]).
+    pub(crate) fn is_overwritten(&self, change: ChangeId, field: u16) -> bool {
+        self.overwritten.contains(&(change, field))
     }
 
     /// The block in which an issuer's number lies, if it is leased.

@@ -1,6 +1,7 @@
 //! What only a node keeps: its journal, what is pending, how far it has read.
 
 mod erase;
+mod former;
 mod leases;
 mod reading;
 mod uncounted;

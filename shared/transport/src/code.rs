@@ -23,8 +23,8 @@ pub const DAYS_DEFAULT: u32 = 7;
 pub const DAYS_MAX: u32 = 30;
 /// The most addresses in one code.
 pub const ADDRESSES_MAX: usize = 4;
-/// The most bytes of an office code.
-pub const OFFICE_CODE_BYTES_MAX: usize = 32;
+/// The most bytes of an office code: the thirty characters that an organisation's code may have, of any script.
+pub const OFFICE_CODE_BYTES_MAX: usize = 120;
 
 const VERSION: u8 = 1;
 const CHECKSUM_BYTES: usize = 4;
@@ -199,12 +199,12 @@ pub fn comparison_number(
     format!("{:06}", u64::from_be_bytes(head) % 1_000_000)
 }
 
-pub(crate) fn check_office_code(code: &str) -> Result<(), TransportError> {
+fn check_office_code(code: &str) -> Result<(), TransportError> {
     if code.is_empty() || code.len() > OFFICE_CODE_BYTES_MAX {
-        return invalid("office code", "must have 1 to 32 bytes");
+        return invalid("office code", "must have 1 to 120 bytes");
     }
-    if code.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return invalid("office code", "must not hold spaces");
+    if code.chars().any(char::is_control) {
+        return invalid("office code", "must not hold control characters");
     }
     Ok(())
 }

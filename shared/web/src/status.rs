@@ -45,6 +45,15 @@ pub struct StatusPage {
 }
 
 impl StatusPage {
+    /// The page of a program that cannot read its data, which says so and nothing else.
+    pub fn unwell(heading: String, error: &impl std::fmt::Display) -> Self {
+        Self {
+            heading,
+            facts: vec![Fact::new("状态", format!("读不到数据:{error}"))],
+            tables: Vec::new(),
+        }
+    }
+
     /// The page as HTML.
     pub fn html(&self) -> String {
         // A template without loops over foreign code cannot fail to write into a string.

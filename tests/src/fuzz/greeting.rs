@@ -141,6 +141,7 @@ pub(super) fn seeds() -> anyhow::Result<Vec<Vec<u8>>> {
         let asked = wire::CheckpointsRequest {
             epoch: 1,
             sequences: vec![0, 1, 2, sequence],
+            ..wire::CheckpointsRequest::default()
         };
         seeds.push([&[1][..], &asked.encode_to_vec()].concat());
     }

@@ -122,6 +122,17 @@ pub(super) fn tenure_key(member: RecordId, number: i64) -> RecordKey {
     }
 }
 
+/// Whether an office holds a member, or has held him.
+pub(super) fn has_held(world: &World, held: &Record, office: OfficeId) -> Result<bool, Need> {
+    for number in 1..=held.integer(member::TENURE_NUMBER).unwrap_or(0) {
+        let tenure = world.record(tenure_key(held.key.id, number))?;
+        if tenure.and_then(|tenure| tenure.reference(tenure::HOLDER)) == Some(office) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn open_first_tenure(
     world: &mut World,
     incoming: &Incoming<'_>,

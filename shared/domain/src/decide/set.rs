@@ -192,6 +192,10 @@ fn judge(
         }
         return Ok(Judged::Merged);
     }
+    let is_overwritten = |number| world.is_overwritten(incoming.change.id, number);
+    if unit.fields.iter().all(|field| is_overwritten(field.number)) {
+        return Ok(Judged::Merged);
+    }
     let wins = wins(world, incoming, record, unit);
     if let Some(open) = in_item {
         item::replace_loser(world, incoming, record, unit, open, wins)?;

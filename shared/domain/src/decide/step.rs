@@ -2,12 +2,13 @@
 
 use jiff::civil::Date;
 
+use super::merge::{meant_by, one_with};
 use super::{Incoming, Stop, Verdict, begin, check_references, create, effect, settle, transfer};
 use crate::checks::date::china_date_of;
 use crate::id::{DESK, OfficeId, RecordId};
 use crate::kind::Kind;
 use crate::kinds::{
-    self, activity, conflict, member, organisation, participation, person, set_aside, step, tenure,
+    self, activity, conflict, member, organisation, participation, person, set_aside, step,
     transfer as case, volunteer,
 };
 use crate::machine::{Actor, Effect, Facts, Machine, Refused, Situation, Transition};
@@ -283,12 +284,8 @@ fn actors_beside(world: &World, subject: &Record, office: OfficeId) -> Result<Ve
             actors.push(Actor::Receiver);
         }
     }
-    for number in 1..=subject.integer(member::TENURE_NUMBER).unwrap_or(0) {
-        let held = world.record(create::tenure_key(subject.key.id, number))?;
-        if held.and_then(|held| held.reference(tenure::HOLDER)) == Some(office) {
-            actors.push(Actor::Former);
-            break;
-        }
+    if create::has_held(world, subject, office)? {
+        actors.push(Actor::Former);
     }
     Ok(actors)
 }
@@ -331,26 +328,10 @@ pub(super) fn participation_facts(
     recorder: Option<&str>,
     date: Date,
 ) -> Result<Facts, Need> {
-    let mut recorder_is_subject = false;
-    if let Some(id) = subject.reference(participation::VOLUNTEER) {
-        let key = RecordKey {
-            kind: volunteer::KIND_NUMBER,
-            id,
-        };
-        let named = world
-            .record(key)?
-            .and_then(|v| v.reference(volunteer::PERSON));
-        if let Some(id) = named {
-            let key = RecordKey {
-                kind: person::KIND_NUMBER,
-                id,
-            };
-            let name = world
-                .record(key)?
-                .and_then(|person| person.text(person::NAME));
-            recorder_is_subject = name.is_some() && name == recorder;
-        }
-    }
+    let recorder_is_subject = match (subject.reference(participation::VOLUNTEER), recorder) {
+        (Some(served), Some(recorder)) => is_named(world, served, recorder)?,
+        _ => false,
+    };
     let mut activity_open = false;
     if let Some(id) = subject.reference(participation::ACTIVITY) {
         let key = RecordKey {
@@ -369,6 +350,24 @@ pub(super) fn participation_facts(
         activity_open,
         ..Facts::default()
     })
+}
+
+/// Whether a volunteer has this name, in whichever of the records that turned out to be one person.
+fn is_named(world: &World, served: RecordId, name: &str) -> Result<bool, Need> {
+    let find = |kind, id| -> Result<Option<Record>, Need> {
+        Ok(world.record(RecordKey { kind, id })?.cloned())
+    };
+    let Some(named) = find(volunteer::KIND_NUMBER, served)? else {
+        return Ok(false);
+    };
+    let Some(id) = meant_by(world, named)?.reference(volunteer::PERSON) else {
+        return Ok(false);
+    };
+    let Some(who) = find(person::KIND_NUMBER, id)? else {
+        return Ok(false);
+    };
+    let all = one_with(world, who)?;
+    Ok(all.iter().any(|one| one.text(person::NAME) == Some(name)))
 }
 
 /// Levels of organisations that are asked for their setting.

@@ -66,13 +66,15 @@ impl Tx<'_> {
         let key = |kind, id| RecordKey { kind, id };
         let bytes = id.bytes().to_vec();
         let open = transfer::MACHINE.states.iter().filter(|state| state.open);
-        let open = open.map(|state| state.code.as_bytes().to_vec()).collect();
-        let cases = [Filter::OneOf(case::STATE, open)];
-        let mut found = self.list(&case::KIND, &cases, None, ABOUT_MAX)?;
-        found.retain(|record| {
-            let mut named = NAMING_CASES.iter().map(|field| record.reference(*field));
-            named.any(|named| named == Some(id))
-        });
+        let open: Vec<_> = open.map(|state| state.code.as_bytes().to_vec()).collect();
+        let mut found = Vec::new();
+        for field in NAMING_CASES {
+            let cases = [
+                Filter::Is(field, bytes.clone()),
+                Filter::OneOf(case::STATE, open.clone()),
+            ];
+            found.extend(self.list(&case::KIND, &cases, None, ABOUT_MAX)?);
+        }
         let in_branch = [Filter::Is(member::BRANCH, bytes.clone())];
         found.extend(self.list(&member::KIND, &in_branch, None, ABOUT_MAX)?);
         let organisation = self.record(key(organisation::KIND_NUMBER, id))?;

@@ -19,15 +19,19 @@ fn a_code_reads_back_as_written_on_one_line() {
     assert!(!text.contains(char::is_whitespace));
     assert!(text.split('-').all(|group| group.len() <= 6));
     assert_eq!(EnrolmentCode::parse(&text).unwrap(), sample());
-    let office_code = "朝阳门社区".to_owned();
-    let chinese = EnrolmentCode {
-        office_code,
-        ..sample()
-    };
-    assert_eq!(
-        EnrolmentCode::parse(&chinese.text().unwrap()).unwrap(),
-        chinese
-    );
+    for office_code in [
+        "朝阳门社区",
+        "东 湖 01",
+        "湖".repeat(30).as_str(),
+        "𠮷".repeat(30).as_str(),
+    ] {
+        let other = EnrolmentCode {
+            addresses: vec!["hub.example.cn:7443".to_owned()],
+            office_code: office_code.to_owned(),
+            ..sample()
+        };
+        assert_eq!(EnrolmentCode::parse(&other.text().unwrap()).unwrap(), other);
+    }
 }
 
 #[test]
@@ -164,14 +168,14 @@ fn fields_that_cannot_work_are_refused_when_the_code_is_made() {
         .text()
         .is_err()
     );
-    assert!(
-        EnrolmentCode {
-            office_code: "a b".to_owned(),
+    for office_code in ["", "a\nb", "x".repeat(OFFICE_CODE_BYTES_MAX + 1).as_str()] {
+        let other = EnrolmentCode {
+            addresses: vec!["h:1".to_owned()],
+            office_code: office_code.to_owned(),
             ..sample()
-        }
-        .text()
-        .is_err()
-    );
+        };
+        assert!(other.text().is_err(), "{office_code:?}");
+    }
     assert!(expiry(NOW_MS, 0).is_err() && expiry(NOW_MS, 31).is_err() && expiry(0, 7).is_err());
 }
 

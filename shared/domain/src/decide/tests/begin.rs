@@ -206,6 +206,27 @@ fn an_entry_begins_by_the_guards_of_its_arrow() {
     assert_eq!(late.text(participation::LATE), Some("1"));
 }
 
+/// P3 (`VOL-004`): whoever was entered twice does not record his own hours under the other name either.
+#[test]
+fn nobody_records_his_own_hours_by_another_record_of_himself() {
+    let mut hub = Hub::new();
+    let (who, at) = service(&mut hub, b"HELD");
+    let name = (person::NAME, "林壹".as_bytes());
+    let kept = person_at(&mut hub, EAST, 53, &[name]);
+    let by = |hub: &mut Hub, number, name: &str| {
+        let recorder = (participation::RECORDER, name.as_bytes());
+        entry(hub, number, (who, at), &[recorder])
+    };
+    assert_eq!(by(&mut hub, 80, "林壹"), Verdict::Applied);
+    let pair = (kept, RecordId::new([50; 16]));
+    let change = merging(&mut hub, EAST, person::KIND_NUMBER, pair, &[]);
+    assert_eq!(hub.take(EAST, &change), Verdict::Applied);
+    for (number, name) in [(81, "林壹"), (82, "林一")] {
+        assert_eq!(by(&mut hub, number, name), Verdict::SetAside("VOL-004"));
+    }
+    assert_eq!(by(&mut hub, 83, "clerk"), Verdict::Applied);
+}
+
 #[test]
 fn service_at_two_places_at_once_is_flagged_on_both_entries_and_a_correction_is_not() {
     let mut hub = Hub::new();

@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::hub::{EAST, Hub, STREET, WEST};
-use crate::kinds::{member, step, transfer};
+use crate::kinds::{activity, attendance, member, step, transfer};
 use crate::record::Record;
 
 pub(super) const CASE: RecordId = RecordId::new([70; 16]);
@@ -113,6 +113,43 @@ fn whoever_died_since_is_not_brought_back() {
         (Some("DISPUTED"), Some("ACCEPTED"))
     );
     assert_eq!(hub.open_tenures(member), 0);
+}
+
+/// S7: who was at a meeting is the record of the office that held him then, whoever holds him now. Of whom it never
+/// held it enters nothing.
+#[test]
+fn attendance_is_entered_also_after_the_member_was_transferred_out() {
+    let mut hub = Hub::new();
+    let member = accepted(&mut hub);
+    let meeting = RecordId::new([71; 16]);
+    let unit = EAST.bytes();
+    let fields: &[(u16, &[u8])] = &[
+        (activity::TITLE, b"title"),
+        (activity::KIND_OF, b"members_meeting"),
+        (activity::ORGANISATION, &unit),
+        (activity::STATE, b"PLANNED"),
+        (activity::HELD_DATE, b"2026-11-16"),
+    ];
+    let made = hub.send(EAST, activity::KIND_NUMBER, meeting, Verb::Create, fields);
+    assert_eq!(made, Verdict::Applied);
+    let stranger = hub.register(WEST, 61);
+    for (number, who, expected) in [
+        (72, member, Verdict::Applied),
+        (73, stranger, Verdict::SetAside("not_yours")),
+    ] {
+        let (meeting, who) = (meeting.bytes(), who.bytes());
+        let fields: &[(u16, &[u8])] = &[
+            (attendance::ACTIVITY, &meeting),
+            (attendance::MEMBER, &who),
+            (attendance::STATE, b"present"),
+        ];
+        let id = RecordId::new([number; 16]);
+        let entered = hub.send(EAST, attendance::KIND_NUMBER, id, Verb::Create, fields);
+        assert_eq!(entered, expected);
+    }
+    // A step about him is not the office's any more.
+    let moved = hub.start(EAST, WEST, member, RecordId::new([74; 16]));
+    assert_eq!(moved, Verdict::SetAside("not_yours"));
 }
 
 #[test]

@@ -1,0 +1,76 @@
+//! Journals that this machine wrote under other identities, before it was enrolled again.
+
+use domain::change::Hash;
+use domain::id::NodeId;
+use rusqlite::{OptionalExtension as _, params};
+
+use crate::error::StoreError;
+use crate::records::Tx;
+
+impl Tx<'_> {
+    /// The journals of former identities, each a node and an epoch; the oldest first.
+    pub fn former_journals(&self) -> Result<Vec<(NodeId, u32)>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT node, epoch FROM former_journal GROUP BY node, epoch ORDER BY min(rowid)",
+        )?;
+        let journals =
+            statement.query_map([], |row| Ok((NodeId::new(row.get(0)?), row.get(1)?)))?;
+        Ok(journals.collect::<Result<_, _>>()?)
+    }
+
+    /// The places that there are of a former identity's journal, in order.
+    pub fn former_places(&self, (node, epoch): (NodeId, u32)) -> Result<Vec<u64>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sequence FROM former_journal WHERE node = ?1 AND epoch = ?2 ORDER BY sequence",
+        )?;
+        let places = statement.query_map(params![node.bytes(), epoch], |row| {
+            Ok(row.get::<_, i64>(0)?.cast_unsigned())
+        })?;
+        Ok(places.collect::<Result<_, _>>()?)
+    }
+
+    /// The chain of a former identity's journal at a place; none where it has no such entry.
+    pub fn former_chain(
+        &self,
+        (node, epoch): (NodeId, u32),
+        sequence: u64,
+    ) -> Result<Option<Hash>, StoreError> {
+        let chain = self
+            .connection
+            .prepare_cached(
+                "SELECT chain FROM former_journal
+                 WHERE node = ?1 AND epoch = ?2 AND sequence = ?3",
+            )?
+            .query_row(
+                params![node.bytes(), epoch, sequence.cast_signed()],
+                |row| row.get(0),
+            )
+            .optional()?;
+        Ok(chain)
+    }
+
+    /// Puts what a former identity's journal has after a place into the journal, as an epoch of this number, but for
+    /// what was erased: that stands in a backup of the hub. It is to be written anew from there in this transaction;
+    /// what clock wrote it is not kept.
+    pub fn take_former_back(
+        &self,
+        (node, epoch): (NodeId, u32),
+        after: u64,
+        stored: u32,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO journal (epoch, sequence, kind, id, at, clock, header, salt, body, chain)
+                 SELECT ?4, sequence, kind, id, at, 0, header, salt, body, chain FROM former_journal
+                 WHERE node = ?1 AND epoch = ?2 AND sequence > ?3 AND body_hash IS NULL",
+            )?
+            .execute(params![node.bytes(), epoch, after.cast_signed(), stored])?;
+        self.connection
+            .prepare_cached(
+                "DELETE FROM former_journal
+                 WHERE node = ?1 AND epoch = ?2 AND sequence > ?3 AND body_hash IS NULL",
+            )?
+            .execute(params![node.bytes(), epoch, after.cast_signed()])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! What the hub's store answers a decision.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use domain::id::{ChangeId, DESK, NodeId, RecordId};
+use domain::kind::Class;
+use domain::kinds::transfer as case;
+use domain::machines::transfer::MACHINE;
+use domain::record::{Life, Record, RecordKey, Version};
+use domain::world::{Fact, Need};
+use store::StoreError;
+use store::open::{Side, writer};
+use store::writer::write_on;
+
+const GIVEN_UP: RecordId = RecordId::new([7; 16]);
+/// Open cases of the city: more than are read at once.
+const CITY: u32 = 10_001;
+
+fn case_of(number: u32, state: &str, to: RecordId) -> Record {
+    let version = Version {
+        change: ChangeId {
+            node: NodeId::new([1; 16]),
+            epoch: 1,
+            sequence: number.into(),
+        },
+        ordered_at: 0,
+    };
+    let mut id = [0; 16];
+    id[..4].copy_from_slice(&number.to_be_bytes());
+    let mut made = Record {
+        key: RecordKey {
+            kind: case::KIND_NUMBER,
+            id: RecordId::new(id),
+        },
+        class: Class::Case,
+        office: DESK,
+        revision: 1,
+        life: Life::Alive,
+        life_version: version,
+        fields: BTreeMap::new(),
+    };
+    made.set(case::STATE, state.as_bytes().to_vec(), version);
+    made.set(case::TO_ORG, to.bytes().to_vec(), version);
+    made
+}
+
+/// S4: an open case keeps the organisation that it names from being given up, however many others are open.
+#[test]
+fn an_open_case_is_found_by_the_organisation_that_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut connection = writer(&folder.path().join("hub.sqlite"), Side::Hub).unwrap();
+    let state = |is_open| {
+        let mut states = MACHINE.states.iter();
+        states.find(|state| state.open == is_open).unwrap().code
+    };
+    let (open, ended) = (state(true), state(false));
+    let found = write_on::<_, StoreError>(&mut connection, |tx| {
+        for number in 0..CITY {
+            tx.write_record(&case_of(number, open, RecordId::new([8; 16])))?;
+        }
+        tx.write_record(&case_of(CITY, open, GIVEN_UP))?;
+        tx.write_record(&case_of(CITY + 1, ended, GIVEN_UP))?;
+        tx.fact(Need::Standing(GIVEN_UP))
+    });
+    let mut keys = Vec::new();
+    if let Fact::Standing(_, records) = found.unwrap() {
+        keys.extend(records.iter().map(|record| record.key));
+    }
+    assert_eq!(keys, [case_of(CITY, open, GIVEN_UP).key]);
+}
