@@ -15,6 +15,8 @@ use crate::progress::{self, Keeper};
 const DATABASE: &str = "hub.sqlite";
 const KEYS: &str = "keys";
 const REGISTER: &str = "register.txt";
+/// The setting with the hash of the root's public key: with which keys the database belongs together.
+const ROOT: &str = "root";
 
 /// Everything that the hub's parts share.
 #[derive(Debug, Clone)]
@@ -62,10 +64,11 @@ impl Own {
 pub fn init(folder: &Path, name: &str, hosts: &[String]) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)?;
     let now = system::now_ms().cast_signed();
-    HubIdentity::create(&folder.join(KEYS), name, hosts, now)?;
+    let identity = HubIdentity::create(&folder.join(KEYS), name, hosts, now)?;
     let mut connection = store::open::writer(&folder.join(DATABASE), Side::Hub)?;
     let (node, incarnation) = (system::random_16()?, system::random_16()?);
     store::writer::write_on::<_, StoreError>(&mut connection, |tx| {
+        tx.set_setting(ROOT, &identity.root_hash())?;
         tx.set_setting("hub_node", &node)?;
         tx.set_setting("hub_epoch", &1u32.to_be_bytes())?;
         tx.set_setting("incarnation", &incarnation)
@@ -74,7 +77,7 @@ pub fn init(folder: &Path, name: &str, hosts: &[String]) -> anyhow::Result<()> {
 }
 
 impl App {
-    /// Opens a folder that [`init`] made.
+    /// Opens a folder that [`init`] made, and carries out what only the register has.
     ///
     /// # Errors
     /// Where there is none, it cannot be read, or it is older than what the hub has promised
@@ -96,10 +99,15 @@ impl App {
         // Before the database: what stands in it was committed first.
         let register = AppendOnlyRegister::open(&register_path(folder))?;
         prove_marked(&path)?;
-        let connection = store::open::writer(&path, Side::Hub)?;
+        let mut connection = store::open::writer(&path, Side::Hub)?;
         let own = own_of(Tx::on(&connection))?;
         progress::check(Tx::on(&connection), &own, folder)?;
         progress::check_machines(Tx::on(&connection), &register)?;
+        if !crate::register::missing(Tx::on(&connection), &register)?.is_empty() {
+            store::writer::write_on::<_, StoreError>(&mut connection, |tx| {
+                crate::register::carry_out(tx, &register)
+            })?;
+        }
         drop(connection);
         Ok(Self {
             store: open_store(path, Side::Hub)?,
@@ -137,6 +145,15 @@ pub fn own_of(tx: Tx<'_>) -> Result<Own, StoreError> {
         epoch: u32::from_be_bytes(epoch),
         incarnation: Incarnation::new(sixteen("incarnation")?),
     })
+}
+
+/// The hash of the public key of the root that a database belongs to, as enrolment codes have it; none in one that
+/// does not say.
+///
+/// # Errors
+/// The store's own.
+pub fn root_of(tx: Tx<'_>) -> Result<Option<[u8; 32]>, StoreError> {
+    Ok(tx.setting(ROOT)?.and_then(|root| root.try_into().ok()))
 }
 
 /// Looks at a database that may be half copied ([`store::open::prove_marked`]).

@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 
 use age::secrecy::SecretString;
 use anyhow::{Context as _, ensure};
-use domain::id::{Incarnation, NodeId, OfficeId, RecordId};
+use domain::id::{Incarnation, NodeId, OfficeId};
 use store::StoreError;
 use store::hub::{Journal, Node};
 use store::open::Side;
+use transport::file;
+use transport::keys::HubIdentity;
 use transport::lock::ServeLock;
 use transport::revoked::{AppendOnlyRegister, Entry};
 use zip::write::SimpleFileOptions;
@@ -22,6 +24,7 @@ use zip::write::SimpleFileOptions;
 use crate::app::{self, App, Own};
 use crate::progress;
 use crate::recovery::{self, PutBack};
+use crate::work::Work;
 
 /// How a protected backup begins.
 const PROTECTED: &[u8] = b"age-encryption.org/";
@@ -65,43 +68,43 @@ pub fn backup(app: &App, file: &Path, protection: &Protection) -> anyhow::Result
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let work = tempfile::Builder::new()
-        .prefix(".lianxin-backup-")
-        .tempdir_in(folder)?;
+    let work = Work::take(&app.folder)?;
     let copy = work.path().join(DATABASE);
     store::open::copy(&store::open::reader(&app.database())?, &copy)?;
     let reader = store::open::reader(&copy)?;
     let journals = store::Tx::on(&reader).journals()?;
     drop(reader);
     let wanted = hash_of(&copy)?;
-    let done = match protection {
-        Protection::None => copy,
+    // Where the backup goes, others may look: a protected one is never there in plain, not for a moment.
+    let mut out = tempfile::Builder::new()
+        .prefix(".lianxin-backup-")
+        .tempfile_in(folder)?;
+    match protection {
+        Protection::None => {
+            std::io::copy(&mut File::open(&copy)?, &mut out)?;
+        }
         Protection::Passphrase(text) => {
             let encryptor = age::Encryptor::with_user_passphrase(SecretString::from(text.clone()));
-            protect(app, &copy, work.path(), encryptor)?
+            protect(app, &copy, out.as_file_mut(), encryptor)?;
         }
         Protection::Recipient(text) => {
             let recipient: age::x25519::Recipient = text
                 .parse()
                 .map_err(|why| anyhow::anyhow!("not an age recipient: {why}"))?;
             let all = std::iter::once(&recipient as &dyn age::Recipient);
-            protect(
-                app,
-                &copy,
-                work.path(),
-                age::Encryptor::with_recipients(all)?,
-            )?
+            let encryptor = age::Encryptor::with_recipients(all)?;
+            protect(app, &copy, out.as_file_mut(), encryptor)?;
         }
-    };
-    File::open(&done)?.sync_all()?;
-    std::fs::rename(&done, file)?;
-    File::open(folder)?.sync_all()?;
+    }
+    out.as_file().sync_all()?;
+    out.persist(file)?;
+    file::sync_folder_of(file)?;
     let is_verified = match protection {
         // The secret key is elsewhere, on purpose.
         Protection::Recipient(_) => false,
         Protection::None | Protection::Passphrase(_) => {
             let again = work.path().join("again");
-            std::fs::create_dir(&again)?;
+            file::create_private_folder(&again)?;
             let read = unpack(file, &again, protection)?;
             ensure!(
                 hash_of(&read)? == wanted,
@@ -141,11 +144,10 @@ pub fn look_after(tx: store::Tx<'_>) -> Result<(), StoreError> {
 fn protect(
     app: &App,
     copy: &Path,
-    work: &Path,
+    out: &mut File,
     encryptor: age::Encryptor,
-) -> anyhow::Result<PathBuf> {
-    let out = work.join("protected");
-    let sink = encryptor.wrap_output(BufWriter::new(File::create(&out)?))?;
+) -> anyhow::Result<()> {
+    let sink = encryptor.wrap_output(BufWriter::new(out))?;
     let mut archive = zip::ZipWriter::new_stream(sink);
     let options = SimpleFileOptions::default().large_file(true);
     archive.start_file(DATABASE, options)?;
@@ -157,14 +159,14 @@ fn protect(
         std::io::copy(&mut File::open(entry.path())?, &mut archive)?;
     }
     archive.finish()?.into_inner().finish()?.flush()?;
-    Ok(out)
+    Ok(())
 }
 
 /// Puts a backup in the place of the hub's database, and lets the hub recover. What was there is
 /// kept beside it; the answer says where.
 ///
 /// # Errors
-/// A hub that is being served, a file that is no backup or damaged, a wrong passphrase.
+/// A hub that is being served, a file that is no backup, damaged, or another hub's, a wrong passphrase.
 pub fn restore(
     folder: &Path,
     file: &Path,
@@ -172,9 +174,7 @@ pub fn restore(
 ) -> anyhow::Result<Option<PathBuf>> {
     std::fs::create_dir_all(folder)?;
     let _lock = ServeLock::acquire(folder)?;
-    let work = tempfile::Builder::new()
-        .prefix(".lianxin-restore-")
-        .tempdir_in(folder)?;
+    let work = Work::take(folder)?;
     let fresh = unpack(file, work.path(), protection)?;
     let keys = work.path().join("keys");
     ensure!(
@@ -188,22 +188,52 @@ pub fn restore(
         .then(|| app::own_in(&current))
         .transpose()
         .unwrap_or_default();
-    begin_again(&fresh, folder, former, PutBack::Told)
-        .with_context(|| format!("{} is not a backup of a hub 不是中心的备份", file.display()))?;
+    let no_backup = || format!("{} is not a backup of a hub 不是中心的备份", file.display());
+    app::own_in(&fresh).with_context(no_backup)?;
+    expect_ours(folder, former, &fresh, &keys)?;
+    begin_again(&fresh, folder, former, PutBack::Told).with_context(no_backup)?;
     let aside = store::open::put_aside(&current)?;
-    for ending in ["", "-wal"] {
-        let name = format!("{DATABASE}{ending}");
-        if work.path().join(&name).exists() {
-            std::fs::rename(work.path().join(&name), folder.join(&name))?;
-        }
-    }
+    store::open::put_in_place(&fresh, &current)?;
     if keys.exists() {
-        if app::keys_folder(folder).exists() {
-            store::open::put_aside(&app::keys_folder(folder))?;
-        }
+        store::open::put_aside(&app::keys_folder(folder))?;
         std::fs::rename(&keys, app::keys_folder(folder))?;
     }
+    file::sync_folder_of(&current)?;
     Ok(aside)
+}
+
+/// Refuses a backup of another hub than the one of the folder, as far as database, note and keys there say which
+/// that is: its nodes would find a stranger, and its data would lie aside.
+fn expect_ours(
+    folder: &Path,
+    former: Option<Own>,
+    fresh: &Path,
+    keys: &Path,
+) -> anyhow::Result<()> {
+    let reader = store::open::reader(fresh)?;
+    let tx = store::Tx::on(&reader);
+    let node = match former {
+        Some(former) => Some(former.node),
+        None => progress::noted_node(folder)?,
+    };
+    let root = if keys.exists() {
+        Some(HubIdentity::load(keys)?.root_hash())
+    } else {
+        app::root_of(tx)?
+    };
+    // Keys that cannot be read say nothing: the backup's are to come in their place.
+    let root_here = HubIdentity::load(&app::keys_folder(folder)).ok();
+    let root_here = root_here.map(|identity| identity.root_hash());
+    let own = app::own_of(tx)?;
+    let is_other_node = node.is_some_and(|node| node != own.node);
+    let is_other_root = root.zip(root_here).is_some_and(|(root, here)| root != here);
+    ensure!(
+        !is_other_node && !is_other_root,
+        "this is a backup of another hub than the one in {}: nothing was changed. Put it back in an empty folder \
+         这是另一个中心的备份,未做任何改动;如确需恢复该中心,请指定一个空文件夹",
+        folder.display()
+    );
+    Ok(())
 }
 
 /// Says that the database that is there was put back: the hub goes on from it as a restored one. A power
@@ -263,7 +293,7 @@ pub fn begin_again(
     })
 }
 
-/// Revocations, used codes and machines that the backup does not know of stay.
+/// Revocations, removals, used codes and machines that the backup does not know of stay.
 fn apply_register(tx: store::Tx<'_>, folder: &Path) -> Result<(), StoreError> {
     let path = app::register_path(folder);
     if !path.exists() {
@@ -271,10 +301,7 @@ fn apply_register(tx: store::Tx<'_>, folder: &Path) -> Result<(), StoreError> {
     }
     let register =
         AppendOnlyRegister::open(&path).map_err(|error| StoreError::Disk(error.to_string()))?;
-    let (enrolled, others): (Vec<_>, Vec<_>) = register
-        .entries()
-        .partition(|(entry, _)| matches!(entry, Entry::Enrolled { .. }));
-    for (entry, at) in enrolled.into_iter().chain(others) {
+    for (entry, at) in register.entries() {
         match entry {
             Entry::Enrolled {
                 node,
@@ -287,23 +314,11 @@ fn apply_register(tx: store::Tx<'_>, folder: &Path) -> Result<(), StoreError> {
                     tx.insert_node(&node, at.cast_unsigned())?;
                 }
             }
-            Entry::RevokedNode(node) => {
-                tx.revoke_node(NodeId::new(node), at.cast_unsigned())?;
-            }
             Entry::UsedCode(hash) => tx.drop_code(&hash)?,
-            Entry::Purged(id) => purge_again(tx, RecordId::new(id), at.cast_unsigned())?,
-            Entry::Leased { .. } => {}
+            Entry::RevokedNode(_) | Entry::Purged { .. } | Entry::Leased { .. } => {}
         }
     }
-    Ok(())
-}
-
-/// A record that was removed for good after the backup is removed from it too.
-fn purge_again(tx: store::Tx<'_>, id: RecordId, at_ms: u64) -> Result<(), StoreError> {
-    if let Some(record) = tx.find(id)? {
-        tx.purge(record.key, at_ms)?;
-    }
-    tx.note_purged(id)
+    crate::register::carry_out(tx, &register)
 }
 
 /// The database of a backup as a file of its own.
@@ -315,7 +330,7 @@ fn unpack(file: &Path, work: &Path, protection: &Protection) -> anyhow::Result<P
     );
     let is_protected = source.read_exact(&mut head).is_ok() && head == PROTECTED;
     if !is_protected {
-        std::fs::copy(file, &fresh)?;
+        std::io::copy(&mut File::open(file)?, &mut file::create_secret(&fresh)?)?;
         return Ok(fresh);
     }
     let decryptor = age::Decryptor::new_buffered(BufReader::new(File::open(file)?))?;
@@ -334,7 +349,7 @@ fn unpack(file: &Path, work: &Path, protection: &Protection) -> anyhow::Result<P
     }
     .context("the passphrase or key does not open this backup 口令或密钥不对")?;
     let archive = work.join("archive");
-    std::io::copy(&mut plain, &mut File::create(&archive)?)?;
+    std::io::copy(&mut plain, &mut file::create_secret(&archive)?)?;
     let mut archive = zip::ZipArchive::new(File::open(&archive)?)?;
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index)?;
@@ -343,12 +358,14 @@ fn unpack(file: &Path, work: &Path, protection: &Protection) -> anyhow::Result<P
         let target = match name.split_once('/') {
             None if name == DATABASE => fresh.clone(),
             Some(("keys", name)) if !name.contains(['/', '\\']) && !name.contains("..") => {
-                std::fs::create_dir_all(work.join("keys"))?;
+                file::create_private_folder(&work.join("keys"))?;
                 work.join("keys").join(name)
             }
             _ => continue,
         };
-        std::io::copy(&mut entry, &mut File::create(target)?)?;
+        let mut made = file::create_secret(&target)?;
+        std::io::copy(&mut entry, &mut made)?;
+        made.sync_all()?;
     }
     Ok(fresh)
 }
@@ -358,7 +375,8 @@ fn unpack(file: &Path, work: &Path, protection: &Protection) -> anyhow::Result<P
 mod tests {
     use std::collections::BTreeMap;
 
-    use domain::id::ChangeId;
+    use age::secrecy::ExposeSecret as _;
+    use domain::id::{ChangeId, RecordId};
     use domain::kind::Class;
     use domain::kinds::person;
     use domain::record::{Life, Record, RecordKey, Version};
@@ -419,12 +437,74 @@ mod tests {
         std::fs::copy(from.join(DATABASE), &file).unwrap();
         begin_here(&from).unwrap();
         assert!(!is_told(&from));
-        app::init(&new, "hub", &[]).unwrap();
-        restore(&new, &file, &Protection::None).unwrap();
-        assert!(is_told(&new));
-        std::fs::remove_file(new.join(DATABASE)).unwrap();
+        restore(&from, &file, &Protection::None).unwrap();
+        assert!(is_told(&from));
+        std::fs::create_dir(&new).unwrap();
+        std::fs::rename(app::keys_folder(&from), app::keys_folder(&new)).unwrap();
         restore(&new, &file, &Protection::None).unwrap();
         assert!(is_told(&new), "on a machine that has no database");
+    }
+
+    /// S17: what a protected backup protects is never in plain where the backup goes, and whoever looks into the
+    /// folder into which it is put back cannot read the keys.
+    #[test]
+    fn a_protected_backup_is_made_in_private_and_its_keys_are_their_owners_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, new, stick] = ["hub", "new", "stick"].map(|name| folder.path().join(name));
+        app::init(&from, "hub", &[]).unwrap();
+        std::fs::create_dir(&stick).unwrap();
+        let on_stick = || std::fs::read_dir(&stick).unwrap().count();
+        let file = stick.join("hub.age");
+        let secret = age::x25519::Identity::generate();
+        let recipient = Protection::Recipient(secret.to_public().to_string());
+        let hub = App::open(&from).unwrap();
+        let work = Work::take(&from).unwrap();
+        let refused = backup(&hub, &file, &recipient).unwrap_err().to_string();
+        assert!(refused.contains("another backup"), "{refused}");
+        assert_eq!(on_stick(), 0, "it is made in the hub's own folder");
+        drop(work);
+        backup(&hub, &file, &recipient).unwrap();
+        assert_eq!(on_stick(), 1);
+        let key = Protection::Recipient(secret.to_string().expose_secret().to_owned());
+        restore(&new, &file, &key).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            for entry in std::fs::read_dir(app::keys_folder(&new)).unwrap() {
+                let path = entry.unwrap().path();
+                let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+                assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+            }
+        }
+        App::open(&new).unwrap();
+    }
+
+    /// S1, S18: the backup of another hub is refused, with the database there and with its keys alone.
+    #[test]
+    fn a_backup_of_another_hub_is_not_put_into_the_folder_of_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let [ours, other] = ["ours", "other"].map(|name| folder.path().join(name));
+        for hub in [&ours, &other] {
+            app::init(hub, "hub", &[]).unwrap();
+        }
+        let (current, file) = (ours.join(DATABASE), folder.path().join("other.backup"));
+        std::fs::copy(other.join(DATABASE), &file).unwrap();
+        let expect_refused = || {
+            let refused = restore(&ours, &file, &Protection::None).unwrap_err();
+            assert!(
+                format!("{refused:#}").contains("another hub"),
+                "{refused:#}"
+            );
+        };
+        let node = || app::own_in(&current).unwrap().node;
+        let before = node();
+        expect_refused();
+        assert_eq!(node(), before);
+        let own = folder.path().join("own.backup");
+        std::fs::rename(&current, &own).unwrap();
+        expect_refused();
+        assert!(!current.exists());
+        restore(&ours, &own, &Protection::None).unwrap();
     }
 
     /// P8, S13: syncs that lied leave a record without its place in any feed, and no node would ever read it.

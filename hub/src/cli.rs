@@ -15,11 +15,12 @@ pub(crate) mod verify;
 pub use serve::work_by_itself;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use console::answer::{failure, with_causes};
+use transport::lock::ServeLock;
 
 use crate::app::App;
 use crate::config::Config;
@@ -261,22 +262,37 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
         console::answer::answer(cli.json, &backup::restore(&cli.data, file, protected)?);
         return Ok(());
     }
+    // From before the database is opened until it is closed: none that a restore takes away meanwhile is served.
+    let held = match cli.command {
+        Command::Serve { .. } => Some(hold(&cli.data)?),
+        _ => None,
+    };
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let app = App::open(&cli.data)?;
         let config = Config::load(&cli.data)?;
         let actor = cli.actor.as_deref().or(config.actor.as_deref());
         let actor = actor.unwrap_or(ACTOR);
-        if let Command::Serve { rpc, web } = &cli.command {
+        if let (Command::Serve { rpc, web }, Some(held)) = (&cli.command, &held) {
             let any = SocketAddr::from(([0, 0, 0, 0], enrolment::RPC_PORT));
             let rpc = rpc.or(config.rpc).unwrap_or(any);
             let web = web.or(config.web).unwrap_or(WEB);
-            return Box::pin(serve::serve(app, rpc, web)).await;
+            return Box::pin(serve::serve(app, held, rpc, web)).await;
         }
         let answer = answer(&app, cli, actor, &config.addresses).await?;
         console::answer::answer(cli.json, &answer);
         Ok(())
     })
+}
+
+/// Takes the folder of a hub for this process.
+fn hold(data: &Path) -> anyhow::Result<ServeLock> {
+    anyhow::ensure!(
+        data.exists(),
+        "no hub in {} 该文件夹中没有中心",
+        data.display()
+    );
+    Ok(ServeLock::acquire(data)?)
 }
 
 /// Carries out one command line on an opened hub and answers what `--json` would print; the folder
@@ -336,5 +352,30 @@ async fn answer(
         } => desk::list(app, kind, office.as_deref(), conditions, *limit).await,
         Command::Get { id } => desk::get(app, id).await,
         Command::Transfer(transfer) => people::transfer(app, transfer, actor).await,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use transport::TransportError;
+
+    use super::*;
+
+    /// S9: what another process holds, and may be putting back, is not opened before it lets go.
+    #[test]
+    fn a_folder_that_another_process_holds_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = ServeLock::acquire(folder.path()).unwrap();
+        let data = folder.path().to_str().unwrap();
+        let cli = Cli::try_parse_from(["lianxin-hub", "--data", data, "serve"]).unwrap();
+        let is_held = || {
+            let refused = dispatch(&cli).unwrap_err();
+            let refused = refused.downcast_ref::<TransportError>();
+            matches!(refused, Some(TransportError::AlreadyServing { .. }))
+        };
+        assert!(is_held());
+        drop(held);
+        assert!(!is_held(), "then it is opened");
     }
 }

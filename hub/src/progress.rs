@@ -68,6 +68,15 @@ fn of(tx: Tx<'_>, own: &Own) -> Result<HubProgress, StoreError> {
     Ok(progress)
 }
 
+/// The hub of which it is noted in a folder how far it has got.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn noted_node(folder: &Path) -> anyhow::Result<Option<NodeId>> {
+    let noted = HubProgress::load(&path(folder))?;
+    Ok(noted.map(|noted| NodeId::new(noted.node)))
+}
+
 /// What stands beside the database in a folder, of the hub `own`.
 ///
 /// # Errors

@@ -27,7 +27,7 @@ use transport::sign::{Context, VerifyingKey};
 
 use crate::app::App;
 use crate::error::HubError;
-use crate::recovery;
+use crate::{recovery, register};
 
 /// What one transaction releases: each purged id is written to the register first, on disk.
 const PORTION: usize = 64;
@@ -160,13 +160,17 @@ pub async fn release(app: &App) -> Result<u64, HubError> {
             return Ok(count);
         }
         count += (due.tombstones.len() + due.left.len()) as u64;
+        let tombstones = due.tombstones.clone();
+        app.store
+            .write::<_, HubError>(move |tx| Ok(note_purged(tx, &tombstones)?))
+            .await?;
         let own = app.clone();
         app.store
             .write::<_, HubError>(move |tx| {
-                // One may have been brought back since it was looked at.
                 for key in due.tombstones {
-                    if tx.record(key)?.is_some_and(|record| !record.is_alive()) {
-                        note_in_register(&own, key, now_ms)?;
+                    if is_dead(tx, key)? {
+                        // In the register before its values go: no restore forgets it.
+                        register::note(&own, purged(key), now_ms)?;
                         tx.purge(key, now_ms)?;
                     }
                 }
@@ -179,12 +183,25 @@ pub async fn release(app: &App) -> Result<u64, HubError> {
     }
 }
 
-/// An id that never lives again stands in the register before its values go: no restore forgets it.
-fn note_in_register(app: &App, key: RecordKey, now_ms: u64) -> Result<(), StoreError> {
-    let mut register = app.register.lock().map_err(|_| StoreError::Closed)?;
-    register
-        .append(Entry::Purged(key.id.bytes()), now_ms.cast_signed())
-        .map_err(|error| StoreError::Disk(error.to_string()))
+/// Notes of deleted records that they never live again. Were that committed with their values' going only, one of
+/// which the register has it and that commit failed could be brought back, and be removed by the next restore.
+fn note_purged(tx: Tx<'_>, keys: &[RecordKey]) -> Result<(), StoreError> {
+    for key in keys {
+        if is_dead(tx, *key)? {
+            tx.note_purged(key.id)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a record is still deleted: one may have been brought back since it was looked at.
+fn is_dead(tx: Tx<'_>, key: RecordKey) -> Result<bool, StoreError> {
+    Ok(tx.record(key)?.is_some_and(|record| !record.is_alive()))
+}
+
+fn purged(key: RecordKey) -> Entry {
+    let (kind, id) = (key.kind, key.id.bytes());
+    Entry::Purged { kind, id }
 }
 
 /// What waits for release, and which nodes it waits for.
@@ -343,4 +360,72 @@ pub fn take_statements(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use domain::change::Verb;
+    use domain::decide::Verdict;
+    use domain::kinds::organisation;
+
+    use super::*;
+    use crate::{app, desk};
+
+    /// S1, S7: where a removal is cut off behind the register, nobody brings the record back, which the next restore
+    /// would remove; it goes with the next look.
+    #[test]
+    fn what_the_register_says_to_be_removed_is_not_brought_back() {
+        let folder = tempfile::tempdir().unwrap();
+        app::init(folder.path(), "hub", &[]).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let hub = App::open(folder.path()).unwrap();
+        let (kind, id) = (organisation::KIND_NUMBER, RecordId::new([3; 16]));
+        let key = RecordKey { kind, id };
+        let edit = |hub: &App, verb: Verb, at_ms: u64| {
+            let own = hub.clone();
+            let values = if verb == Verb::Create {
+                vec![
+                    (organisation::NAME, "组织".as_bytes().to_vec()),
+                    (organisation::KIND_OF, b"committee".to_vec()),
+                    (organisation::IS_OFFICE, b"0".to_vec()),
+                    (organisation::CAN_ADMIT_MEMBERS, b"0".to_vec()),
+                    (organisation::STATE, b"active".to_vec()),
+                ]
+            } else {
+                Vec::new()
+            };
+            let edited = hub.store.write::<_, HubError>(move |tx| {
+                desk::edit(tx, &own, (key, verb), values, "desk", at_ms)
+            });
+            runtime.block_on(edited).unwrap()
+        };
+        let long_ago = system::now_ms() - 2 * limits::TOMBSTONE_MS_MIN;
+        assert_eq!(edit(&hub, Verb::Create, long_ago), Verdict::Applied);
+        assert_eq!(edit(&hub, Verb::Delete, long_ago), Verdict::Applied);
+        // The register cannot be written: a task that held it has failed.
+        let held = hub.register.clone();
+        let failed: std::thread::JoinHandle<()> = std::thread::spawn(move || {
+            let _held = held.lock();
+            std::panic::resume_unwind(Box::new("a failed task"));
+        });
+        assert!(failed.join().is_err());
+        assert!(runtime.block_on(release(&hub)).is_err());
+        assert_ne!(
+            edit(&hub, Verb::Restore, system::now_ms()),
+            Verdict::Applied
+        );
+        drop(hub);
+        let hub = App::open(folder.path()).unwrap();
+        assert!(runtime.block_on(release(&hub)).unwrap() > 0);
+        let is_there = hub
+            .store
+            .read::<_, HubError>(move |tx| Ok(tx.record(key)?.is_some()));
+        assert!(!runtime.block_on(is_there).unwrap());
+        let register = hub.register.lock().unwrap();
+        assert!(register.entries().any(|(entry, _)| entry == purged(key)));
+    }
 }

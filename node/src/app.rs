@@ -112,6 +112,19 @@ pub fn init(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses a folder in which no node was made.
+///
+/// # Errors
+/// Where it is one.
+pub fn expect_there(folder: &Path) -> anyhow::Result<()> {
+    ensure!(
+        folder.join(DATABASE).exists(),
+        "no node in {}: run init first 该文件夹尚未初始化",
+        folder.display()
+    );
+    Ok(())
+}
+
 impl App {
     /// Opens a folder that [`init`] made.
     ///
@@ -131,12 +144,8 @@ impl App {
         open_store: impl FnOnce(PathBuf, Side) -> Result<Store, StoreError>,
         dial: Arc<dyn Dial>,
     ) -> anyhow::Result<Self> {
+        expect_there(folder)?;
         let path = folder.join(DATABASE);
-        anyhow::ensure!(
-            path.exists(),
-            "no node in {}: run init first 该文件夹尚未初始化",
-            folder.display()
-        );
         let kept_keys = KeptKeys::default();
         let own = Own::of_keys(&kept_keys.load(&folder.join(KEYS))?);
         store::open::prove_marked(&path, Side::Node, |tx| {
@@ -181,26 +190,40 @@ impl App {
     }
 }
 
+/// Refuses a database that another machine than that of the keys has written ([`expect_written_by`]).
+///
+/// # Errors
+/// Where it is one; the store's own.
+pub fn check_identity(tx: Tx<'_>, keys: &NodeKeys) -> anyhow::Result<()> {
+    match (&keys.identity, &keys.enrolment) {
+        (Some(identity), None) => expect_written_by(tx, NodeId::new(identity.node)),
+        // In the moment of joining the database has the new identity before the key file has.
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a database that another machine has written, or this one before it joined anew: its journal
 /// would go on under an identity that is not its own, and another office's records would be shown here.
 ///
 /// # Errors
 /// Where it is one; the store's own.
-pub fn check_identity(tx: Tx<'_>, keys: &NodeKeys) -> anyhow::Result<()> {
-    let kept = tx.setting(rewrite::IDENTITY)?.unwrap_or_default();
-    // In the moment of joining the database has the new identity before the key file has.
-    let (Ok(written), Some(identity), None) =
-        (NodeId::from_slice(&kept), &keys.identity, &keys.enrolment)
-    else {
-        return Ok(());
-    };
+pub fn expect_written_by(tx: Tx<'_>, node: NodeId) -> anyhow::Result<()> {
     ensure!(
-        written.bytes() == identity.node,
+        written_by(tx)?.is_none_or(|written| written == node),
         "this database was written by another machine, or before this one joined anew: put this machine's \
          own backup back, or join with a new code in an empty folder \
          此数据库属于另一台电脑(或本机重新入网之前):请恢复本机自己的备份,或在空文件夹中重新入网"
     );
     Ok(())
+}
+
+/// The identity under which a database was written; none before it was enrolled.
+///
+/// # Errors
+/// The store's own.
+pub fn written_by(tx: Tx<'_>) -> Result<Option<NodeId>, StoreError> {
+    let kept = tx.setting(rewrite::IDENTITY)?.unwrap_or_default();
+    Ok(NodeId::from_slice(&kept).ok())
 }
 
 /// Where the database of a folder lies.

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use console::answer::{failure, with_causes};
+use transport::lock::ServeLock;
 
 use crate::app::App;
 use crate::config::Config;
@@ -248,6 +249,12 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
         console::answer::answer(cli.json, &verify::restore(&cli.data, file)?);
         return Ok(());
     }
+    // From before the database is opened until it is closed: none that a restore takes away meanwhile is served.
+    let held = match cli.command {
+        Command::Serve { .. } => Some(serve::hold(&cli.data)?),
+        Command::Sync { .. } => serve::hold_if_free(&cli.data)?,
+        _ => None,
+    };
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let mut app = App::open(&cli.data)?;
@@ -261,13 +268,17 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
         } else {
             cli.hub.clone()
         };
-        if let Command::Serve { web } = cli.command {
-            return serve::serve(app, web.or(config.web).unwrap_or(WEB)).await;
-        }
         let actor = cli.actor.as_deref().or(config.actor.as_deref());
-        let answer = answer(&app, cli, actor.unwrap_or(ACTOR)).await?;
-        console::answer::answer(cli.json, &answer);
-        Ok(())
+        match (&cli.command, held.as_ref()) {
+            (Command::Serve { web }, Some(held)) => {
+                serve::serve(app, held, web.or(config.web).unwrap_or(WEB)).await
+            }
+            (_, held) => {
+                let answer = answer(&app, cli, actor.unwrap_or(ACTOR), held).await?;
+                console::answer::answer(cli.json, &answer);
+                Ok(())
+            }
+        }
     })
 }
 
@@ -280,16 +291,22 @@ pub async fn command(app: &App, line: &[&str]) -> anyhow::Result<serde_json::Val
     let name = std::iter::once("lianxin-node");
     let cli = Cli::try_parse_from(name.chain(line.iter().copied()))?;
     let actor = cli.actor.as_deref().unwrap_or(ACTOR);
-    Box::pin(answer(app, &cli, actor)).await
+    Box::pin(answer(app, &cli, actor, None)).await
 }
 
-async fn answer(app: &App, cli: &Cli, actor: &str) -> anyhow::Result<serde_json::Value> {
+/// `held` where this process holds the folder: a process that serves it does not carry the line out.
+async fn answer(
+    app: &App,
+    cli: &Cli,
+    actor: &str,
+    held: Option<&ServeLock>,
+) -> anyhow::Result<serde_json::Value> {
     match &cli.command {
         Command::Init | Command::Serve { .. } | Command::Restore { .. } => {
             Ok(serde_json::Value::Null)
         }
         Command::Join { code, wait } => serve::join(app, code, *wait).await,
-        Command::Sync { wait } => serve::sync(app, *wait).await,
+        Command::Sync { wait } => serve::sync(app, held, *wait).await,
         Command::Add { kind, values } => records::add(app, kind, values, actor).await,
         Command::Set { id, values } => records::set(app, id, values, actor).await,
         Command::Delete { id } => {
@@ -327,5 +344,32 @@ async fn answer(app: &App, cli: &Cli, actor: &str) -> anyhow::Result<serde_json:
         Command::Status => crate::web::status(app).await,
         Command::Verify => verify::verify(app).await,
         Command::Backup { file } => verify::backup(app, file),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use transport::TransportError;
+
+    use super::*;
+
+    /// S9: what another process holds, and may be putting back, is not opened before it lets go.
+    #[test]
+    fn a_folder_that_another_process_holds_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        // Whoever opened it would say that this is no database.
+        std::fs::write(crate::app::database_in(folder.path()), "no database").unwrap();
+        let held = ServeLock::acquire(folder.path()).unwrap();
+        let data = folder.path().to_str().unwrap();
+        let cli = Cli::try_parse_from(["lianxin-node", "--data", data, "serve"]).unwrap();
+        let is_held = || {
+            let refused = dispatch(&cli).unwrap_err();
+            let refused = refused.downcast_ref::<TransportError>();
+            matches!(refused, Some(TransportError::AlreadyServing { .. }))
+        };
+        assert!(is_held());
+        drop(held);
+        assert!(!is_held(), "then it is opened");
     }
 }

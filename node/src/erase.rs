@@ -37,34 +37,43 @@ pub struct Known {
 /// # Errors
 /// The store's own.
 pub fn is_erasing(tx: Tx<'_>) -> anyhow::Result<bool> {
-    Ok(!tx.leaving(false, 1)?.is_empty())
+    Ok(!tx.leaving(false, None, 1)?.is_empty())
 }
 
-/// Erases what can be erased; how many records are done with.
+/// Erases what can be erased of a portion of what has left, after a record; the last record of the portion, or none
+/// where nothing is behind it.
 ///
 /// # Errors
 /// The store's own.
-pub fn erase(tx: Tx<'_>, own: Own, known: &Known, now_ms: u64) -> anyhow::Result<u64> {
+pub fn erase(
+    tx: Tx<'_>,
+    own: Own,
+    known: &Known,
+    after: Option<RecordKey>,
+    now_ms: u64,
+) -> anyhow::Result<Option<RecordKey>> {
     let durable = written(&known.durable);
     let is_news = !known.durable.is_empty() && tx.setting(DURABLE)?.unwrap_or_default() != durable;
-    let mut done = 0;
-    for key in tx.leaving(!is_news, PORTION)? {
-        done += u64::from(erase_record(tx, own, known, key, now_ms)?);
+    let portion = tx.leaving(!is_news, after, PORTION)?;
+    for key in &portion {
+        erase_record(tx, own, known, *key, now_ms)?;
     }
-    if is_news && tx.leaving(true, 1)?.is_empty() {
+    let last = portion.last().copied();
+    let last = last.filter(|_| portion.len() == PORTION);
+    if is_news && last.is_none() {
         tx.set_setting(DURABLE, &durable)?;
     }
-    Ok(done)
+    Ok(last)
 }
 
-/// Erases one record as far as it can be; whether nothing of it is left.
+/// Erases one record as far as it can be; it leaves no more once nothing of it is left.
 fn erase_record(
     tx: Tx<'_>,
     own: Own,
     known: &Known,
     key: RecordKey,
     now_ms: u64,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<()> {
     for place in tx.pending_of(key)? {
         if office::is_decided(own.epoch, place, known.decided_through) {
             tx.drop_pending(place.0, place.1)?;
@@ -72,8 +81,7 @@ fn erase_record(
     }
     let has_pending = !tx.pending_of(key)?.is_empty();
     if has_pending {
-        tx.let_leaving_wait(key)?;
-        return Ok(false);
+        return Ok(tx.let_leaving_wait(key)?);
     }
     tx.drop_base_image(key)?;
     tx.remove_record(key)?;
@@ -109,8 +117,7 @@ fn erase_record(
         .chain(&former)
         .all(|(place, _)| may_go(place))
     {
-        tx.let_leaving_wait(key)?;
-        return Ok(false);
+        return Ok(tx.let_leaving_wait(key)?);
     }
     for (place, hash) in &entries {
         tx.erase_entry(place.epoch, place.sequence, hash)?;
@@ -132,8 +139,7 @@ fn erase_record(
         changes: (entries.len() + former.len()) as u64,
         digest: erase::digest(named),
     })?;
-    tx.forget_leaving(key)?;
-    Ok(true)
+    Ok(tx.forget_leaving(key)?)
 }
 
 /// Whether the file may still hold traces of what was erased, in free space or in its log.
@@ -160,4 +166,47 @@ fn written(places: &[Place]) -> Vec<u8> {
         bytes.extend_from_slice(&place.sequence.to_be_bytes());
     }
     bytes
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use domain::id::{NodeId, RecordId};
+    use domain::kinds::person;
+    use store::open::Side;
+
+    use super::*;
+
+    /// L4: however much waits, all of it is looked at when more is durable.
+    #[test]
+    fn what_is_behind_the_first_portion_is_erased_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.sqlite");
+        let mut connection = store::open::writer(&path, Side::Node).unwrap();
+        let place = Place {
+            node: NodeId::new([1; 16]),
+            epoch: 1,
+            sequence: 9,
+        };
+        let known = Known {
+            decided_through: 9,
+            durable: vec![place],
+        };
+        store::writer::write_on::<_, anyhow::Error>(&mut connection, |tx| {
+            for number in 0..=PORTION as u128 {
+                let (kind, id) = (person::KIND_NUMBER, RecordId::new(number.to_be_bytes()));
+                let key = RecordKey { kind, id };
+                tx.note_leaving(key)?;
+                tx.let_leaving_wait(key)?;
+            }
+            let (mut after, mut portions) = (None, 0);
+            while portions == 0 || after.is_some() {
+                after = erase(tx, Own::default(), &known, after, 7)?;
+                portions += 1;
+            }
+            assert_eq!((portions, tx.leaving_count()?), (2, 0));
+            Ok(())
+        })
+        .unwrap();
+    }
 }

@@ -12,7 +12,7 @@ use domain::replay::{replay, stands_on};
 use domain::session::office::{self, Applied};
 use proto::convert::FeedRow;
 use store::Tx;
-use store::node::Entry;
+use store::node::{Entry, Reading};
 
 use crate::app::Own;
 use crate::clock;
@@ -118,7 +118,25 @@ fn take_leave(
     for (epoch, sequence) in dropped {
         tx.drop_pending(epoch, sequence)?;
     }
-    if kept.is_empty() {
+    leave(tx, key, kept.is_empty())
+}
+
+/// The machine reads a feed no more: it is another office's now. All rows of it leave.
+///
+/// # Errors
+/// The store's own.
+pub fn leave_feed(tx: Tx<'_>, feed: &str) -> anyhow::Result<()> {
+    for (key, _) in tx.counted_in(feed)? {
+        tx.set_counted(key, None)?;
+        tx.note_leaving(key)?;
+        leave(tx, key, tx.pending_of(key)?.is_empty())?;
+    }
+    Ok(tx.put_reading(feed, &Reading::default())?)
+}
+
+/// Nothing of a record is shown, but for what is still pending of it.
+fn leave(tx: Tx<'_>, key: RecordKey, is_settled: bool) -> anyhow::Result<()> {
+    if is_settled {
         tx.drop_base_image(key)?;
         tx.remove_record(key)?;
     } else {

@@ -60,7 +60,7 @@ impl Source {
 }
 
 /// Brings the journal under an identity that the hub has given. Of the identity before, the outbox is
-/// written anew; the whole journal where the hub `has_lost` it.
+/// written anew; the whole journal where the hub `has_lost` it. Of an office before, nothing else stays.
 ///
 /// # Errors
 /// The store's own.
@@ -69,6 +69,10 @@ pub fn adopt_identity(tx: Tx<'_>, own: Own, has_lost: bool) -> anyhow::Result<u6
     let former = NodeId::from_slice(&kept)
         .ok()
         .filter(|node| *node != own.node);
+    let before = Own::default().in_store(tx)?;
+    if before.node != NodeId::default() && before.office != own.office {
+        fold::leave_feed(tx, &before.office_feed())?;
+    }
     let mut renamed = BTreeMap::new();
     if let Some(node) = former {
         if has_lost {

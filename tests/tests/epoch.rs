@@ -4,12 +4,14 @@ use anyhow::Context as _;
 use domain::change::Verb;
 use domain::clock::Timestamp;
 use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
+use domain::kind::Class;
 use domain::kinds::{activity, person};
-use domain::record::RecordKey;
+use domain::record::{Life, Record, RecordKey, Version};
 use lianxin_node::app::Own;
 use lianxin_node::journal::Values;
 use lianxin_node::rewrite::{self, LOOK_AT_FORMER};
 use lianxin_node::{clock, fold, journal};
+use proto::convert::FeedRow;
 use store::Tx;
 use store::open::{Side, writer};
 use store::writer::write_on;
@@ -222,6 +224,62 @@ fn a_clock_that_once_stood_ahead_is_forgotten_in_a_new_epoch() -> anyhow::Result
         let moved = tx.last_entry(2)?.context("an entry")?;
         assert_eq!(fold::read(own(2), &moved)?.header.timestamp, year_ahead);
         assert!(clock::next(tx, 2)?.0 < year_ahead);
+        Ok(())
+    })
+}
+
+/// S8: what a machine has of an office is not that of another one which it joins; what it has not sent goes along.
+#[test]
+fn a_machine_that_joins_another_office_keeps_no_row_of_the_former_one() -> anyhow::Result<()> {
+    with_a_person(|tx| {
+        let key = RecordKey {
+            kind: person::KIND_NUMBER,
+            id: RecordId::new([4; 16]),
+        };
+        let read = Record {
+            key,
+            class: Class::Shared,
+            office: own(1).office,
+            revision: 1,
+            life: Life::Alive,
+            life_version: Version::default(),
+            fields: std::collections::BTreeMap::new(),
+        };
+        let feed = own(1).office_feed();
+        let page = fold::Page {
+            feed: feed.clone(),
+            rows: vec![FeedRow::State(read)],
+            to_sequence: 7,
+            is_last: true,
+            decided_through: 0,
+            released_through: 0,
+        };
+        fold::take_page(tx, own(1), &page)?;
+        tx.set_setting(rewrite::IDENTITY, &own(1).node.bytes())?;
+        let again = Own {
+            node: NodeId::new([8; 16]),
+            ..own(1)
+        };
+        rewrite::adopt_identity(tx, again, false)?;
+        assert!(tx.record(key)?.is_some(), "of its own office it has all");
+        let other = Own {
+            node: NodeId::new([9; 16]),
+            epoch: 1,
+            office: OfficeId::new([5; 16]),
+        };
+        rewrite::adopt_identity(tx, other, false)?;
+        assert_eq!(tx.record(key)?, None);
+        assert_eq!(tx.leaving(false, None, 9)?, [key]);
+        assert_eq!(
+            (tx.counted_in(&feed)?.len(), tx.reading(&feed)?.sequence),
+            (0, 0)
+        );
+        let unsent = fold::read(other, &tx.last_entry(1)?.context("an entry")?)?;
+        assert_eq!(
+            (unsent.id.node, unsent.header.record),
+            (other.node, PERSON.id)
+        );
+        assert!(tx.record(PERSON)?.is_some());
         Ok(())
     })
 }

@@ -185,7 +185,7 @@ fn only_what_was_held_is_stated_as_erased() -> anyhow::Result<()> {
         };
         let left = |key| FeedRow::Left(key, LeaveReason::Transferred);
         take(tx, vec![left(other), left(PERSON)], 1)?;
-        assert_eq!(tx.leaving(false, 9)?, [PERSON]);
+        assert_eq!(tx.leaving(false, None, 9)?, [PERSON]);
         let place = Place {
             node: own(1).node,
             epoch: 1,
@@ -195,9 +195,9 @@ fn only_what_was_held_is_stated_as_erased() -> anyhow::Result<()> {
             decided_through: 1,
             durable: vec![place],
         };
-        assert_eq!(erase::erase(tx, own(1), &known, 7)?, 1);
+        assert_eq!(erase::erase(tx, own(1), &known, None, 7)?, None);
         take(tx, vec![left(other), left(PERSON)], 1)?;
-        assert_eq!(tx.leaving(false, 9)?, []);
+        assert_eq!(tx.leaving(false, None, 9)?, []);
         let stated = tx.erased_untold(9)?.into_iter();
         let stated = stated.map(|(_, erased)| (erased.key, erased.changes));
         assert_eq!(stated.collect::<Vec<_>>(), [(PERSON, 1)]);
@@ -257,7 +257,7 @@ fn what_the_hub_tells_to_have_left_is_removed_and_what_it_does_not_know_is_offer
         let unknown = fold::take_told(tx, own(1), (&feed, 1), &asked, &told, 7)?;
         assert_eq!(unknown, [key(7)]);
         assert_eq!(tx.record(PERSON)?, None);
-        assert_eq!(tx.leaving(false, 9)?, [PERSON]);
+        assert_eq!(tx.leaving(false, None, 9)?, [PERSON]);
         assert_eq!(tx.record(key(8))?, Some(damaged));
         let mut after = before;
         after.remove(&hubs.hash());

@@ -24,13 +24,21 @@ const RELEASE_REST: Duration = Duration::from_secs(1);
 /// How often the database is asked whether anybody has written.
 const COMMIT_POLL: Duration = Duration::from_millis(100);
 
-pub(super) async fn serve(app: App, rpc: SocketAddr, web: SocketAddr) -> anyhow::Result<()> {
+/// Serves an opened hub whose folder this process holds.
+pub(super) async fn serve(
+    app: App,
+    _held: &ServeLock,
+    rpc: SocketAddr,
+    web: SocketAddr,
+) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         // A file keeps no colours: whoever reads it is shown no escape.
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    let _lock = ServeLock::acquire(&app.folder)?;
+    if let Err(error) = crate::work::clear(&app.folder) {
+        tracing::warn!(%error, "what a backup that was killed has left cannot be removed");
+    }
     raise_open_files();
     let mut app = app;
     refresh_certificate(&mut app)?;

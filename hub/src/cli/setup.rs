@@ -14,7 +14,6 @@ use domain::record::RecordKey;
 use exchange::{CellKind, Column, ExchangeError, Importer, Limits, Outcome, RowOutcome};
 use serde_json::{Value, json};
 use store::Tx;
-use transport::revoked::Entry;
 
 use super::desk::{self, applied, organisation_named};
 use crate::app::App;
@@ -389,24 +388,14 @@ pub(super) async fn office(app: &App, command: &Office, actor: &str) -> anyhow::
         }
         Office::Revoke { code } => {
             let office = organisation_named(app, code).await?;
+            let own = app.clone();
             let revoked = app
                 .store
                 .write::<_, HubError>(move |tx| {
-                    let now_ms = system::now_ms();
-                    let revoked = tx.revoke_nodes(office, now_ms)?;
-                    crate::leases::void_revoked(tx, now_ms)?;
-                    Ok(revoked)
+                    Ok(crate::register::revoke(tx, &own, office, system::now_ms())?)
                 })
                 .await?;
-            let mut register = app
-                .register
-                .lock()
-                .map_err(|_| anyhow::anyhow!("the register is held by a task that failed"))?;
-            for node in &revoked {
-                let now = system::now_ms().cast_signed();
-                register.append(Entry::RevokedNode(node.bytes()), now)?;
-            }
-            Ok(json!({"revoked": revoked.len()}))
+            Ok(json!({"revoked": revoked}))
         }
     }
 }

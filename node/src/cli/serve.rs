@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -9,20 +10,20 @@ use serde_json::{Value, json};
 use transport::TransportError;
 use transport::lock::ServeLock;
 
-use crate::app::App;
+use crate::app::{self, App};
 use crate::enrol::{self, Joined};
 use crate::{sync, web};
 
 /// How long `sync --wait` waits for the serving process.
 const WAIT_MAX: Duration = Duration::from_mins(1);
 
-pub(super) async fn serve(app: App, address: SocketAddr) -> anyhow::Result<()> {
+/// Serves an opened node whose folder this process holds.
+pub(super) async fn serve(app: App, _held: &ServeLock, address: SocketAddr) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         // A file keeps no colours: whoever reads it is shown no escape.
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    let _lock = ServeLock::acquire(&app.folder)?;
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| console::answer::cannot_listen(address, "--web"))?;
@@ -69,15 +70,31 @@ pub(super) async fn join(app: &App, code: &str, is_waiting: bool) -> anyhow::Res
     }
 }
 
-/// Syncs once, or asks the serving process to.
-pub(super) async fn sync(app: &App, is_waiting: bool) -> anyhow::Result<Value> {
-    match ServeLock::acquire(&app.folder) {
-        Ok(_lock) => {
-            let summary = sync::once(app).await?;
-            return Ok(json!({"sent": summary.sent, "received": summary.received}));
-        }
-        Err(TransportError::AlreadyServing { .. }) => {}
-        Err(other) => return Err(other.into()),
+/// Takes the folder of a node for this process.
+pub(super) fn hold(data: &Path) -> anyhow::Result<ServeLock> {
+    app::expect_there(data)?;
+    Ok(ServeLock::acquire(data)?)
+}
+
+/// As [`hold`]; none where another process has it.
+pub(super) fn hold_if_free(data: &Path) -> anyhow::Result<Option<ServeLock>> {
+    app::expect_there(data)?;
+    match ServeLock::acquire(data) {
+        Ok(held) => Ok(Some(held)),
+        Err(TransportError::AlreadyServing { .. }) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Syncs once where this process holds the folder, or asks the one that does.
+pub(super) async fn sync(
+    app: &App,
+    held: Option<&ServeLock>,
+    is_waiting: bool,
+) -> anyhow::Result<Value> {
+    if held.is_some() {
+        let summary = sync::once(app).await?;
+        return Ok(json!({"sent": summary.sent, "received": summary.received}));
     }
     let asked = system::now_ms();
     let number = (asked % 1000).to_string().into_bytes();

@@ -1,17 +1,19 @@
-//! `verify` and `backup`.
+//! `verify`, `backup` and `restore`.
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use domain::change::{chain_next, chain_start};
 use domain::digest::Digest;
+use domain::id::NodeId;
 use serde_json::{Value, json};
 use store::Tx;
 use store::open::Side;
 use transport::keys::NodeKeys;
 use transport::lock::ServeLock;
 
-use crate::app::{App, Own};
+use crate::app::{self, App, Own};
 
 /// Entries read at once.
 const PORTION: (usize, usize) = (5_000, 8 * 1024 * 1024);
@@ -82,7 +84,17 @@ pub(super) fn backup(app: &App, file: &Path) -> anyhow::Result<Value> {
         "{} exists already 文件已存在",
         file.display()
     );
-    store::open::copy(&store::open::reader(&app.database())?, file)?;
+    // Under another name until it is whole: what was cut off is no backup.
+    let mut part = file.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    store::open::discard(&part)?;
+    if let Err(error) = store::open::copy(&store::open::reader(&app.database())?, &part) {
+        store::open::discard(&part)?;
+        return Err(error.into());
+    }
+    store::open::put_in_place(&part, file)?;
+    transport::file::sync_folder_of(file)?;
     Ok(json!({"backup": file}))
 }
 
@@ -90,27 +102,121 @@ pub(super) fn backup(app: &App, file: &Path) -> anyhow::Result<Value> {
 /// the hub sees that the journal is older and offers an epoch of its own to go on in.
 pub(super) fn restore(folder: &Path, file: &Path) -> anyhow::Result<Value> {
     let _lock = ServeLock::acquire(folder)?;
-    let current = crate::app::database_in(folder);
+    let current = app::database_in(folder);
     let fresh = current.with_extension("restoring");
-    std::fs::copy(file, &fresh).with_context(|| format!("cannot read {}", file.display()))?;
-    let checked =
-        store::open::writer(&fresh, Side::Node).and_then(|c| store::open::check(&c, Side::Node));
-    if let Err(error) = checked {
-        std::fs::remove_file(&fresh)?;
-        return Err(anyhow::Error::from(error).context(format!(
-            "{} is not a backup of a node 不是本机备份",
-            file.display()
-        )));
-    }
-    let keys = NodeKeys::load(&crate::app::keys_in(folder))?;
-    let connection = store::open::writer(&fresh, Side::Node)?;
-    let is_own = crate::app::check_identity(store::Tx::on(&connection), &keys);
-    drop(connection);
-    if let Err(error) = is_own {
-        std::fs::remove_file(&fresh)?;
+    // What a restore that was killed has left: its log would be taken for that of the file which comes now.
+    store::open::discard(&fresh)?;
+    if let Err(error) = take_in(folder, file, &fresh) {
+        store::open::discard(&fresh)?;
         return Err(error);
     }
     let aside = store::open::put_aside(&current)?;
-    std::fs::rename(&fresh, &current)?;
+    store::open::put_in_place(&fresh, &current)?;
+    transport::file::sync_folder_of(&current)?;
     Ok(json!({"restored": file, "kept_beside": aside}))
+}
+
+/// Copies a backup to `fresh`, if it is whole and of this machine.
+fn take_in(folder: &Path, file: &Path, fresh: &Path) -> anyhow::Result<()> {
+    let mut source = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    std::io::copy(&mut source, &mut transport::file::create_secret(fresh)?)?;
+    let connection = store::open::expect_made(fresh)
+        .and_then(|()| store::open::writer(fresh, Side::Node))
+        .and_then(|made| store::open::check(&made, Side::Node).map(|()| made))
+        .with_context(|| format!("{} is not a backup of a node 不是本机备份", file.display()))?;
+    let here = match NodeKeys::load(&app::keys_in(folder))?.identity {
+        Some(identity) => Some(NodeId::new(identity.node)),
+        None => written_in(&app::database_in(folder)),
+    };
+    match here {
+        Some(node) => app::expect_written_by(Tx::on(&connection), node),
+        None => Ok(()),
+    }
+}
+
+/// Under which identity the database was written that is to be replaced, where it can be read: its keys are lost.
+fn written_in(current: &Path) -> Option<NodeId> {
+    let reader = store::open::reader(current).ok()?;
+    app::written_by(Tx::on(&reader)).ok()?
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use store::StoreError;
+
+    use super::*;
+    use crate::rewrite::IDENTITY;
+
+    const NAME: &str = "name";
+
+    /// A machine's folder, and its backup.
+    fn machine(folder: &Path, name: &str, number: u8) -> (PathBuf, PathBuf) {
+        let (data, backup) = (folder.join(name), folder.join(format!("{name}.backup")));
+        app::init(&data).unwrap();
+        let mut connection = store::open::writer(&app::database_in(&data), Side::Node).unwrap();
+        store::writer::write_on::<_, StoreError>(&mut connection, |tx| {
+            tx.set_setting(NAME, name.as_bytes())?;
+            tx.set_setting(IDENTITY, &[number; 16])
+        })
+        .unwrap();
+        store::open::copy(&connection, &backup).unwrap();
+        (data, backup)
+    }
+
+    fn name_in(data: &Path) -> Vec<u8> {
+        let reader = store::open::reader(&app::database_in(data)).unwrap();
+        Tx::on(&reader).setting(NAME).unwrap().unwrap()
+    }
+
+    /// S1, S18: an empty file, one that was cut off, and another machine's are refused, and nothing is touched.
+    #[test]
+    fn what_is_no_whole_backup_of_this_machine_is_not_put_in_place_of_its_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, own_backup) = machine(folder.path(), "own", 1);
+        let (_, of_other) = machine(folder.path(), "other", 2);
+        let [empty, cut] = ["empty", "cut"].map(|name| folder.path().join(name));
+        std::fs::write(&empty, "").unwrap();
+        let whole = std::fs::read(&own_backup).unwrap();
+        std::fs::write(&cut, &whole[..whole.len() - 4096]).unwrap();
+        for (file, why) in [
+            (&empty, "not a backup"),
+            (&cut, "not a backup"),
+            (&of_other, "another machine"),
+        ] {
+            let refused = format!("{:#}", restore(&own, file).unwrap_err());
+            assert!(refused.contains(why), "{}: {refused}", file.display());
+            assert_eq!(name_in(&own), b"own");
+            let names = std::fs::read_dir(&own)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name());
+            let names = names.map(|name| name.to_string_lossy().into_owned());
+            let left: Vec<_> = names.filter(|name| name.contains("restor")).collect();
+            assert!(left.is_empty(), "{left:?}");
+        }
+    }
+
+    /// S16: the log that a killed restore has left is not taken for that of the next backup; what was there is kept.
+    #[test]
+    fn a_restore_after_a_killed_one_takes_nothing_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, backup) = machine(folder.path(), "own", 1);
+        let fresh = app::database_in(&own).with_extension("restoring");
+        let mut killed = store::open::writer(&fresh, Side::Node).unwrap();
+        store::writer::write_on::<_, StoreError>(&mut killed, |tx| tx.set_setting(NAME, b"killed"))
+            .unwrap();
+        // As it lies while it is open: with its log.
+        let [left, log] = ["", "-wal"].map(|ending| {
+            let from = PathBuf::from(format!("{}{ending}", fresh.display()));
+            std::fs::read(from).unwrap()
+        });
+        drop(killed);
+        std::fs::write(&fresh, left).unwrap();
+        std::fs::write(fresh.with_extension("restoring-wal"), log).unwrap();
+        let restored = restore(&own, &backup).unwrap();
+        assert_eq!(name_in(&own), b"own");
+        let aside = restored["kept_beside"].as_str().unwrap();
+        assert!(Path::new(aside).exists() && !fresh.exists());
+        assert!(!fresh.with_extension("restoring-wal").exists());
+    }
 }

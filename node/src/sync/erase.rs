@@ -14,16 +14,28 @@ impl Session {
     pub(super) async fn erase(&mut self) -> anyhow::Result<()> {
         let has_work = |tx: store::Tx<'_>| Ok(erase::is_erasing(tx)? || erase::has_traces(tx)?);
         if self.app.store.read::<_, anyhow::Error>(has_work).await? {
-            let (own, known) = (self.own, self.known.clone());
-            self.app
-                .store
-                .write::<_, anyhow::Error>(move |tx| {
-                    erase::erase(tx, own, &known, system::now_ms())
-                })
-                .await?;
+            self.erase_in_portions().await?;
             self.wipe_traces().await?;
         }
         self.state_erased().await
+    }
+
+    async fn erase_in_portions(&self) -> anyhow::Result<()> {
+        let mut after = None;
+        loop {
+            let (own, known) = (self.own, self.known.clone());
+            let last = self
+                .app
+                .store
+                .write::<_, anyhow::Error>(move |tx| {
+                    erase::erase(tx, own, &known, after, system::now_ms())
+                })
+                .await?;
+            if last.is_none() {
+                return Ok(());
+            }
+            after = last;
+        }
     }
 
     async fn wipe_traces(&self) -> anyhow::Result<()> {

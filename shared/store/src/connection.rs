@@ -27,6 +27,10 @@ const EMPTY: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 /// Pages in the log from which on they are copied into the database, as SQLite does by itself.
 const LOG_PAGES: i64 = 1_000;
 
+/// How often one copies until one says that a reader holds back the rest: a writer who finds all copied begins the log
+/// anew, and if he does it before SQLite has told how much was copied, that looks like a rest.
+const COPIES_MAX: usize = 3;
+
 /// How long one waits for another process before one says that the database is busy.
 pub(crate) const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// How often one looks whether the mark is free.
@@ -83,13 +87,15 @@ impl WriteConnection {
         Ok(())
     }
 
-    /// Copies what nobody needs in the log any more into the database; whether that was all.
+    /// Copies what nobody needs in the log any more into the database; whether that was all. A mark that lies there
+    /// although all is copied was left by somebody who could not hold it: it goes, before the log does.
     ///
     /// # Errors
     /// As [`Self::copy_if_long`].
     pub fn copy(&self) -> Result<bool, StoreError> {
         let log = log_by(&self.connection, LOOK)?;
-        Ok(log.pages <= log.copied || self.copy_marked(COPY)?)
+        let is_whole = log.pages <= log.copied && !self.mark.exists();
+        Ok(is_whole || self.copy_marked(COPY)?)
     }
 
     /// Waits for readers, copies everything into the database and empties the log; whether it could.
@@ -108,12 +114,17 @@ impl WriteConnection {
         let Some(mark) = Mark::hold(&self.mark)? else {
             return Ok(false);
         };
-        let log = log_by(&self.connection, way)?;
-        if log.is_busy || log.pages > log.copied {
-            return Ok(false);
+        for _ in 0..COPIES_MAX {
+            let log = log_by(&self.connection, way)?;
+            if log.is_busy {
+                return Ok(false);
+            }
+            if log.pages <= log.copied {
+                mark.take_away()?;
+                return Ok(true);
+            }
         }
-        mark.take_away()?;
-        Ok(true)
+        Ok(false)
     }
 }
 

@@ -1,10 +1,12 @@
 //! Opens a database: pragmas, migrations, tables of the declared kinds, restore guards.
 
 use std::collections::BTreeSet;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
@@ -16,6 +18,10 @@ use crate::schema;
 
 /// Statements kept prepared: more than any path uses, so that none is prepared twice.
 const STATEMENTS_KEPT: usize = 512;
+/// Pages that are copied between two looks at the time.
+const PAGES_AT_ONCE: i32 = 1_000;
+/// How long a copy may take: while it lasts, the log that others write is not begun anew.
+const COPY_WITHIN: Duration = Duration::from_hours(1);
 
 /// Which of the two programs' databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,29 +234,116 @@ fn check_pages(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// Copies the database as it is now into a new file, while others go on writing.
+///
+/// # Errors
+/// A disk on which that takes longer than an hour; a copy that is not sound; else as SQLite says.
 pub fn copy(connection: &Connection, to: &Path) -> Result<(), StoreError> {
+    let until = Instant::now() + COPY_WITHIN;
+    copy_while(connection, to, || Instant::now() < until)
+}
+
+/// As [`copy`], as long as `goes_on` says so between two steps.
+fn copy_while(
+    connection: &Connection,
+    to: &Path,
+    mut goes_on: impl FnMut() -> bool,
+) -> Result<(), StoreError> {
     let mut target = Connection::open(to)?;
-    let backup = rusqlite::backup::Backup::new(connection, &mut target)?;
-    backup.run_to_completion(1_000, Duration::ZERO, None)?;
+    let snapshot = connection.unchecked_transaction()?;
+    // From here on every step reads one state. Without one that lasts, each step reads the newest, and SQLite
+    // begins again wherever somebody has committed since: the copy of a busy database would never end.
+    snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    let backup = Backup::new(&snapshot, &mut target)?;
+    loop {
+        match backup.step(PAGES_AT_ONCE)? {
+            StepResult::Done => break,
+            StepResult::More if goes_on() => {}
+            StepResult::More => {
+                let slow = format!("a copy takes longer than {} s", COPY_WITHIN.as_secs());
+                return Err(StoreError::Disk(slow));
+            }
+            _ => return Err(StoreError::Busy),
+        }
+    }
     drop(backup);
+    drop(snapshot);
     target.pragma_update(None, "journal_mode", "DELETE")?;
     check_pages(&target)
+}
+
+/// Refuses a file that no program has made a database of: SQLite takes an empty one for a new database.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where it is one; else as SQLite says.
+pub fn expect_made(path: &Path) -> Result<(), StoreError> {
+    let generation: i64 = reader(path)?.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if generation == 0 {
+        return Err(StoreError::Corrupt("nothing is in it".to_owned()));
+    }
+    Ok(())
+}
+
+/// Puts a database that nobody has open, with its log, in a place where there is none ([`put_aside`]). Once its
+/// name is there, so is all of it; that the name survives a power cut is the caller's.
+///
+/// # Errors
+/// The disk's.
+pub fn put_in_place(fresh: &Path, place: &Path) -> Result<(), StoreError> {
+    let moved = |ending| (beside(fresh, ending), beside(place, ending));
+    let mark = (mark_of(fresh), mark_of(place));
+    let synced = OpenOptions::new().write(true).open(fresh);
+    let put = synced.and_then(|file| file.sync_all()).and_then(|()| {
+        for (from, to) in [moved("-wal"), mark, moved("")] {
+            if from.exists() {
+                std::fs::rename(from, to)?;
+            }
+        }
+        discard_log(fresh)
+    });
+    put.map_err(|error| StoreError::Disk(error.to_string()))
+}
+
+/// Removes a database that nobody has open, and what lies beside it; nothing where there is none.
+///
+/// # Errors
+/// The disk's.
+pub fn discard(path: &Path) -> Result<(), StoreError> {
+    let removed = discard_log(path).and_then(|()| remove(path));
+    removed.map_err(|error| StoreError::Disk(error.to_string()))
+}
+
+fn discard_log(path: &Path) -> std::io::Result<()> {
+    for ending in ["-wal", "-shm", "-journal"] {
+        remove(&beside(path, ending))?;
+    }
+    remove(&mark_of(path))
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Moves a database with its log, or a folder, to a free name beside it: nothing is written over.
 /// Answers the name; none where there was nothing.
 pub fn put_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
-    if !path.exists() {
+    // The database last: where this is cut off, it goes on with it.
+    let parts = |path: &Path| {
+        let [wal, shm] = ["-wal", "-shm"].map(|ending| beside(path, ending));
+        [wal, shm, mark_of(path), path.to_owned()]
+    };
+    // A log without its database too: it would be taken for that of the one that comes in its place.
+    let is_there = |path: &Path| parts(path).iter().any(|part| part.exists());
+    if !is_there(path) {
         return Ok(None);
     }
     let free = (1..).map(|number| beside(path, &format!(".before-restore-{number}")));
-    let Some(aside) = free.into_iter().find(|aside| !aside.exists()) else {
+    let Some(aside) = free.into_iter().find(|aside| !is_there(aside)) else {
         return Ok(None);
     };
-    let moved = |ending| (beside(path, ending), beside(&aside, ending));
-    let mark = (mark_of(path), mark_of(&aside));
-    // The database last: where this is cut off, it goes on with it.
-    for (from, to) in [moved("-wal"), moved("-shm"), mark, moved("")] {
+    for (from, to) in parts(path).into_iter().zip(parts(&aside)) {
         if from.exists() {
             std::fs::rename(&from, to).map_err(|error| StoreError::Disk(error.to_string()))?;
         }
@@ -274,4 +367,88 @@ pub fn wipe_traces(connection: &WriteConnection) -> Result<(), StoreError> {
 /// A number that changes when another connection has committed.
 pub fn data_version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.query_row("PRAGMA data_version", [], |row| row.get(0))?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::writer::write_on;
+
+    /// The values that each commit sets together, one before all others and one behind them.
+    const ENDS: [&str; 2] = ["a", "z"];
+
+    fn commit(live: &mut WriteConnection, value: u8) {
+        let set_both = |tx: Tx<'_>| {
+            ENDS.iter()
+                .try_for_each(|end| tx.set_setting(end, &[value]))
+        };
+        write_on::<_, StoreError>(live, set_both).unwrap();
+    }
+
+    /// A database that takes several steps to copy.
+    fn long(path: &Path) -> WriteConnection {
+        let mut live = writer(path, Side::Hub).unwrap();
+        commit(&mut live, 0);
+        let fill = |tx: Tx<'_>| {
+            ["m", "n", "o"]
+                .iter()
+                .try_for_each(|name| tx.set_setting(name, &vec![7; 5_000_000]))
+        };
+        write_on::<_, StoreError>(&mut live, fill).unwrap();
+        live
+    }
+
+    /// S16, L4: a backup of a busy hub ends, is of one state, and holds the log back no longer than it lasts.
+    #[test]
+    fn a_copy_ends_and_is_of_one_state_though_others_commit_between_its_steps() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, to) = (folder.path().join("hub.sqlite"), folder.path().join("copy"));
+        let mut live = long(&path);
+        let mut steps = 0;
+        let goes_on = || {
+            steps += 1;
+            commit(&mut live, steps);
+            steps < 50
+        };
+        copy_while(&reader(&path).unwrap(), &to, goes_on).unwrap();
+        assert!(steps > 1, "others have committed meanwhile");
+        let copied = reader(&to).unwrap();
+        for end in ENDS {
+            assert_eq!(Tx::on(&copied).setting(end).unwrap(), Some(vec![0]));
+        }
+        assert!(
+            live.empty_log().unwrap(),
+            "nothing holds the log back any more"
+        );
+    }
+
+    /// L4: on a disk that is too slow it is given up, and the log can be emptied again.
+    #[test]
+    fn a_copy_that_takes_too_long_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hub.sqlite");
+        let mut live = long(&path);
+        let copied = copy_while(&reader(&path).unwrap(), &folder.path().join("copy"), || {
+            false
+        });
+        assert!(matches!(copied, Err(StoreError::Disk(_))), "{copied:?}");
+        commit(&mut live, 1);
+        assert!(live.empty_log().unwrap());
+    }
+
+    /// S1: the log of a database that is gone is not taken for that of the one that comes in its place.
+    #[test]
+    fn a_log_without_its_database_is_put_aside_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.sqlite");
+        let log = beside(&path, "-wal");
+        for round in 1..=2 {
+            std::fs::write(&log, "a log").unwrap();
+            let aside = put_aside(&path).unwrap().unwrap();
+            assert_eq!(aside, beside(&path, &format!(".before-restore-{round}")));
+            assert!(beside(&aside, "-wal").exists() && !log.exists());
+        }
+        assert_eq!(put_aside(&path).unwrap(), None);
+    }
 }

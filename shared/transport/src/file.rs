@@ -39,7 +39,10 @@ pub(crate) fn write_atomic(path: &Path, text: &str) -> Result<(), TransportError
 }
 
 /// Creates a new file that only its owner may read.
-pub(crate) fn create_secret(path: &Path) -> io::Result<File> {
+///
+/// # Errors
+/// Where there is one already; the disk's.
+pub fn create_secret(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -50,8 +53,28 @@ pub(crate) fn create_secret(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Creates a folder that only its owner may look into, if it is not there.
+///
+/// # Errors
+/// [`TransportError::File`].
+pub fn create_private_folder(path: &Path) -> Result<(), TransportError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder
+        .create(path)
+        .map_err(TransportError::file(path, "create"))
+}
+
 /// Makes a rename or a creation inside the folder of `path` survive a power cut.
-pub(crate) fn sync_folder_of(path: &Path) -> Result<(), TransportError> {
+///
+/// # Errors
+/// [`TransportError::File`].
+pub fn sync_folder_of(path: &Path) -> Result<(), TransportError> {
     #[cfg(unix)]
     {
         let parent = path

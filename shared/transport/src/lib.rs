@@ -15,7 +15,7 @@
 pub mod certificate;
 pub mod code;
 pub mod error;
-mod file;
+pub mod file;
 pub mod keys;
 pub mod lock;
 pub mod mark;

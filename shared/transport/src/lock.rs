@@ -1,11 +1,13 @@
-//! One serving process per data folder.
+//! Locks of files, and the one that lets one process serve a data folder.
 //!
-//! The lock is the operating system's, so it ends with its process however that ends; a leftover
+//! A lock is the operating system's, so it ends with its process however that ends; a leftover
 //! file means nothing. The process number stands in a second file, because Windows lets nobody read
 //! a locked one.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
+
+use same_file::Handle;
 
 use crate::error::TransportError;
 use crate::{file, share};
@@ -13,10 +15,62 @@ use crate::{file, share};
 const LOCK_FILE: &str = "serving.lock";
 const PID_FILE: &str = "serving.pid";
 
+/// Holds a file for this process; dropping it lets go.
+#[derive(Debug)]
+pub struct FileLock {
+    _file: File,
+}
+
+/// What became of locking a file.
+enum Locked {
+    Held(FileLock),
+    ByOther,
+    /// It was taken away before it was locked; another may be in its place, and in others' hands.
+    Gone,
+}
+
+impl FileLock {
+    /// Takes the file at `path`, making it where it is not there; none where another process has it.
+    /// Does not wait.
+    ///
+    /// # Errors
+    /// [`TransportError::File`].
+    pub fn take(path: &Path) -> Result<Option<Self>, TransportError> {
+        loop {
+            let opened = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(path);
+            match Self::lock(opened.map_err(TransportError::file(path, "open"))?, path)? {
+                Locked::Held(lock) => return Ok(Some(lock)),
+                Locked::ByOther => return Ok(None),
+                Locked::Gone => {}
+            }
+        }
+    }
+
+    fn lock(file: File, path: &Path) -> Result<Locked, TransportError> {
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Locked::ByOther),
+            Err(TryLockError::Error(error)) => {
+                return Err(TransportError::file(path, "lock")(error));
+            }
+        }
+        let held = file.try_clone().and_then(Handle::from_file);
+        let held = held.map_err(TransportError::file(path, "look at"))?;
+        if !Handle::from_path(path).is_ok_and(|there| there == held) {
+            return Ok(Locked::Gone);
+        }
+        Ok(Locked::Held(Self { _file: file }))
+    }
+}
+
 /// Holds a data folder for this process; dropping it lets go.
 #[derive(Debug)]
 pub struct ServeLock {
-    _file: File,
+    _lock: FileLock,
 }
 
 impl ServeLock {
@@ -32,27 +86,14 @@ impl ServeLock {
                 kind,
             });
         }
-        let path = folder.join(LOCK_FILE);
-        let opened = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
-        let held = opened.map_err(TransportError::file(&path, "open"))?;
-        match held.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(TransportError::AlreadyServing {
-                    path: folder.to_owned(),
-                    pid: Self::holder(folder),
-                });
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(TransportError::file(&path, "lock")(error));
-            }
-        }
+        let Some(lock) = FileLock::take(&folder.join(LOCK_FILE))? else {
+            return Err(TransportError::AlreadyServing {
+                path: folder.to_owned(),
+                pid: Self::holder(folder),
+            });
+        };
         file::write_atomic(&folder.join(PID_FILE), &format!("{}\n", std::process::id()))?;
-        Ok(Self { _file: held })
+        Ok(Self { _lock: lock })
     }
 
     /// The process number that the last serving process wrote down. It may have ended since.
@@ -79,5 +120,23 @@ mod tests {
         assert!(refused.text_zh().contains(&std::process::id().to_string()));
         drop(first);
         ServeLock::acquire(folder.path()).unwrap();
+    }
+
+    /// S9: a lock of a file that was taken away, or replaced, keeps nobody out: it is none.
+    #[test]
+    fn a_file_that_was_taken_away_before_it_was_locked_is_not_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        let is_gone = |opened| matches!(FileLock::lock(opened, &path).unwrap(), Locked::Gone);
+        let opened = File::create(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(is_gone(opened), "taken away");
+        let opened = File::create(&path).unwrap();
+        std::fs::rename(&path, folder.path().join("aside")).unwrap();
+        let other = FileLock::take(&path).unwrap().unwrap();
+        assert!(is_gone(opened), "another is in its place");
+        assert!(FileLock::take(&path).unwrap().is_none());
+        drop(other);
+        assert!(FileLock::take(&path).unwrap().is_some());
     }
 }

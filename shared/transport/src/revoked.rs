@@ -8,7 +8,7 @@
 //! lianxin-register 1
 //! revoked-node <32 hex> <unix ms> <check>
 //! used-code <64 hex> <unix ms> <check>
-//! purged <32 hex> <unix ms> <check>
+//! purged <kind 4 hex><id 32 hex> <unix ms> <check>
 //! leased <issuer 32 hex><year 4 hex><end 8 hex> <unix ms> <check>
 //! enrolled <node 32 hex><office 32 hex><verifying key 64 hex> <unix ms> <check>
 //! ```
@@ -32,14 +32,20 @@ use crate::error::TransportError;
 const HEADING: &str = "lianxin-register 1\n";
 
 /// One line of the register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Entry {
     /// A node that may never connect again.
     RevokedNode([u8; 16]),
     /// An enrolment code that was used, by its [`crate::code::secret_hash`].
     UsedCode([u8; 32]),
-    /// A record that was erased for good; its id is never taken again.
-    Purged([u8; 16]),
+    /// A record that was erased for good; its id is never taken again. Another kind may have a record with
+    /// the same id, which stays.
+    Purged {
+        /// Its kind's number.
+        kind: u16,
+        /// Its id.
+        id: [u8; 16],
+    },
     /// Letter numbers of an issuer's year below this were leased; they are never leased again.
     Leased {
         /// The issuer.
@@ -140,11 +146,6 @@ impl AppendOnlyRegister {
         self.entries.get(&Entry::UsedCode(*secret_hash)).copied()
     }
 
-    /// True if the record was erased for good.
-    pub fn is_purged(&self, record: &[u8; 16]) -> bool {
-        self.entries.contains_key(&Entry::Purged(*record))
-    }
-
     /// The first letter number of an issuer's year that was never leased; 1 where none was.
     pub fn leased_end(&self, issuer: &[u8; 16], year: u16) -> u32 {
         let ends = self.entries.keys().filter_map(|entry| match entry {
@@ -155,7 +156,7 @@ impl AppendOnlyRegister {
             } => ((of, *in_year) == (issuer, year)).then_some(*end),
             Entry::RevokedNode(_)
             | Entry::UsedCode(_)
-            | Entry::Purged(_)
+            | Entry::Purged { .. }
             | Entry::Enrolled { .. } => None,
         });
         ends.max().unwrap_or(1)
@@ -231,7 +232,7 @@ fn line(entry: Entry, unix_ms: i64) -> String {
     let (word, id) = match entry {
         Entry::RevokedNode(node) => ("revoked-node", HEXLOWER.encode(&node)),
         Entry::UsedCode(hash) => ("used-code", HEXLOWER.encode(&hash)),
-        Entry::Purged(record) => ("purged", HEXLOWER.encode(&record)),
+        Entry::Purged { kind, id } => ("purged", format!("{kind:04x}{}", HEXLOWER.encode(&id))),
         Entry::Leased { issuer, year, end } => {
             let issuer = HEXLOWER.encode(&issuer);
             ("leased", format!("{issuer}{year:04x}{end:08x}"))
@@ -261,7 +262,13 @@ fn parse_line(text: &str) -> Option<(Entry, i64)> {
     let entry = match word {
         "revoked-node" => Entry::RevokedNode(hex_array(id)?),
         "used-code" => Entry::UsedCode(hex_array(id)?),
-        "purged" => Entry::Purged(hex_array(id)?),
+        "purged" => {
+            let (kind, id) = id.split_at_checked(4)?;
+            Entry::Purged {
+                kind: u16::from_str_radix(kind, 16).ok()?,
+                id: hex_array(id)?,
+            }
+        }
         "leased" => {
             let (issuer, rest) = id.split_at_checked(32)?;
             let (year, end) = rest.split_at_checked(4)?;
@@ -295,6 +302,11 @@ fn check(body: &str) -> String {
 mod tests {
     use super::*;
 
+    const PURGED: Entry = Entry::Purged {
+        kind: 0x1fe,
+        id: [3; 16],
+    };
+
     #[test]
     fn entries_survive_reopening_and_keep_their_first_time() {
         let folder = tempfile::tempdir().unwrap();
@@ -303,12 +315,12 @@ mod tests {
         register.append(Entry::RevokedNode([1; 16]), 10).unwrap();
         register.append(Entry::RevokedNode([1; 16]), 99).unwrap();
         register.append(Entry::UsedCode([2; 32]), 11).unwrap();
-        register.append(Entry::Purged([3; 16]), 12).unwrap();
+        register.append(PURGED, 12).unwrap();
         let again = AppendOnlyRegister::open(&path).unwrap();
         assert_eq!(again.revoked_at(&[1; 16]), Some(10));
         assert_eq!(again.revoked_at(&[3; 16]), None);
         assert_eq!(again.code_used_at(&[2; 32]), Some(11));
-        assert!(again.is_purged(&[3; 16]) && !again.is_purged(&[1; 16]));
+        assert!(again.entries().any(|entry| entry == (PURGED, 12)));
         assert_eq!(again.entries().count(), 3);
     }
 
@@ -358,12 +370,9 @@ mod tests {
             std::fs::write(&path, [&whole, &last[..cut]].concat()).unwrap();
             let mut register = AppendOnlyRegister::open(&path).unwrap();
             assert_eq!(register.entries().count(), 1);
-            register.append(Entry::Purged([3; 16]), 30).unwrap();
+            register.append(PURGED, 30).unwrap();
             let text = std::fs::read_to_string(&path).unwrap();
-            assert_eq!(
-                text,
-                [&whole, &line(Entry::Purged([3; 16]), 30)[..]].concat()
-            );
+            assert_eq!(text, [&whole, &line(PURGED, 30)[..]].concat());
         }
         for cut in 0..HEADING.len() {
             std::fs::write(&path, &HEADING[..cut]).unwrap();
@@ -382,7 +391,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("register");
         let damaged = line(Entry::RevokedNode([1; 16]), 10).replace("01", "02");
-        let text = [HEADING, &damaged, &line(Entry::Purged([3; 16]), 30)].concat();
+        let text = [HEADING, &damaged, &line(PURGED, 30)].concat();
         std::fs::write(&path, text).unwrap();
         let error = AppendOnlyRegister::open(&path).unwrap_err();
         assert!(matches!(

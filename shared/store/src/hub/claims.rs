@@ -44,8 +44,8 @@ impl Tx<'_> {
     /// Keeps the keyed hash of a record's natural key, or that it has none; whether it is a new claim.
     pub fn put_claim(&self, key: RecordKey, hash: Option<[u8; 32]>) -> Result<bool, StoreError> {
         self.connection
-            .prepare_cached("DELETE FROM claim WHERE record = ?1 AND hash IS NOT ?2")?
-            .execute(params![key.id.bytes(), hash])?;
+            .prepare_cached("DELETE FROM claim WHERE record = ?1 AND kind = ?3 AND hash IS NOT ?2")?
+            .execute(params![key.id.bytes(), hash, key.kind])?;
         let Some(hash) = hash else {
             return Ok(false);
         };

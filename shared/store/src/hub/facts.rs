@@ -22,7 +22,9 @@ impl Tx<'_> {
     pub fn fact(&self, need: Need) -> Result<Fact, StoreError> {
         match need {
             Need::Record(key) => Ok(match self.record(key)? {
-                None if self.is_purged(key.id)? => Fact::Purged(key),
+                Some(record) if record.is_alive() => Fact::Record(key, Some(record)),
+                // Its values may still be here: what is said to go is not brought back.
+                _ if self.is_purged(key.id)? => Fact::Purged(key),
                 found => Fact::Record(key, found),
             }),
             Need::Outcome(change, field) => {

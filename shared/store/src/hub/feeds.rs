@@ -462,7 +462,7 @@ impl Tx<'_> {
         Ok(self
             .connection
             .prepare_cached(
-                "SELECT NOT EXISTS (SELECT 1 FROM feed_state WHERE feed = ?1 AND sequence < ?2)
+                "SELECT NOT EXISTS (SELECT 1 FROM feed_state WHERE feed = ?1 AND sequence <= ?2)
                      OR EXISTS (SELECT 1 FROM feed_state WHERE feed = ?1 AND sequence = ?2 AND sum = ?3)",
             )?
             .query_row(params![feed, at.cast_signed(), digest.sum()], |row| row.get(0))?)

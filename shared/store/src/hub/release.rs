@@ -98,7 +98,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Removes a record for good: out of every feed, where an entry tells of it, and its values here.
+    /// Removes a record for good: out of every feed, where an entry tells of it, and its values here, those that
+    /// were kept as evidence too.
     pub fn purge(&self, key: RecordKey, now_ms: u64) -> Result<(), StoreError> {
         let mut feeds = BTreeMap::new();
         for entry in self.entries_of(key)? {
@@ -107,9 +108,14 @@ impl Tx<'_> {
         self.save_feeds(&feeds)?;
         self.remove_record(key)?;
         self.put_claim(key, None)?;
-        self.connection
-            .prepare_cached("DELETE FROM tombstone WHERE kind = ?1 AND id = ?2")?
-            .execute(params![key.kind, key.id.bytes()])?;
+        for sql in [
+            "DELETE FROM tombstone WHERE kind = ?1 AND id = ?2",
+            "DELETE FROM offer WHERE kind = ?1 AND id = ?2",
+        ] {
+            self.connection
+                .prepare_cached(sql)?
+                .execute(params![key.kind, key.id.bytes()])?;
+        }
         self.note_purged(key.id)
     }
 

@@ -29,9 +29,10 @@ pub struct Former {
     pub raw: RawChange,
 }
 
-const SELECT_FRESH: &str =
-    "SELECT kind, id FROM leaving WHERE waits = 0 ORDER BY kind, id LIMIT ?1";
-const SELECT_ALL: &str = "SELECT kind, id FROM leaving ORDER BY kind, id LIMIT ?1";
+const SELECT_FRESH: &str = "SELECT kind, id FROM leaving WHERE waits = 0 AND (kind, id) > (?1, ?2)
+    ORDER BY kind, id LIMIT ?3";
+const SELECT_ALL: &str = "SELECT kind, id FROM leaving WHERE (kind, id) > (?1, ?2)
+    ORDER BY kind, id LIMIT ?3";
 
 impl Tx<'_> {
     /// Whether anything of a record is here that is to be erased when it leaves: a row, or salt and body of a change.
@@ -79,12 +80,20 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// What has left and is not erased, at most so many: what was not looked at yet, or all.
-    pub fn leaving(&self, fresh_only: bool, max: usize) -> Result<Vec<RecordKey>, StoreError> {
+    /// What has left and is not erased, in the order of its keys after one, at most so many: what was not looked
+    /// at yet, or all.
+    pub fn leaving(
+        &self,
+        fresh_only: bool,
+        after: Option<RecordKey>,
+        max: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
         let sql = if fresh_only { SELECT_FRESH } else { SELECT_ALL };
         let max = i64::try_from(max).unwrap_or(i64::MAX);
+        // No kind has a number below 0.
+        let (kind, id) = after.map_or((-1, [0; 16]), |key| (i64::from(key.kind), key.id.bytes()));
         let mut statement = self.connection.prepare_cached(sql)?;
-        let keys = statement.query_map([max], |row| read_key(row, 0))?;
+        let keys = statement.query_map(params![kind, id, max], |row| read_key(row, 0))?;
         Ok(keys.collect::<Result<_, _>>()?)
     }
 

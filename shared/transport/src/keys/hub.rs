@@ -102,7 +102,7 @@ impl HubIdentity {
         if beside.exists() {
             fs::remove_dir_all(&beside).map_err(TransportError::file(&beside, "remove"))?;
         }
-        create_private_folder(&beside)?;
+        file::create_private_folder(&beside)?;
         file::write_atomic(&beside.join(ROOT), &root_pem)?;
         file::write_atomic(&beside.join(ROOT_KEY), &root_key_pem)?;
         file::write_atomic(&beside.join(INTERMEDIATE), &intermediate_pem)?;
@@ -349,19 +349,6 @@ fn load_authority(path: &Path) -> Result<Authority, TransportError> {
 
 fn required(path: &Path) -> Result<String, TransportError> {
     file::read(path)?.ok_or_else(|| TransportError::broken(path, "the file is missing"))
-}
-
-fn create_private_folder(path: &Path) -> Result<(), TransportError> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
-    }
-    builder
-        .create(path)
-        .map_err(TransportError::file(path, "create"))
 }
 
 fn check_name(name: &str) -> Result<(), TransportError> {
