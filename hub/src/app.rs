@@ -98,7 +98,7 @@ impl App {
         let path = folder.join(DATABASE);
         // Before the database: what stands in it was committed first.
         let register = AppendOnlyRegister::open(&register_path(folder))?;
-        prove_marked(&path)?;
+        prove_marked(&path, &identity)?;
         let mut connection = store::open::writer(&path, Side::Hub)?;
         let own = own_of(Tx::on(&connection))?;
         progress::check(Tx::on(&connection), &own, folder)?;
@@ -160,8 +160,8 @@ pub fn root_of(tx: Tx<'_>) -> Result<Option<[u8; 32]>, StoreError> {
 ///
 /// # Errors
 /// Where it is.
-pub fn prove_marked(database: &Path) -> Result<(), StoreError> {
-    let proves = |tx: Tx<'_>| crate::cli::verify::check(tx).map(drop);
+pub fn prove_marked(database: &Path, identity: &HubIdentity) -> Result<(), StoreError> {
+    let proves = |tx: Tx<'_>| crate::cli::verify::check(tx, identity).map(drop);
     store::open::prove_marked(database, Side::Hub, proves)
 }
 

@@ -9,8 +9,10 @@ mod stored;
 mod waiting;
 
 pub use arrived::read_push;
+pub(crate) use claims::claim_of;
 use history::History;
 pub use stored::changes_about;
+pub(crate) use stored::touched;
 use waiting::Guard;
 
 use domain::change::{Change, Hash, RawChange, chain_over};

@@ -240,7 +240,8 @@ fn expect_ours(
 /// cut after syncs that lied leaves pages of different times, so all that it says is checked first.
 ///
 /// # Errors
-/// Where it is served, there is none, or it does not agree with itself: then a backup is to be restored.
+/// Where it is served, there is none, its keys are not there, or it does not agree with itself: then a backup is to be
+/// restored.
 pub fn begin_here(folder: &Path) -> anyhow::Result<()> {
     let _lock = ServeLock::acquire(folder)?;
     let current = folder.join(DATABASE);
@@ -249,9 +250,10 @@ pub fn begin_here(folder: &Path) -> anyhow::Result<()> {
         "no hub in {} 该文件夹中没有中心",
         folder.display()
     );
-    app::prove_marked(&current)?;
+    let identity = HubIdentity::load(&app::keys_folder(folder))?;
+    app::prove_marked(&current, &identity)?;
     let reader = store::open::reader(&current)?;
-    crate::cli::verify::check(store::Tx::on(&reader)).context(
+    crate::cli::verify::check(store::Tx::on(&reader), &identity).context(
         "the database is damaged: restore the newest backup instead 数据库已损坏,请改为恢复最近一次备份",
     )?;
     drop(reader);

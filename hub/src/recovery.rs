@@ -131,6 +131,16 @@ fn is_known(tx: Tx<'_>, incarnation: &[u8]) -> Result<bool, StoreError> {
         .any(|known| known == incarnation))
 }
 
+/// Every incarnation that the hub is known to have been, the present one first.
+///
+/// # Errors
+/// The store's own.
+pub fn incarnations(tx: Tx<'_>, own: &Own) -> Result<Vec<Incarnation>, StoreError> {
+    let former = tx.setting(FORMER)?.unwrap_or_default();
+    let former = former.chunks(16).flat_map(Incarnation::from_slice);
+    Ok(std::iter::once(own.incarnation).chain(former).collect())
+}
+
 /// Notes an incarnation as one that the hub was.
 fn know(tx: Tx<'_>, incarnation: &[u8]) -> Result<(), StoreError> {
     let known = tx.setting(FORMER)?.unwrap_or_default();

@@ -178,6 +178,11 @@ pub fn head(tx: Tx<'_>, own: Own) -> anyhow::Result<(u64, Hash)> {
     ))
 }
 
+/// Whether an entry follows on a chain.
+pub fn follows(before: &Hash, entry: &Entry) -> bool {
+    chain_next(before, &entry.raw.header, &entry.raw.body_hash()) == entry.chain
+}
+
 /// Takes a step on a record.
 ///
 /// # Errors

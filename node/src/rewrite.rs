@@ -4,22 +4,27 @@
 //!
 //! Invariants: everything in one transaction; order stays; a base inside the rewritten part follows
 //! its change; the result is the same bytes however often it is tried from the same store, but for
-//! the epoch; a change that the hub may have seen says what it replaces.
+//! the epoch; a change that the hub may have seen says what it replaces; what is not as it was written
+//! is not written anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::change::chain_next;
+use anyhow::ensure;
+use domain::change::{chain_next, chain_start};
 use domain::id::{ChangeId, NodeId};
 use domain::record::RecordKey;
+use domain::session::Head;
 use domain::session::office::{Heir, rewritten};
 use store::Tx;
-use store::node::Entry;
+use store::node::{Entry, Place};
 
 use crate::app::Own;
 use crate::{clock, fold, journal};
 
 /// The setting with the identity under which the journal is written.
 pub const IDENTITY: &str = "identity";
+/// The setting with the identities before that one, sixteen bytes each.
+const FORMER_IDENTITIES: &str = "former_identities";
 /// Set where the hub has another incarnation than the one that acknowledged the former epochs, or one was left
 /// since.
 pub const LOOK_AT_FORMER: &str = "look_at_former_epochs";
@@ -75,6 +80,11 @@ pub fn adopt_identity(tx: Tx<'_>, own: Own, has_lost: bool) -> anyhow::Result<u6
     }
     let mut renamed = BTreeMap::new();
     if let Some(node) = former {
+        let known = tx.setting(FORMER_IDENTITIES)?.unwrap_or_default();
+        tx.set_setting(
+            FORMER_IDENTITIES,
+            &[known.as_slice(), &node.bytes()].concat(),
+        )?;
         if has_lost {
             for epoch in tx.epochs()? {
                 take_up(tx, epoch, 0)?;
@@ -96,6 +106,20 @@ pub fn adopt_identity(tx: Tx<'_>, own: Own, has_lost: bool) -> anyhow::Result<u6
     own.keep(tx)?;
     tx.set_setting(IDENTITY, &own.node.bytes())?;
     Ok(renamed.len() as u64)
+}
+
+/// Under which identities this store's journals were ever written: a program that has not heard of the present one
+/// yet goes on under the one before.
+///
+/// # Errors
+/// The store's own.
+pub fn identities(tx: Tx<'_>, own: Own) -> anyhow::Result<Vec<NodeId>> {
+    let mut nodes = vec![own.node];
+    for setting in [IDENTITY, FORMER_IDENTITIES] {
+        let kept = tx.setting(setting)?.unwrap_or_default();
+        nodes.extend(kept.chunks(16).flat_map(NodeId::from_slice));
+    }
+    Ok(nodes)
 }
 
 /// What was acknowledged of an epoch after a place is pending again, on top of the rows as they are: what
@@ -191,13 +215,18 @@ fn rewrite(
     after: u64,
     renamed: &mut BTreeMap<ChangeId, ChangeId>,
 ) -> anyhow::Result<()> {
-    let mut keys = BTreeSet::new();
+    let (mut keys, mut before) = (BTreeSet::new(), None);
     loop {
         let entries = tx.pending_after(from.stored, after, PORTION)?;
         if entries.is_empty() {
             break;
         }
         for entry in entries {
+            check_unchanged(tx, own, from, &entry, before)?;
+            before = Some(Head {
+                sequence: entry.sequence,
+                chain: entry.chain,
+            });
             keys.insert(entry.key);
             move_entry(tx, own, from, &entry, renamed)?;
         }
@@ -214,6 +243,63 @@ fn settle(tx: Tx<'_>, own: Own, key: RecordKey) -> anyhow::Result<()> {
         Some(confirmed) => fold::settle_row(tx, own, key, confirmed),
         None => Ok(()),
     }
+}
+
+/// Looks at an entry that is to move, after the last that has moved `before` it. The new chain would make anything
+/// that is there an entry of this office: a bit that has turned over since it was written, too. Where the entry
+/// before it has moved earlier, nobody knows the chain there.
+fn check_unchanged(
+    tx: Tx<'_>,
+    own: Own,
+    from: Source,
+    entry: &Entry,
+    before: Option<Head>,
+) -> anyhow::Result<()> {
+    let Source {
+        node,
+        epoch,
+        stored,
+    } = from;
+    let sequence = entry.sequence.saturating_sub(1);
+    let before = before.filter(|before| before.sequence == sequence);
+    let chains = match before.map(|before| before.chain) {
+        Some(chain) => vec![chain],
+        None if sequence > 0 => {
+            let there = tx.entry(stored, sequence)?.map(|there| there.chain);
+            let place = Place {
+                node,
+                epoch,
+                sequence,
+            };
+            let known = there.map_or_else(|| tx.former_chain(place), |chain| Ok(Some(chain)))?;
+            known.into_iter().collect()
+        }
+        None if epoch == 0 => vec![chain_start(node, epoch)],
+        None => {
+            let nodes = [vec![node], identities(tx, own)?].concat();
+            let starts = nodes.into_iter().map(|node| chain_start(node, epoch));
+            starts.collect()
+        }
+    };
+    let follows = chains.is_empty() || chains.iter().any(|chain| journal::follows(chain, entry));
+    let place = entry.sequence;
+    let id = ChangeId {
+        node,
+        epoch,
+        sequence: place,
+    };
+    // Bytes that cannot be read do not say what they are about.
+    let change = proto::convert::decode_change(id, &entry.raw).ok();
+    let is_of_record = change.is_none_or(|change| {
+        (change.header.kind, change.header.record) == (entry.key.kind, entry.key.id)
+    });
+    ensure!(
+        follows && is_of_record,
+        "entry {epoch}/{place} of this machine's journal is not as it was written: keep the whole folder, and put this \
+         machine's own backup back, or join with a new code in an empty folder \
+         本机日志第 {epoch}/{place} 条已损坏,不会发送:请保留整个数据文件夹,恢复本机自己的备份,或在空文件夹中重新入网"
+    );
+    Ok(())
 }
 
 fn move_entry(

@@ -21,6 +21,7 @@ use domain::session::{Head, Standing};
 use prost::bytes::Bytes;
 use proto::wire::sync as wire;
 use proto::wire::sync::sync_client::SyncClient;
+use store::node::Place;
 use transport::keys::NodeIdentity;
 use transport::tls::ClientTls;
 
@@ -376,7 +377,11 @@ impl Session {
                         let chain = if is_own {
                             tx.entry(epoch, sequence)?.map(|entry| entry.chain)
                         } else {
-                            tx.former_chain((node, epoch), sequence)?
+                            tx.former_chain(Place {
+                                node,
+                                epoch,
+                                sequence,
+                            })?
                         };
                         chains.extend(chain.map(|chain| Head { sequence, chain }));
                     }

@@ -144,7 +144,7 @@ pub(crate) fn raw_change(
     (header, body)
 }
 
-/// Puts changes into the journal of an office that nobody serves, as they are.
+/// Puts changes into the journal of an office that nobody serves: by the machine's clock, and else as they are.
 pub(crate) fn enter_raw(
     city: &City,
     office: usize,
@@ -156,7 +156,8 @@ pub(crate) fn enter_raw(
         let own = app.own;
         app.store
             .write::<_, anyhow::Error>(move |tx| {
-                for (header, body) in changes {
+                for (mut header, body) in changes {
+                    header.timestamp = lianxin_node::clock::next(tx, own.epoch)?.0;
                     let key = RecordKey {
                         kind: header.kind,
                         id: header.record,

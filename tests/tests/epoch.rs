@@ -13,6 +13,7 @@ use lianxin_node::rewrite::{self, LOOK_AT_FORMER};
 use lianxin_node::{clock, fold, journal};
 use proto::convert::FeedRow;
 use store::Tx;
+use store::node::{Entry, Place};
 use store::open::{Side, writer};
 use store::writer::write_on;
 
@@ -187,7 +188,12 @@ fn what_is_lost_of_a_former_identity_is_written_anew_under_the_present_one() -> 
         let former = (own(1).node, 1);
         assert_eq!(tx.former_journals()?, [former]);
         assert_eq!(tx.former_places(former)?, [1, 2]);
-        assert_eq!(tx.former_chain(former, 2)?, Some(lost.chain));
+        let last = Place {
+            node: former.0,
+            epoch: former.1,
+            sequence: 2,
+        };
+        assert_eq!(tx.former_chain(last)?, Some(lost.chain));
 
         assert_eq!(rewrite::take_up_former(tx, heir, &[(former, 1)])?, 1);
         assert_eq!(tx.former_places(former)?, [1]);
@@ -280,6 +286,63 @@ fn a_machine_that_joins_another_office_keeps_no_row_of_the_former_one() -> anyho
             (other.node, PERSON.id)
         );
         assert!(tx.record(PERSON)?.is_some());
+        Ok(())
+    })
+}
+
+/// Puts an entry in the place of the one that stands there.
+fn put(tx: Tx<'_>, entry: &Entry) -> anyhow::Result<()> {
+    tx.remove_entry(entry.epoch, entry.sequence)?;
+    let clock = clock::last(tx, entry.epoch)?;
+    Ok(tx.append_entry(entry, 1, clock)?)
+}
+
+/// S18, S7: what a turned bit has made of an entry, or of what stands beside it, is not written anew as if the office
+/// had entered that: under the new chain nobody could tell any more.
+#[test]
+fn what_is_not_as_it_was_written_is_not_written_anew() -> anyhow::Result<()> {
+    with_a_person(|tx| {
+        journal::write(tx, own(1), (PERSON, Verb::Set), remark("before"), "经办人")?;
+        let whole = tx.entry(1, 2)?.context("an entry")?;
+        let mut turned = whole.clone();
+        *turned.raw.body.last_mut().context("a body")? ^= 1;
+        let other = Entry {
+            key: RecordKey {
+                id: RecordId::new([4; 16]),
+                ..PERSON
+            },
+            ..whole.clone()
+        };
+        for spoilt in [&turned, &other] {
+            put(tx, spoilt)?;
+            let refused = rewrite::open_epoch(tx, own(2), 0, (1, 1), &[]);
+            let refused = refused.err().context("moved as it is")?;
+            assert!(refused.to_string().contains("已损坏"), "{refused}");
+        }
+        put(tx, &whole)?;
+        assert_eq!(rewrite::open_epoch(tx, own(2), 0, (1, 1), &[])?, 1);
+        Ok(())
+    })
+}
+
+/// S18: the same of the first entry of a journal, which follows on the machine's identity, also where the machine has
+/// joined anew since.
+#[test]
+fn the_first_entry_is_written_anew_as_it_was_written() -> anyhow::Result<()> {
+    let again = Own {
+        node: NodeId::new([7; 16]),
+        ..own(1)
+    };
+    with_a_person(|tx| {
+        rewrite::adopt_identity(tx, own(1), false)?;
+        let whole = tx.entry(1, 1)?.context("an entry")?;
+        let mut turned = whole.clone();
+        *turned.raw.body.last_mut().context("a body")? ^= 1;
+        put(tx, &turned)?;
+        assert!(rewrite::open_epoch(tx, own(2), 0, (1, 0), &[]).is_err());
+        put(tx, &whole)?;
+        rewrite::adopt_identity(tx, again, false)?;
+        assert!(tx.entry(1, 1)?.is_some(), "under the new identity");
         Ok(())
     })
 }

@@ -11,6 +11,7 @@ use domain::kinds::person;
 use domain::limits::{CLAIM_COLLISIONS_MAX, CLAIM_WINDOW_MS};
 use domain::record::Record;
 use domain::world::Writes;
+use transport::keys::HubIdentity;
 
 use super::{Round, feed_name};
 use crate::error::HubError;
@@ -23,6 +24,13 @@ struct Alarm {
     count: u64,
 }
 
+/// What a person's record claims: the keyed hash of the ID number, while it lives.
+pub(crate) fn claim_of(identity: &HubIdentity, record: &Record) -> Option<[u8; 32]> {
+    let number = record.text(person::ID_NUMBER);
+    let number = number.filter(|_| record.is_alive());
+    number.map(|number| identity.claim_hash(number.as_bytes()))
+}
+
 impl Round<'_> {
     /// Keeps the claims of the persons written; what the desk must hear of them is decided.
     pub(super) fn write_claims(&self, writes: &Writes) -> Result<Option<Writes>, HubError> {
@@ -31,10 +39,7 @@ impl Round<'_> {
             if record.key.kind != person::KIND_NUMBER {
                 continue;
             }
-            let hash = record
-                .text(person::ID_NUMBER)
-                .filter(|_| record.is_alive())
-                .map(|number| self.app.identity.claim_hash(number.as_bytes()));
+            let hash = claim_of(&self.app.identity, record);
             let is_new = self.tx.put_claim(record.key, hash)?;
             if let Some(hash) = hash.filter(|_| is_new) {
                 alarms.extend(self.count_collision(record, &hash)?);

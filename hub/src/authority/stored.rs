@@ -12,7 +12,7 @@ use crate::error::HubError;
 
 /// The records that these changes are about, with the subjects of steps; what cannot be read names
 /// none.
-pub(super) fn touched<'a>(changes: impl IntoIterator<Item = &'a RawChange>) -> BTreeSet<RecordId> {
+pub(crate) fn touched<'a>(changes: impl IntoIterator<Item = &'a RawChange>) -> BTreeSet<RecordId> {
     let place = ChangeId {
         node: domain::id::NodeId::default(),
         epoch: 0,

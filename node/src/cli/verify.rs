@@ -4,19 +4,19 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use domain::change::{chain_next, chain_start};
+use domain::change::{Hash, chain_start};
+use domain::clock::Timestamp;
 use domain::digest::Digest;
-use domain::id::NodeId;
+use domain::id::{ChangeId, NodeId};
 use serde_json::{Value, json};
 use store::Tx;
+use store::node::Kept;
 use store::open::Side;
 use transport::keys::NodeKeys;
 use transport::lock::ServeLock;
 
 use crate::app::{self, App, Own};
-
-/// Entries read at once.
-const PORTION: (usize, usize) = (5_000, 8 * 1024 * 1024);
+use crate::{journal, rewrite};
 
 /// Checks the file and what it says.
 pub(super) async fn verify(app: &App) -> anyhow::Result<Value> {
@@ -25,8 +25,8 @@ pub(super) async fn verify(app: &App) -> anyhow::Result<Value> {
     app.store.read(move |tx| check(tx, own)).await
 }
 
-/// Checks what a database says: every row against its hash, the journal's chain, the digests of both feeds against
-/// their rows, and that what only the hub makes is in one of them.
+/// Checks what a database says: every row against its hash, every entry of every journal of this machine, what is
+/// kept beside them, the digests of both feeds against their rows, and that what only the hub makes is in one of them.
 ///
 /// # Errors
 /// What does not hold.
@@ -34,20 +34,17 @@ pub(crate) fn check(tx: Tx<'_>, own: Own) -> anyhow::Result<Value> {
     if let Some(key) = tx.unsound_rows(1)?.first() {
         bail!("row {} of kind {} is damaged", key.id, key.kind);
     }
-    let (mut after, mut chain) = (0, chain_start(own.node, own.epoch));
-    loop {
-        let entries = tx.entries_after(own.epoch, after, PORTION)?;
-        let Some(last) = entries.last() else { break };
-        after = last.sequence;
-        for entry in &entries {
-            chain = chain_next(&chain, &entry.raw.header, &entry.raw.body_hash());
-            ensure!(
-                chain == entry.chain,
-                "the journal's chain breaks at {}",
-                entry.sequence
-            );
-        }
+    if let Some(key) = tx.unsound_states(1)?.first() {
+        bail!(
+            "a kept state of row {} of kind {} is damaged",
+            key.id,
+            key.kind
+        );
     }
+    if let Some(broken) = tx.broken_at_node(1)?.first() {
+        bail!("{broken}");
+    }
+    let after = check_journals(tx, own)?;
     let mut counts = serde_json::Map::new();
     for feed in ["city".to_owned(), own.office_feed()] {
         let mut counted = Digest::default();
@@ -75,6 +72,113 @@ pub(crate) fn check(tx: Tx<'_>, own: Own) -> anyhow::Result<Value> {
         bail!("row {id} of kind {kind} is the hub's and in no feed");
     }
     Ok(json!({"journal": after, "feeds": counts}))
+}
+
+/// Looks at every journal of this machine; the last place of the present epoch.
+fn check_journals(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
+    let mut walk = Walk {
+        identities: rewrite::identities(tx, own)?,
+        present: own.in_store(tx)?.epoch,
+        before: None,
+    };
+    if let Some(found) = tx.find_in_journals(|kept| walk.look(kept))? {
+        bail!("{found}");
+    }
+    let last = tx.last_entry(own.epoch)?;
+    Ok(last.map_or(0, |entry| entry.sequence))
+}
+
+/// Goes through the journals entry by entry.
+struct Walk {
+    /// Under which identities the journals were written.
+    identities: Vec<NodeId>,
+    /// The epoch in which it goes on.
+    present: u32,
+    before: Option<Before>,
+}
+
+/// The entry that was looked at last.
+#[derive(Clone, Copy)]
+struct Before {
+    former: Option<NodeId>,
+    epoch: u32,
+    sequence: u64,
+    chain: Hash,
+    clock: Option<Timestamp>,
+}
+
+impl Walk {
+    /// What is wrong with an entry, in words.
+    fn look(&mut self, kept: &Kept) -> Option<String> {
+        let (epoch, sequence) = (kept.entry.epoch, kept.entry.sequence);
+        let found = self.finding(kept);
+        self.before = Some(Before {
+            former: kept.former,
+            epoch,
+            sequence,
+            chain: kept.entry.chain,
+            clock: kept.clock,
+        });
+        found.map(|what| format!("journal entry {epoch}/{sequence}: {what}"))
+    }
+
+    fn finding(&self, kept: &Kept) -> Option<&'static str> {
+        let (entry, raw) = (&kept.entry, &kept.entry.raw);
+        let before = self
+            .before
+            .filter(|before| (before.former, before.epoch) == (kept.former, entry.epoch));
+        let next_to =
+            before.filter(|before| before.sequence.checked_add(1) == Some(entry.sequence));
+        // Out of an epoch that was left entries have moved: of one that stood behind them the chain before it is
+        // known no more. New ones are always written behind the last, so none comes to stand behind another again.
+        let is_gapless = kept.former.is_none() && entry.epoch == self.present;
+        let follows = match next_to {
+            Some(before) => journal::follows(&before.chain, entry),
+            None if entry.sequence == 1 => self.begins(kept),
+            None => !is_gapless,
+        };
+        if !follows {
+            return Some("the chain breaks here");
+        }
+        if raw.erased.is_some() && (raw.salt != [0; 16] || !raw.body.is_empty()) {
+            return Some("it was erased and has a body");
+        }
+        // Each is written by the clock of the last one of its epoch, and moved ones keep that as it is.
+        if before.is_some_and(|before| kept.clock < before.clock) {
+            return Some("the clock went back");
+        }
+        let id = ChangeId {
+            epoch: entry.epoch,
+            sequence: entry.sequence,
+            ..ChangeId::default()
+        };
+        // What was erased, or what this program cannot read, does not say what should stand beside it.
+        let header = proto::convert::decode_change(id, raw).ok()?.header;
+        if (header.kind, header.record) != (entry.key.kind, entry.key.id) {
+            return Some("it is kept as another record's");
+        }
+        if header.timestamp.unix_ms() != kept.at_ms {
+            return Some("it is kept as entered at another time");
+        }
+        let is_own = kept.clock.is_none_or(|clock| clock == header.timestamp);
+        let has_moved = next_to.is_none_or(|before| before.clock == kept.clock);
+        (!is_own && !has_moved).then_some("it is kept with another clock")
+    }
+
+    /// Whether an entry is the first of an epoch under one of this machine's identities.
+    fn begins(&self, kept: &Kept) -> bool {
+        let (entry, epoch) = (&kept.entry, kept.entry.epoch);
+        let of = |node| journal::follows(&chain_start(node, epoch), entry);
+        if kept.former.is_none() && epoch == 0 {
+            // What was written before there was an identity.
+            return of(NodeId::default());
+        }
+        let mut nodes = kept
+            .former
+            .into_iter()
+            .chain(self.identities.iter().copied());
+        nodes.any(of)
+    }
 }
 
 /// Copies the database.

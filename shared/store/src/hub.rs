@@ -9,7 +9,9 @@ mod feeds;
 mod journals;
 mod leases;
 mod nodes;
+mod proofs;
 mod recovery;
+mod relations;
 mod release;
 
 pub use backups::Backup;
@@ -18,4 +20,5 @@ pub use codes::{Bound, Code};
 pub use feeds::{CITY, Entry, Head, Known, Page};
 pub use journals::{Batch, Journal};
 pub use nodes::Node;
+pub use proofs::Equal;
 pub use release::{Blocking, Left, Reader, Statement};

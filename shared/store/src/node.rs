@@ -2,11 +2,14 @@
 
 mod erase;
 mod former;
+mod kept;
 mod leases;
 mod reading;
+mod relations;
 mod uncounted;
 
 pub use erase::{Former, Place};
+pub use kept::Kept;
 pub use leases::Leased;
 pub use reading::Reading;
 

@@ -3,6 +3,9 @@
 //! The digests of the feeds say nothing of a row that stands in none: the desk's own notes at the hub, what an office
 //! has written and not sent yet, what is kept though it left. So every row is held against the hash that was stored
 //! with it.
+//!
+//! What stands beside the rows has no hash. It is held against relations that every commit leaves true
+//! (`hub/relations.rs`, `node/relations.rs`): a query for each finds where it does not hold.
 
 use domain::digest::RowHash;
 use domain::id::RecordId;
@@ -10,8 +13,12 @@ use domain::kinds;
 use domain::record::{Record, RecordKey};
 
 use crate::error::StoreError;
+use crate::pack::unpack_record;
 use crate::records::{Tx, read_record};
 use crate::schema;
+
+/// What is said where a relation does not hold, and the query that finds the places: a text for each.
+pub(crate) type Relation = (&'static str, &'static str);
 
 impl Tx<'_> {
     /// A record as it was written with this hash; none where its row cannot be read, or is another by now.
@@ -67,5 +74,67 @@ impl Tx<'_> {
             }
         }
         Ok(unsound)
+    }
+
+    /// Records of which a state that a node keeps beside the row cannot be read, is another record's, or is of a class
+    /// that its kind does not have; at most so many.
+    ///
+    /// # Errors
+    /// As SQLite says.
+    pub fn unsound_states(&self, count_max: usize) -> Result<Vec<RecordKey>, StoreError> {
+        let kept = "SELECT kind, id, state FROM base_image WHERE state IS NOT NULL
+             UNION ALL SELECT kind, id, state FROM replaced";
+        self.unsound_packed(kept, count_max, |record| {
+            kinds::by_number(record.key.kind).is_none_or(|kind| kind.class == record.class)
+        })
+    }
+
+    /// Records that a node has offered, and of which what the hub keeps cannot be read or is another record's; at most
+    /// so many. What a node says of their class is evidence, right or not.
+    ///
+    /// # Errors
+    /// As SQLite says.
+    pub fn unsound_offers(&self, count_max: usize) -> Result<Vec<RecordKey>, StoreError> {
+        let kept = "SELECT kind, id, state FROM offer WHERE state IS NOT NULL";
+        self.unsound_packed(kept, count_max, |_| true)
+    }
+
+    fn unsound_packed(
+        &self,
+        kept: &str,
+        count_max: usize,
+        is_sound: impl Fn(&Record) -> bool,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        let mut unsound = Vec::new();
+        let mut statement = self.connection.prepare(kept)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()?
+            && unsound.len() < count_max
+        {
+            let (kind, id) = (row.get(0)?, RecordId::new(row.get(1)?));
+            let (key, state): (_, Vec<u8>) = (RecordKey { kind, id }, row.get(2)?);
+            if !unpack_record(&state).is_ok_and(|record| record.key == key && is_sound(&record)) {
+                unsound.push(key);
+            }
+        }
+        Ok(unsound)
+    }
+
+    /// Where a relation does not hold, in words; at most so many places.
+    pub(crate) fn broken(
+        &self,
+        (what, query): (&str, &str),
+        count_max: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut broken = Vec::new();
+        let mut statement = self.connection.prepare(query)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()?
+            && broken.len() < count_max
+        {
+            let place: String = row.get(0)?;
+            broken.push(format!("{what}: {place}"));
+        }
+        Ok(broken)
     }
 }

@@ -13,10 +13,17 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::apply::reason_code;
 use crate::error::StoreError;
+use crate::pack::class_code;
 use crate::records::Tx;
 
 /// The feed of reference records, which every office reads.
 pub const CITY: &str = "city";
+
+/// The name of the feed of the office of a row `r`, as [`feed_of`] writes it.
+const OWN_FEED: &str =
+    "'office/' || lower(substr(hex(r.office), 1, 8) || '-' || substr(hex(r.office), 9, 4)
+     || '-' || substr(hex(r.office), 13, 4) || '-' || substr(hex(r.office), 17, 4)
+     || '-' || substr(hex(r.office), 21))";
 
 /// Of so many of its last places a feed remembers what it was there.
 const PLACES_REMEMBERED: u64 = 1_024;
@@ -179,15 +186,25 @@ impl Tx<'_> {
         Ok(rows)
     }
 
-    /// Records that stand in no feed, and have left none, though their office, or the whole city, must have
-    /// them; of each kind at most so many.
+    /// Records that stand in no feed in which they must, and have left none of them: their office's, or of common kinds
+    /// the city's; of each kind at most so many. A row is put into its office's feed whenever it is written, and its
+    /// entry stays there, as that of one which left if it did, until such entries of that feed are released; then any
+    /// other feed will do.
+    ///
+    /// # Errors
+    /// As SQLite says.
     pub fn in_no_feed(&self, count_max: usize) -> Result<Vec<RecordKey>, StoreError> {
         let count_max = i64::try_from(count_max).unwrap_or(i64::MAX);
+        let of_office = format!(
+            "(e.feed = {OWN_FEED} OR EXISTS
+                 (SELECT 1 FROM feed AS f WHERE f.name = {OWN_FEED} AND f.released_through > 0))"
+        );
         let mut found = Vec::new();
         for kind in kinds::ALL {
             let sql = format!(
-                "SELECT id FROM \"{0}\" WHERE (?2 OR office <> ?3) AND NOT EXISTS
-                     (SELECT 1 FROM feed_entry WHERE kind = ?1 AND feed_entry.id = \"{0}\".id)
+                "SELECT id FROM \"{}\" AS r WHERE (?2 OR office <> ?3) AND NOT EXISTS
+                     (SELECT 1 FROM feed_entry AS e
+                      WHERE e.kind = ?1 AND e.id = r.id AND (?2 OR {of_office}))
                  LIMIT ?4",
                 kind.name
             );
@@ -200,6 +217,23 @@ impl Tx<'_> {
                 let kind = kind.number;
                 found.push(RecordKey { kind, id });
             }
+        }
+        let sql = format!(
+            "SELECT kind, id FROM unknown_record AS r WHERE (class = ?1 OR office <> ?2) AND NOT EXISTS
+                 (SELECT 1 FROM feed_entry AS e WHERE e.kind = r.kind AND e.id = r.id
+                      AND CASE r.class WHEN ?1 THEN e.feed = ?3 ELSE {of_office} END)
+             LIMIT ?4"
+        );
+        let common = class_code(Class::Reference);
+        let mut statement = self.connection.prepare(&sql)?;
+        let keys = statement.query_map(params![common, DESK.bytes(), CITY, count_max], |row| {
+            Ok(RecordKey {
+                kind: row.get(0)?,
+                id: RecordId::new(row.get(1)?),
+            })
+        })?;
+        for key in keys {
+            found.push(key?);
         }
         Ok(found)
     }

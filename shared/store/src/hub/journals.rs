@@ -169,7 +169,7 @@ impl Tx<'_> {
         batch: &Batch,
         touched: &BTreeSet<RecordId>,
     ) -> Result<(), StoreError> {
-        let touched: Vec<u8> = touched.iter().flat_map(|id| mark_of(*id)).collect();
+        let touched = marks_of(touched);
         self.connection
             .prepare_cached(
                 "INSERT INTO batch (node, epoch, last, first, received_at, offset_ms, raw_bytes,
@@ -273,7 +273,12 @@ impl Tx<'_> {
     }
 }
 
-/// By what a run says which records it is about: the end of an id is random.
+/// By what a run says which records it is about, one after another.
+pub(super) fn marks_of(records: &BTreeSet<RecordId>) -> Vec<u8> {
+    records.iter().flat_map(|id| mark_of(*id)).collect()
+}
+
+/// By what a run says that it is about a record: the end of an id is random.
 fn mark_of(record: RecordId) -> [u8; 4] {
     let [.., a, b, c, d] = record.bytes();
     [a, b, c, d]

@@ -8,7 +8,7 @@ use domain::id::{NodeId, OfficeId, RecordId};
 use domain::record::{Life, Record, RecordKey};
 use domain::session::hub::Acknowledged;
 use domain::world::Leaving;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::feeds::{CITY, feed_of};
 use crate::error::StoreError;
@@ -372,23 +372,7 @@ impl Tx<'_> {
             "SELECT kind, node, epoch, at, changes, digest, signature, told_at FROM erased
              WHERE id = ?1 ORDER BY told_at, node, epoch, at",
         )?;
-        let rows = statement.query_map([id.bytes()], |row| {
-            Ok(Statement {
-                node: NodeId::new(row.get(1)?),
-                epoch: row.get(2)?,
-                erased: Erased {
-                    key: RecordKey {
-                        kind: row.get(0)?,
-                        id,
-                    },
-                    at: row.get::<_, i64>(3)?.cast_unsigned(),
-                    changes: row.get::<_, i64>(4)?.cast_unsigned(),
-                    digest: row.get(5)?,
-                },
-                signature: row.get(6)?,
-                told_at: row.get::<_, i64>(7)?.cast_unsigned(),
-            })
-        })?;
+        let rows = statement.query_map([id.bytes()], |row| read_statement(row, id))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -423,4 +407,23 @@ impl Tx<'_> {
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+/// Reads a statement about a record: kind, node, epoch, at, changes, digest, signature, `told_at`.
+pub(super) fn read_statement(row: &Row<'_>, id: RecordId) -> rusqlite::Result<Statement> {
+    Ok(Statement {
+        node: NodeId::new(row.get(1)?),
+        epoch: row.get(2)?,
+        erased: Erased {
+            key: RecordKey {
+                kind: row.get(0)?,
+                id,
+            },
+            at: row.get::<_, i64>(3)?.cast_unsigned(),
+            changes: row.get::<_, i64>(4)?.cast_unsigned(),
+            digest: row.get(5)?,
+        },
+        signature: row.get(6)?,
+        told_at: row.get::<_, i64>(7)?.cast_unsigned(),
+    })
 }

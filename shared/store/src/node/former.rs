@@ -4,6 +4,7 @@ use domain::change::Hash;
 use domain::id::NodeId;
 use rusqlite::{OptionalExtension as _, params};
 
+use super::Place;
 use crate::error::StoreError;
 use crate::records::Tx;
 
@@ -29,22 +30,16 @@ impl Tx<'_> {
         Ok(places.collect::<Result<_, _>>()?)
     }
 
-    /// The chain of a former identity's journal at a place; none where it has no such entry.
-    pub fn former_chain(
-        &self,
-        (node, epoch): (NodeId, u32),
-        sequence: u64,
-    ) -> Result<Option<Hash>, StoreError> {
+    /// The chain at a place in the journal of a former identity; none where it has no such entry.
+    pub fn former_chain(&self, place: Place) -> Result<Option<Hash>, StoreError> {
+        let (node, epoch, sequence) = (place.node, place.epoch, place.sequence.cast_signed());
         let chain = self
             .connection
             .prepare_cached(
                 "SELECT chain FROM former_journal
                  WHERE node = ?1 AND epoch = ?2 AND sequence = ?3",
             )?
-            .query_row(
-                params![node.bytes(), epoch, sequence.cast_signed()],
-                |row| row.get(0),
-            )
+            .query_row(params![node.bytes(), epoch, sequence], |row| row.get(0))
             .optional()?;
         Ok(chain)
     }
