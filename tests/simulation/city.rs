@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::change::Verb;
+use domain::id::RecordId;
 use domain::record::RecordKey;
 use lianxin_hub::recovery::PutBack;
 use lianxin_hub::rpc::Shared;
@@ -157,6 +158,16 @@ impl City {
         twin.map_or(machine, |(office, _)| *office)
     }
 
+    /// The office with this id, as lists name it; none where it is no office here, or never was enrolled.
+    pub fn office_with(&self, id: &str) -> Option<usize> {
+        let is_it = |office: &Office| {
+            let keys = office.app.as_ref().and_then(|app| app.keys().ok());
+            let identity = keys.and_then(|keys| keys.identity);
+            identity.is_some_and(|own| RecordId::new(own.office).to_string() == id)
+        };
+        self.offices.iter().take(self.size).position(is_it)
+    }
+
     async fn make_hub(&mut self) -> anyhow::Result<()> {
         let folder = self.hub.folder.clone();
         disk::machine(&folder.to_string_lossy());
@@ -241,24 +252,24 @@ impl City {
         done
     }
 
-    /// Writes at an office what its programs do not know: as a newer one would.
+    /// Writes at an office what its programs do not know, in somebody's name: as a newer one would.
     ///
     /// # Errors
     /// The office is off; what the store refuses.
     pub async fn write_raw(
         &self,
         number: usize,
-        key: RecordKey,
-        verb: Verb,
+        written: (RecordKey, Verb),
         values: lianxin_node::journal::Values,
+        actor: &str,
     ) -> anyhow::Result<Value> {
         let office = self.offices.get(number).context("an office")?;
         let app = office.app.clone().context("the office is off")?;
-        let own = app.own;
+        let (own, actor) = (app.own, actor.to_owned());
         let work = async move {
             app.store
                 .write::<_, anyhow::Error>(move |tx| {
-                    lianxin_node::journal::write(tx, own, (key, verb), values, "新版程序")?;
+                    lianxin_node::journal::write(tx, own, written, values, &actor)?;
                     Ok(Value::Null)
                 })
                 .await
@@ -487,14 +498,7 @@ impl City {
         let copy = self.copy_office(number)?;
         let office = self.offices.get(number).context("an office")?;
         let folder = office.folder.with_extension("twin");
-        std::fs::create_dir_all(&folder)?;
-        for (path, bytes) in &copy.files {
-            std::fs::write(folder.join(path.file_name().context("a name")?), bytes)?;
-        }
-        // Programs ask the real file system whether there is a database.
-        std::fs::write(folder.join("node.sqlite"), [])?;
-        disk::machine(&folder.to_string_lossy());
-        disk::put_image(&folder.to_string_lossy(), &copy.image);
+        put_copy(&folder, &copy)?;
         let (begin, twin) = (self.begin, self.offices.len());
         let chance = Chance::new(self.seed, "machine", 1_000 + number as u64);
         self.offices.push(Office {
@@ -555,6 +559,21 @@ impl City {
         }
         self.start_office(number)
     }
+}
+
+/// Puts a copy of an office's folder on the disk of another machine.
+fn put_copy(folder: &Path, copy: &Copy) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for (path, bytes) in &copy.files {
+        std::fs::write(folder.join(path.file_name().context("a name")?), bytes)?;
+    }
+    // Programs ask the real file system whether there is a database.
+    std::fs::write(folder.join("node.sqlite"), [])?;
+    let name = folder.to_string_lossy();
+    disk::machine(&name);
+    disk::put_image(&name, &copy.image);
+    disk::power_on(&name);
+    Ok(())
 }
 
 /// Secrets that decide where rows lie in a tree follow from the seed.

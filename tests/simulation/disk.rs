@@ -167,6 +167,11 @@ pub struct Met {
 pub struct Image(BTreeMap<String, Vec<u8>>);
 
 impl Image {
+    /// One of this file alone.
+    pub fn of(name: &str, bytes: Vec<u8>) -> Self {
+        Self(BTreeMap::from([(name.to_owned(), bytes)]))
+    }
+
     /// Whether there is such a file.
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
@@ -295,6 +300,13 @@ pub fn flip(folder: &str, chance: &mut Chance) -> bool {
     let durable = file.durable.clone();
     file.live.clone_from(&durable);
     true
+}
+
+/// Takes a file off a machine's disk: what stood in it; none where there is no such file. No program may have it open.
+pub fn take(folder: &str, name: &str) -> Option<Vec<u8>> {
+    let file = DISKS.with_borrow_mut(|disks| disks.files.remove(&(below(folder) + name)))?;
+    let bytes = file.borrow().live.clone();
+    Some(bytes)
 }
 
 /// What lies on a machine's disk, as the programs see it.

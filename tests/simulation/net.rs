@@ -187,11 +187,11 @@ impl Net {
         self.state().hub = hub;
     }
 
-    /// What goes wrong on a line from now on.
-    pub fn set_faults(&self, line: usize, faults: Faults) {
-        if let Some(wire) = self.state().lines.get_mut(line) {
-            wire.faults = faults;
-        }
+    /// What goes wrong on a line from now on; what went wrong before.
+    pub fn set_faults(&self, line: usize, faults: Faults) -> Faults {
+        let mut state = self.state();
+        let wire = state.lines.get_mut(line);
+        wire.map_or(faults, |wire| std::mem::replace(&mut wire.faults, faults))
     }
 
     /// Puts a line up or cuts it.

@@ -1,17 +1,24 @@
 //! What must hold, whatever happened. It asks no rule: it knows what people were told, and reads
 //! journals and records as lists of words.
 
+mod equal;
+mod reading;
 mod seen;
+mod words;
+
+pub use reading::{Cursors, cursors};
+pub use words::{HAND, TOKEN};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use domain::change::{Change, Hash, Verb};
 use domain::decide::{change_of_bytes, set_aside_id, waits_of};
 use domain::id::{ChangeId, NodeId};
-use domain::kinds::{self, conflict, member, set_aside};
+use domain::kinds::{self, conflict, set_aside};
 use domain::record::{Record, RecordKey};
 
+use self::words::{hand_of, token_in, tokens_of, words_of};
 use crate::simulation::city::City;
 use crate::simulation::reference::{self, Made, Seen};
 
@@ -47,6 +54,9 @@ pub struct Ledger {
     hub_was_restored: bool,
     /// Whether a hub that was off was put back: what stood on what is not known then.
     is_blind: bool,
+    /// Whether every clock was right, and every greeting measured that: then node and hub count what was written as
+    /// written at the same time.
+    has_right_clocks: bool,
 }
 
 impl Ledger {
@@ -58,6 +68,11 @@ impl Ledger {
             on_own_disk: true,
             at_hub: office.is_none(),
         });
+    }
+
+    /// Says whether all clocks were right, and were measured as such.
+    pub const fn clocks_were(&mut self, are_right: bool) {
+        self.has_right_clocks = are_right;
     }
 
     /// The words that are known now, by place in this ledger.
@@ -107,11 +122,29 @@ impl Ledger {
     }
 }
 
+/// A change that somebody's words came with.
+#[derive(Debug, Clone, Copy)]
+pub struct Said {
+    id: ChangeId,
+    key: RecordKey,
+    verb: Verb,
+    /// Whether the words are its writer's name and no more.
+    is_by: bool,
+}
+
+impl Said {
+    /// Whether a person must find it again, or the words in a record. Of what else is done under a name the values
+    /// are looked for.
+    fn is_shown(&self) -> bool {
+        !self.is_by || self.verb == Verb::Step
+    }
+}
+
 /// What the hub has, as lists of words.
 #[derive(Debug, Default, Clone)]
 pub struct AtHub {
     /// Changes that somebody's words came with, without those that only write another anew.
-    pub tokens: BTreeMap<String, Vec<ChangeId>>,
+    pub tokens: BTreeMap<String, Vec<Said>>,
     /// Words that stand in a record: as a value, in a conflict, in what was set aside.
     shown: BTreeSet<String>,
     /// Changes on which a later one stands, or that a note names.
@@ -176,12 +209,12 @@ impl AtHub {
     }
 
     fn take_changes(&mut self, changes: &[Change], hub: NodeId) {
-        let words: BTreeMap<_, _> = changes.iter().map(|c| (c.id, tokens_of(c))).collect();
+        let words: BTreeMap<_, _> = changes.iter().map(|c| (c.id, words_of(c))).collect();
         for change in changes {
             let bases = change.body.fields.iter().filter_map(|field| field.base);
             self.known.extend(bases);
-            // What the hub derives from a settlement says the words of what it settles.
-            if change.id.node == hub {
+            // What the hub derives from a settlement says the words of what it settles, in nobody's name.
+            if change.id.node == hub && hand_of(change).is_none() {
                 continue;
             }
             // What says that it replaces the same as another is the same change again.
@@ -193,10 +226,16 @@ impl AtHub {
                 }
             }
             let replaced = change.header.replaces.and_then(|(id, _)| words.get(&id));
+            let (kind, id) = (change.header.kind, change.header.record);
             for token in words.get(&change.id).into_iter().flatten() {
                 let places = self.tokens.entry(token.clone()).or_default();
                 if !replaced.is_some_and(|before| before.contains(token)) {
-                    places.push(change.id);
+                    places.push(Said {
+                        id: change.id,
+                        key: RecordKey { kind, id },
+                        verb: change.header.verb,
+                        is_by: token.starts_with(HAND),
+                    });
                 }
             }
         }
@@ -261,21 +300,6 @@ pub fn stored_changes(tx: store::Tx<'_>) -> anyhow::Result<Vec<Change>> {
     Ok(all)
 }
 
-/// The words that somebody entered with a change.
-fn tokens_of(change: &Change) -> Vec<String> {
-    // A settlement says the words of what it settles.
-    if !matches!(change.header.verb, Verb::Create | Verb::Set) {
-        return Vec::new();
-    }
-    let fields = change.body.fields.iter();
-    fields.filter_map(|field| token_in(&field.value)).collect()
-}
-
-fn token_in(value: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(value).ok()?;
-    text.starts_with("token-").then(|| text.to_owned())
-}
-
 /// Checks what holds when everything is quiet.
 ///
 /// # Errors
@@ -283,44 +307,10 @@ fn token_in(value: &[u8]) -> Option<String> {
 pub async fn audit(city: &City, ledger: &Ledger) -> anyhow::Result<()> {
     let seen = AtHub::read(city).await?;
     for kept in &ledger.kept {
-        let ids = seen.tokens.get(&kept.token).map_or(&[][..], Vec::as_slice);
-        let count = ids.len();
-        ensure!(
-            count <= 1,
-            "invariant S2: {} stands {count} times in the hub's journals: {ids:?}",
-            kept.token
-        );
-        ensure!(
-            count == 0 || ledger.is_blind || seen.accounts_for(&kept.token, ids, &ledger.stood_on),
-            "invariant S7: {} of office {:?} ({ids:?}) is dropped silently; {}",
-            kept.token,
-            kept.office,
-            seen.seen.history_of(kept.token.as_bytes())
-        );
-        let must_be_there = kept.office.is_some() && (kept.on_own_disk || kept.at_hub);
-        // A restored hub takes rows back as they are, without the changes that made them.
-        let is_there = count == 1 || seen.shown.contains(&kept.token);
-        if must_be_there && !is_there {
-            let (mut places, mut is_written_over) = (Vec::new(), false);
-            for number in 0..city.size {
-                let (found, stood_on) =
-                    places_of(city, number, &kept.token, &ledger.stood_on).await?;
-                places.extend(found);
-                is_written_over |= stood_on;
-            }
-            // Of an office that was put back, a restored hub has the values and not what went before.
-            if is_written_over && ledger.hub_was_restored {
-                continue;
-            }
-            bail!(
-                "invariant S1: {} of office {:?} is lost; it stands at {places:?}",
-                kept.token,
-                kept.office
-            );
-        }
+        check_words(city, ledger, &seen, kept).await?;
     }
     check_reference(&seen.seen, ledger)?;
-    check_equal(city, &seen.seen, ledger.hub_was_restored).await?;
+    equal::check(city, &seen.seen, ledger).await?;
     city.at_hub(&["verify"])
         .await
         .context("invariant S4/S16: verify of the hub")?;
@@ -329,6 +319,59 @@ pub async fn audit(city: &City, ledger: &Ledger) -> anyhow::Result<()> {
             .await
             .with_context(|| format!("invariant S16: verify of office {number}"))?;
     }
+    Ok(())
+}
+
+/// Words that somebody was told are kept stand where a person finds them, and once.
+async fn check_words(
+    city: &City,
+    ledger: &Ledger,
+    seen: &AtHub,
+    kept: &Kept,
+) -> anyhow::Result<()> {
+    let said = seen.tokens.get(&kept.token).map_or(&[][..], Vec::as_slice);
+    // One line may write several records, each once.
+    let wrote: BTreeSet<_> = said.iter().map(|said| (said.key, said.verb)).collect();
+    ensure!(
+        wrote.len() == said.len(),
+        "invariant S2: {} stands twice in the hub's journals: {said:?}",
+        kept.token
+    );
+    let ids: Vec<_> = said
+        .iter()
+        .filter(|said| said.is_shown())
+        .map(|said| said.id)
+        .collect();
+    ensure!(
+        ids.is_empty() || ledger.is_blind || seen.accounts_for(&kept.token, &ids, &ledger.stood_on),
+        "invariant S7: {} of office {:?} ({ids:?}) is dropped silently; {}",
+        kept.token,
+        kept.office,
+        seen.seen.history_of(kept.token.as_bytes())
+    );
+    // What the desk was told is kept stands at the hub alone; only its name says that a change is the desk's.
+    let must_be_there = match kept.office {
+        Some(_) => kept.on_own_disk || kept.at_hub,
+        None => kept.at_hub && kept.token.starts_with(HAND),
+    };
+    // A restored hub takes rows back as they are, without the changes that made them.
+    let is_there = !said.is_empty() || seen.shown.contains(&kept.token);
+    if !must_be_there || is_there {
+        return Ok(());
+    }
+    let (mut places, mut is_written_over) = (Vec::new(), false);
+    for number in 0..city.size {
+        let (found, stood_on) = places_of(city, number, &kept.token, &ledger.stood_on).await?;
+        places.extend(found);
+        is_written_over |= stood_on;
+    }
+    // Of an office that was put back, a restored hub has the values and not what went before.
+    ensure!(
+        is_written_over && ledger.hub_was_restored,
+        "invariant S1: {} of office {:?} is lost; it stands at {places:?}",
+        kept.token,
+        kept.office
+    );
     Ok(())
 }
 
@@ -355,70 +398,14 @@ fn check_reference(seen: &Seen, ledger: &Ledger) -> anyhow::Result<()> {
         none("S7: deleted unseen", seen.deleted_unseen())?;
         none("S7: overruled by nobody", seen.overruled())?;
         none("S10: ahead of time", seen.ahead_of_time())?;
+        none("S7: restorations are lost", seen.lost_restorations())?;
+        none("S4: misplaced", seen.misplaced())?;
+        none("S13: named and not there", seen.dangling())?;
     }
     let known = ledger.stood_on.iter().map(|id| seen::id_of(*id));
     let known: BTreeSet<_> = known.chain(ledger.stood_on_there.iter().copied()).collect();
     if !ledger.is_blind {
         none("S7: dropped", seen.dropped(&known, &ledger.made))?;
-    }
-    Ok(())
-}
-
-/// Every office sees what the hub sees, row by row and field by field.
-///
-/// After the hub was put back an office may have more: a row that came to it as a state, whose change
-/// its own rollback had lost, and that no signature proves. The hub keeps it as evidence.
-async fn check_equal(city: &City, seen: &Seen, may_have_more: bool) -> anyhow::Result<()> {
-    let known: BTreeSet<_> = seen.rows.keys().copied().collect();
-    for number in 0..city.size {
-        let app = city.offices[number].app.as_ref().context("on")?;
-        let office = app.keys()?.identity.context("enrolled")?.office;
-        let office = reference::Name(office);
-        let rows = seen::at_office(city, number, known.clone()).await?;
-        let mut own: BTreeSet<_> = seen
-            .rows
-            .values()
-            .filter(|row| row.office == office)
-            .collect();
-        // What waits is shown at the office as if it were done.
-        let waiting = pending(city, number).await?;
-        let waiting: BTreeSet<_> = waiting.iter().map(seen::key_of_change).collect();
-        for row in &rows {
-            // Who holds a member reads him, and nobody else does.
-            ensure!(
-                row.key.0 != member::KIND_NUMBER || row.office == office,
-                "invariant S8: office {number} reads {:?}, whom {:?} holds",
-                row.key,
-                row.office
-            );
-            let Some(there) = seen.rows.get(&row.key) else {
-                if may_have_more && !row.is_case {
-                    continue;
-                }
-                bail!(
-                    "invariant S13: office {number} has {:?}, the hub has not",
-                    row.key
-                );
-            };
-            // Nor what it holds although the hub says that it is another's.
-            if may_have_more && there.office != office && !row.is_case {
-                continue;
-            }
-            if let Some(difference) = reference::difference(row, there)
-                && !waiting.contains(&row.key)
-            {
-                bail!(
-                    "invariant S13: office {number} and hub differ in {:?}: {difference}",
-                    row.key
-                );
-            }
-            own.remove(there);
-        }
-        let missing = own.first();
-        ensure!(
-            missing.is_none(),
-            "invariant S13: office {number} lacks its own {missing:?}"
-        );
     }
     Ok(())
 }
@@ -441,7 +428,8 @@ async fn places_of(
                 for entry in tx.entries_after(epoch, 0, (usize::MAX, usize::MAX))? {
                     let change = lianxin_node::fold::read(own, &entry)?;
                     bases.extend(change.body.fields.iter().filter_map(|field| field.base));
-                    if tokens_of(&change).contains(&token) {
+                    bases.extend(change.body.life_base);
+                    if words_of(&change).contains(&token) {
                         let waits = pending.contains(&entry.sequence);
                         places.push(format!(
                             "office {number} {epoch}/{} waits {waits}",

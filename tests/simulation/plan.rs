@@ -128,6 +128,38 @@ impl Mood {
     }
 }
 
+/// With what people are busy above all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Busy {
+    /// With everything.
+    All,
+    /// With the same records, several at once.
+    Races,
+    /// With members who move.
+    Moves,
+}
+
+impl Busy {
+    fn of(seed: u64) -> Self {
+        match Chance::new(seed, "busy", 0).below(6) {
+            0 => Self::Races,
+            1 => Self::Moves,
+            _ => Self::All,
+        }
+    }
+
+    /// What somebody at an office does in such a city. It is drawn from a stream of its own.
+    fn work(self, seed: u64, number: u64, office: usize) -> What {
+        let mut chance = Chance::new(seed, "busy", 1 + number);
+        match self {
+            Self::Races if chance.happens(350) => What::Race(office),
+            Self::Moves if chance.happens(450) => What::Move(office),
+            Self::All if chance.happens(20) => What::Move(office),
+            _ => What::Work(office),
+        }
+    }
+}
+
 /// What an event is drawn from: at which office, and when it is over.
 #[derive(Debug, Clone, Copy)]
 struct Drawn {
@@ -231,7 +263,7 @@ impl Plan {
             None if chance.happens(30) => vec![(0, What::Tick)],
             None if chance.happens(200) => vec![(0, What::Desk)],
             None if chance.happens(40) => vec![(0, What::Race(drawn.office))],
-            None => vec![(0, What::Work(drawn.office))],
+            None => vec![(0, Busy::of(self.seed).work(self.seed, number, drawn.office))],
         };
         for (after_ms, what) in events {
             self.events.push(Event {

@@ -7,6 +7,9 @@
 //! in a record, somebody wrote (S3). A member's tenures make one chain with one open end (S4, S5).
 
 mod rules;
+mod standing;
+
+pub use standing::named_and_not_there;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -55,6 +58,8 @@ pub struct Wrote {
     pub fields: Vec<(u16, Option<Vec<u8>>, Option<Id>)>,
     /// What it does.
     pub act: Act,
+    /// Of what ends a life or begins it again: the change of its life that was shown.
+    pub life_base: Option<Id>,
     /// The change of a lost epoch for which it stands.
     pub replaces: Option<Id>,
     /// When, by its writer's clock.
@@ -78,8 +83,14 @@ pub struct Row {
     pub life: Id,
     /// When the latest of its values counts as written (milliseconds since 1970).
     pub latest_ms: u64,
+    /// What kind of record it is: who may write it.
+    pub class: u8,
     /// Whether it moves by rules only, which this model does not reckon.
     pub is_case: bool,
+    /// Whether offices write such records.
+    pub is_offices: bool,
+    /// The records that it names, by field.
+    pub names: Vec<(u16, Key)>,
     /// Values by field, with their versions.
     pub fields: BTreeMap<u16, (Vec<u8>, Id)>,
 }
@@ -114,6 +125,30 @@ pub struct Tenure {
     pub is_by_case: bool,
     /// Where the member went.
     pub closed_to: Option<Vec<u8>>,
+    /// Whether a merge was taken back by which the tenure before had ended.
+    pub is_taken_apart: bool,
+}
+
+/// A member, as far as it matters who holds him.
+#[derive(Debug, Clone, Default)]
+pub struct Member {
+    /// Which.
+    pub key: Key,
+    /// Who holds him, as he says himself.
+    pub holder: Option<Name>,
+    /// Who he is.
+    pub person: Option<Key>,
+    /// His open transfer.
+    pub case: Option<Key>,
+}
+
+/// A member's transfer that has not come to its end.
+#[derive(Debug, Clone, Default)]
+pub struct OpenCase {
+    /// Which.
+    pub key: Key,
+    /// Whose.
+    pub member: Key,
 }
 
 /// Everything that the model looks at.
@@ -129,6 +164,10 @@ pub struct Seen {
     pub items: Vec<Item>,
     /// All tenures at the hub.
     pub tenures: Vec<Tenure>,
+    /// All members at the hub.
+    pub members: Vec<Member>,
+    /// Their open transfers.
+    pub open_cases: Vec<OpenCase>,
     /// Records that were merged, each with the one that stands for it, also those that were taken apart.
     pub joined: Vec<(Key, Key)>,
     /// Records that are gone by law or by rule.
@@ -360,6 +399,8 @@ impl Seen {
                 if tenure.number != number || (tenure.is_open && !is_last) {
                     broken.push(format!("not one chain: {all:?}"));
                 }
+                // Who was merged went nowhere when that was taken back.
+                let next = next.filter(|next| !next.is_taken_apart);
                 let leads_on = tenure.closed_to.as_ref().zip(next);
                 if leads_on.is_some_and(|(to, next)| *to != next.holder) {
                     broken.push(format!("a link leads elsewhere: {all:?}"));
@@ -414,8 +455,13 @@ fn is_part(value: &[u8], all: &[u8]) -> bool {
     !value.is_empty() && all.windows(value.len()).any(|part| part == value)
 }
 
-/// Where two see one record differently.
-pub fn difference(one: &Row, other: &Row) -> Option<String> {
+/// Where two see one record differently; with whose it is and what kind of record, if `is_exact`: no digest counts
+/// these.
+pub fn difference(one: &Row, other: &Row, is_exact: bool) -> Option<String> {
+    if is_exact && (one.office, one.class) != (other.office, other.class) {
+        let (one, other) = ((one.office, one.class), (other.office, other.class));
+        return Some(format!("office and class {one:?} and {other:?}"));
+    }
     if one.revision != other.revision || one.is_deleted != other.is_deleted {
         return Some(format!("revision {} and {}", one.revision, other.revision));
     }
@@ -430,4 +476,10 @@ pub fn difference(one: &Row, other: &Row) -> Option<String> {
     };
     let (one, other) = (of(one), of(other));
     (one != other).then(|| format!("{one:?} and {other:?}"))
+}
+
+/// Whether two count a record as written last at times that lie further apart than so many milliseconds.
+pub fn time_between(one: &Row, other: &Row, slack_ms: u64) -> Option<String> {
+    let apart = one.latest_ms.abs_diff(other.latest_ms);
+    (apart > slack_ms).then(|| format!("written {apart} ms apart"))
 }

@@ -1,17 +1,27 @@
 //! What people do: command lines, drawn so that offices, copies and the desk collide.
 
+mod again;
+mod cases;
+mod moving;
+mod race;
+mod seldom;
 mod words;
+
+pub use again::{begin_again, go_on};
+pub use moving::moving;
+pub use race::race;
 
 use domain::change::Verb;
 use domain::id::RecordId;
 use domain::kinds;
-use domain::machine::{Actor, Machine};
-use domain::machines::{activity, participation, transfer};
+use domain::machine::Machine;
+use domain::machines::{activity, participation};
 use domain::record::RecordKey;
 use serde_json::Value;
 
 use crate::simulation::chance::Chance;
-use crate::simulation::city::{City, STREET, branch_of};
+use crate::simulation::city::{City, STREET};
+use crate::simulation::oracle::{HAND, TOKEN};
 
 /// Members of the city that several offices enter: so few that the same one is met often.
 const PEOPLE: u64 = 12;
@@ -26,6 +36,8 @@ pub struct Done {
     pub line: Vec<String>,
     /// The words that stand in it and nowhere else, if it wrote any.
     pub token: Option<String>,
+    /// The name under which it was done, and nothing else; none where no change says so.
+    pub hand: Option<String>,
     /// What came of it: what was answered, or why not.
     pub answer: Result<Value, String>,
 }
@@ -54,6 +66,16 @@ enum Act {
     Remarks,
     Together,
     Newer,
+    Status,
+    Out,
+    Letter,
+    Fix,
+    Attendance,
+    Third,
+    Publicity,
+    Members,
+    Apart,
+    EndRecovery,
 }
 
 const AT_OFFICE: &[(u64, Act)] = &[
@@ -117,7 +139,12 @@ const WRITTEN: &[&str] = &[
 struct Draw<'c> {
     city: &'c City,
     office: Option<usize>,
+    /// The event's number.
     number: u64,
+    /// Which part of the event it is, where several work in one.
+    part: u64,
+    /// Lines that were carried out.
+    lines: u64,
     chance: Chance,
 }
 
@@ -128,15 +155,12 @@ const STEPS: u64 = 3;
 
 /// Somebody works at an office, or at the desk.
 pub async fn work(city: &City, office: Option<usize>, number: u64) -> Vec<Done> {
-    let mut draw = Draw {
-        city,
-        office,
-        number,
-        chance: Chance::new(city.seed, "work", number),
-    };
+    let mut draw = Draw::new(city, office, (number, 0), "work");
     let acts = if office.is_some() { AT_OFFICE } else { AT_DESK };
-    let (act, times) = match draw.act(acts) {
+    let act = draw.seldom().or_else(|| act_of(acts, &mut draw.chance));
+    let (act, times) = match act {
         Some(Act::Newer) => return draw.newer_program().await.into_iter().collect(),
+        Some(Act::EndRecovery) => return draw.end_recovery().await.into_iter().collect(),
         Some(Act::Step) => (Act::Step, 1 + draw.chance.below(STEPS)),
         Some(act) => (act, 1),
         None => return Vec::new(),
@@ -150,25 +174,28 @@ pub async fn work(city: &City, office: Option<usize>, number: u64) -> Vec<Done> 
     done
 }
 
-/// The desk changes a record of an office, which deletes it unseen.
-pub async fn race(city: &City, office: usize, number: u64) -> Option<[Done; 2]> {
-    let draw = |office| Draw {
-        city,
-        office,
-        number,
-        chance: Chance::new(city.seed, "work", number),
+/// Whether somebody can work there now.
+fn is_open(city: &City, place: Option<usize>) -> bool {
+    let (is_on, machine) = match place {
+        Some(office) => {
+            let office = &city.offices[office];
+            (office.app.is_some(), &office.machine)
+        }
+        None => (city.hub.app.is_some(), &city.hub.machine),
     };
-    let (mut here, there) = (draw(Some(office)), draw(None));
-    let kind = *here.chance.one_of(DELETED)?;
-    let id = here.pick_id(kind).await?;
-    let (name, remarks) = (
-        there.name_of(kind, &id),
-        format!("remarks={}", there.token()),
-    );
-    let line = line_of(&["set", &name, &remarks]);
-    let set = there.carry_out(line, Some(there.token())).await;
-    let deleted = here.carry_out(line_of(&["delete", &id]), None).await;
-    Some([set, deleted])
+    is_on && !machine.is_asleep()
+}
+
+/// One of these acts, each as often as it says.
+fn act_of(acts: &[(u64, Act)], chance: &mut Chance) -> Option<Act> {
+    let mut left = chance.below(acts.iter().map(|(parts, _)| parts).sum());
+    for (parts, act) in acts {
+        if left < *parts {
+            return Some(*act);
+        }
+        left -= parts;
+    }
+    None
 }
 
 /// One record of eight, the same ones wherever somebody looks.
@@ -182,18 +209,26 @@ fn line_of(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-impl Draw<'_> {
-    fn act(&mut self, acts: &[(u64, Act)]) -> Option<Act> {
-        let mut left = self.chance.below(acts.iter().map(|(parts, _)| parts).sum());
-        for (parts, act) in acts {
-            if left < *parts {
-                return Some(*act);
-            }
-            left -= parts;
+impl<'c> Draw<'c> {
+    /// What somebody draws at a place for a part of an event.
+    fn new(
+        city: &'c City,
+        office: Option<usize>,
+        (number, part): (u64, u64),
+        purpose: &str,
+    ) -> Self {
+        Self {
+            city,
+            office,
+            number,
+            part,
+            lines: 0,
+            chance: Chance::new(city.seed, purpose, (part << 32) + number),
         }
-        None
     }
+}
 
+impl Draw<'_> {
     async fn run(&self, line: &[String]) -> anyhow::Result<Value> {
         let line: Vec<_> = line.iter().map(String::as_str).collect();
         match self.office {
@@ -202,25 +237,48 @@ impl Draw<'_> {
         }
     }
 
-    async fn carry_out(&self, line: Vec<String>, token: Option<String>) -> Done {
-        let answer = self.run(&line).await.map_err(|error| format!("{error:#}"));
+    async fn carry_out(&mut self, line: Vec<String>, token: Option<String>) -> Done {
+        let hand = self.hand();
+        let named = [line_of(&["--actor", &hand]), line.clone()].concat();
+        let answer = self.run(&named).await.map_err(|error| format!("{error:#}"));
         Done {
             line,
             token,
+            hand: Some(hand),
             answer,
         }
     }
 
+    /// The event and the part of it.
+    fn place(&self) -> String {
+        match self.part {
+            0 => self.number.to_string(),
+            part => format!("{}.{part}", self.number),
+        }
+    }
+
     fn token(&self) -> String {
-        format!("token-{}-", self.number)
+        format!("{TOKEN}{}-", self.place())
+    }
+
+    /// The name under which the next line is carried out.
+    fn hand(&mut self) -> String {
+        self.lines += 1;
+        format!("{HAND}{}-{}-", self.place(), self.lines)
+    }
+
+    /// All records of a kind that this place knows.
+    async fn all(&self, kind: &str) -> Vec<Value> {
+        let list = self.run(&line_of(&["list", kind, "--limit", "200"])).await;
+        let list = list.ok().and_then(|list| list.as_array().cloned());
+        list.unwrap_or_default()
     }
 
     /// A record of a kind that this place knows: mostly one of the few on which everybody works, so that
     /// office and desk, or two machines of an office, meet in it.
     async fn pick(&mut self, kind: &str) -> Option<Value> {
-        let list = self.run(&line_of(&["list", kind, "--limit", "200"])).await;
-        let list = list.ok()?;
-        let all: Vec<_> = list.as_array()?.iter().collect();
+        let all = self.all(kind).await;
+        let all: Vec<_> = all.iter().collect();
         let busy: Vec<_> = all
             .iter()
             .copied()
@@ -265,17 +323,14 @@ impl Draw<'_> {
             Act::Service => self.new_service().await,
             Act::Life => self.life().await,
             Act::Transfer => self.transfer().await,
-            Act::Batch => self.batch(),
+            Act::Batch => self.batch().await,
             Act::Step => self.transfer_step().await,
             Act::ServiceStep => self.step("participation", &participation::MACHINE).await,
             Act::ActivityStep => self.step("activity", &activity::MACHINE).await,
-            Act::Settle => self.settle().await,
+            Act::Settle => self.settle(false).await,
             Act::Death => self.death().await,
             Act::Merge => self.merge().await,
-            Act::Unmerge => {
-                let id = self.pick_id("person").await?;
-                Some((line_of(&["unmerge", &id]), None))
-            }
+            Act::Unmerge => self.unmerge("person").await,
             Act::SetAside => self.set_aside().await,
             Act::GiveUp => self.give_up().await,
             Act::Remarks => {
@@ -285,7 +340,16 @@ impl Draw<'_> {
                 Some((line_of(&["set", &name, &remarks]), Some(token)))
             }
             Act::Together => self.together().await,
-            Act::Newer => None,
+            Act::Status => self.status().await,
+            Act::Out => self.transfer_out().await,
+            Act::Letter => Some((self.enter_letter(), None)),
+            Act::Fix => self.fix().await,
+            Act::Attendance => self.attendance().await,
+            Act::Third => self.settle(true).await,
+            Act::Publicity => self.publicity().await,
+            Act::Members => self.merge_members().await,
+            Act::Apart => self.unmerge("member").await,
+            Act::Newer | Act::EndRecovery => None,
         }
     }
 
@@ -296,11 +360,7 @@ impl Draw<'_> {
         line.push(format!("name=党员{who}"));
         line.push(format!("id_number={}", words::id_number(who)));
         line.push(format!("residence_address={}", self.token()));
-        line.extend(line_of(&[
-            "join_date=2019-07-01",
-            "category=full",
-            "status=FULL",
-        ]));
+        line.extend(line_of(self.standing()));
         line
     }
 
@@ -341,47 +401,17 @@ impl Draw<'_> {
     async fn life(&mut self) -> Option<Line> {
         let kind = *self.chance.one_of(DELETED)?;
         let id = self.pick_id(kind).await?;
-        let verb = *self
-            .chance
-            .one_of(&["delete", "delete", "restore-record"])?;
-        Some((line_of(&[verb, &id]), None))
-    }
-
-    fn some_office(&mut self) -> Option<String> {
-        let to = usize::try_from(self.chance.below(self.city.size as u64)).ok()?;
-        let branch = branch_of(to);
-        Some(branch.get(..branch.len() - 2)?.to_owned())
-    }
-
-    async fn transfer(&mut self) -> Option<Line> {
-        let member = self.pick_id("member").await?;
-        let to = self.some_office()?;
-        let mut line = line_of(&["transfer", "start", "--member", &member, "--to", &to]);
-        line.extend(line_of(&[
-            "to_unit=某支部",
-            "addressee=某工委",
-            "dues_paid_to=2026-10",
-        ]));
-        Some((line, None))
-    }
-
-    /// A whole branch goes over to another office.
-    fn batch(&mut self) -> Option<Line> {
-        let branch = format!("{}01", self.some_office()?);
-        let to = self.some_office()?;
-        let mut line = line_of(&["transfer", "batch", &branch, "--to", &to]);
-        line.extend(line_of(words::BATCH));
-        Some((line, None))
-    }
-
-    async fn settle(&mut self) -> Option<Line> {
-        let items = self.run(&line_of(&["conflicts"])).await.ok()?;
-        let item = self.chance.one_of(items.as_array()?).cloned()?;
-        let keep = *self.chance.one_of(&["winner", "loser"])?;
-        Some((
-            line_of(&["settle", item["id"].as_str()?, "--keep", keep]),
-            None,
-        ))
+        if self.chance.below(3) < 2 {
+            return Some((line_of(&["delete", &id]), None));
+        }
+        // What lives is brought back too, where nothing is deleted: that changes nothing.
+        let mut deleted = self.all(kind).await;
+        deleted.retain(|record| record["alive"] == false);
+        let deleted = self.chance.one_of(&deleted);
+        let id = deleted
+            .and_then(|record| record["id"].as_str())
+            .unwrap_or(&id);
+        Some((line_of(&["restore-record", id]), None))
     }
 
     async fn death(&mut self) -> Option<Line> {
@@ -390,16 +420,6 @@ impl Draw<'_> {
             self.for_whom(line_of(&["step", &member, "record_death"])),
             None,
         ))
-    }
-
-    /// Two of the people are one.
-    async fn merge(&mut self) -> Option<Line> {
-        let (kept, other) = (self.pick_id("person").await?, self.pick_id("person").await?);
-        let (kept, other) = (
-            self.name_of("person", &kept),
-            self.name_of("person", &other),
-        );
-        Some((line_of(&["merge", &kept, &other]), None))
     }
 
     /// An organisation goes over into another, or is given up.
@@ -475,63 +495,6 @@ impl Draw<'_> {
         Some((line, None))
     }
 
-    async fn transfer_step(&mut self) -> Option<Line> {
-        let (case, event) = if self.chance.happens(200) {
-            let case = self.pick("transfer").await?;
-            let event = self.event(&transfer::MACHINE, case["state"].as_str()?)?;
-            (case, event)
-        } else {
-            self.due().await?
-        };
-        let id = case["id"].as_str()?;
-        let mut line = line_of(&["transfer", "step", id, event]);
-        let branch = branch_of(self.city.office_of(self.office.unwrap_or(0)));
-        let words = words::of_transfer(event).iter();
-        line.extend(words.map(|word| word.replace('%', &branch)));
-        Some((self.for_whom(line), None))
-    }
-
-    /// A case in which it is for this place to go on, and how: one that has come far rather than another.
-    async fn due(&mut self) -> Option<(Value, &'static str)> {
-        let own = self.own_office()?;
-        let list = line_of(&["list", "transfer", "--limit", "200"]);
-        let list = self.run(&list).await.ok()?;
-        let mut due = Vec::new();
-        for case in list.as_array()? {
-            let roles: &[Actor] = match (self.office, case["office"] == *own) {
-                (None, _) => &[Actor::Authority],
-                (Some(_), true) => &[Actor::Owner],
-                (Some(_), false) => &[Actor::Receiver],
-            };
-            let state = case["state"].as_str()?;
-            let place = transfer::MACHINE.states.iter();
-            let place = place.take_while(|known| known.code != state).count();
-            for arrow in transfer::MACHINE.transitions {
-                let is_theirs = arrow.by.iter().any(|role| roles.contains(role));
-                let leads_on =
-                    !words::ENDS.contains(&arrow.event) && !words::DETOURS.contains(&arrow.event);
-                // A community's own committee admits nobody.
-                let is_above = self.office.is_some() && arrow.event == "approve";
-                if is_theirs && leads_on && !is_above && arrow.from.contains(&state) {
-                    due.push((place, case.clone(), arrow.event));
-                }
-            }
-        }
-        let (one, other) = (self.chance.one_of(&due)?, self.chance.one_of(&due)?);
-        let (_, case, event) = if one.0 < other.0 { other } else { one };
-        Some((case.clone(), event))
-    }
-
-    /// The office at which this is, as lists name it.
-    fn own_office(&self) -> Option<String> {
-        let Some(office) = self.office else {
-            return Some(String::new());
-        };
-        let app = self.city.offices.get(office)?.app.as_ref()?;
-        let office = app.keys().ok()?.identity?.office;
-        Some(RecordId::new(office).to_string())
-    }
-
     /// What a newer program of the office writes: a kind and a field that these ones do not know.
     async fn newer_program(&mut self) -> Option<Done> {
         let office = self.office?;
@@ -547,7 +510,9 @@ impl Draw<'_> {
             (RecordKey { kind, id }, Verb::Create, 1)
         };
         let values = vec![(field, token.clone().into_bytes())];
-        let written = self.city.write_raw(office, key, verb, values).await;
+        let hand = self.hand();
+        let written = self.city.write_raw(office, (key, verb), values, &hand);
+        let written = written.await;
         Some(Done {
             line: line_of(&[
                 "a newer program writes",
@@ -555,6 +520,7 @@ impl Draw<'_> {
                 &key.id.to_string(),
             ]),
             token: Some(token),
+            hand: Some(hand),
             answer: written.map_err(|error| format!("{error:#}")),
         })
     }

@@ -117,6 +117,17 @@ impl City {
         Ok(())
     }
 
+    /// What is done next at an office is done by a program that has just read the keys, as they are now.
+    ///
+    /// # Errors
+    /// Where it is off, or they cannot be read.
+    pub fn look_at_keys(&mut self, number: usize) -> anyhow::Result<()> {
+        let office = self.offices.get_mut(number).context("an office")?;
+        let app = office.app.as_mut().context("the office is off")?;
+        app.own = lianxin_node::app::Own::of_keys(&app.keys()?);
+        Ok(())
+    }
+
     /// Empties the folder of an office, as a new machine has it.
     ///
     /// # Errors

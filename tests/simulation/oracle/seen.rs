@@ -1,18 +1,21 @@
 //! Reads what the hub and the offices hold, as plain lists for the reference model.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use domain::change::{Change, Verb};
 use domain::decide::change_of_bytes;
 use domain::id::{ChangeId, NodeId, RecordId};
-use domain::kind::{Class, Winner};
-use domain::kinds::{self, conflict, merge, set_aside, tenure};
+use domain::kind::{Class, Kind, Winner};
+use domain::kinds::{self, conflict, letter, member, merge, person, set_aside, tenure, transfer};
+use domain::machines;
 use domain::record::{Life, Record, RecordKey};
 use store::Tx;
 
 use crate::simulation::city::City;
-use crate::simulation::reference::{Act, Id, Item, Key, Name, Row, Seen, Tenure, Wrote};
+use crate::simulation::reference::{
+    Act, Id, Item, Key, Member, Name, OpenCase, Row, Seen, Tenure, Wrote,
+};
 
 /// A change's name in the model.
 pub fn id_of(id: ChangeId) -> Id {
@@ -34,7 +37,16 @@ fn row_of(record: &Record) -> Row {
     Row {
         key: key_of(record.key),
         office: Name(record.office.bytes()),
+        class: match record.class {
+            Class::Shared => 0,
+            Class::Held => 1,
+            Class::Ledger => 2,
+            Class::Case => 3,
+            Class::Reference => 4,
+        },
         is_case: record.class == Class::Case,
+        is_offices: !record.class.is_of_hub(),
+        names: names_of(record),
         revision: record.revision,
         is_deleted: record.life == Life::Deleted,
         life: id_of(record.life_version.change),
@@ -46,6 +58,41 @@ fn row_of(record: &Record) -> Row {
             .unwrap_or(0),
         fields: fields.collect(),
     }
+}
+
+/// The records that a record names. A letter that was printed before its verdict may name a case that never was.
+fn names_of(record: &Record) -> Vec<(u16, Key)> {
+    let kind = kinds::by_number(record.key.kind);
+    let references = kind.into_iter().flat_map(Kind::references);
+    let is_void = |number: u16| record.key.kind == letter::KIND_NUMBER && number == letter::CASE;
+    let named = references.filter(|(field, _)| !is_void(field.number));
+    let named = named.filter_map(|(field, of)| {
+        let id = record.reference(field.number)?;
+        Some((field.number, (of, Name(id.bytes()))))
+    });
+    named.collect()
+}
+
+fn member_of(record: &Record) -> Member {
+    let named = |kind, field| Some((kind, Name(record.reference(field)?.bytes())));
+    Member {
+        key: key_of(record.key),
+        holder: record.reference(member::HOLDER).map(|id| Name(id.bytes())),
+        person: named(person::KIND_NUMBER, member::PERSON),
+        case: named(transfer::KIND_NUMBER, member::OPEN_CASE),
+    }
+}
+
+/// A member's transfer, while it is open. What is disputed stands beside the case that it disputes.
+fn open_case_of(record: &Record) -> Option<OpenCase> {
+    let state = record.text(transfer::STATE)?;
+    let is_beside = state == machines::transfer::state::DISPUTED;
+    let member = record.reference(transfer::MEMBER)?;
+    let is_open = machines::transfer::MACHINE.is_open(state) && !is_beside;
+    is_open.then(|| OpenCase {
+        key: key_of(record.key),
+        member: (member::KIND_NUMBER, Name(member.bytes())),
+    })
 }
 
 /// A change as the model knows it; cases move by rules, which it does not reckon. What a merge names besides
@@ -74,6 +121,7 @@ fn wrote_of(change: &Change, kept_only: &BTreeSet<(NodeId, u32)>) -> Wrote {
             Verb::Merge => Act::Merges,
             _ => Act::Writes,
         },
+        life_base: change.body.life_base.map(id_of),
         replaces: change.header.replaces.map(|(id, _)| id_of(id)),
         timestamp: change.header.timestamp.bits(),
         is_kept_only: kept_only.contains(&(change.id.node, change.id.epoch)),
@@ -134,7 +182,10 @@ fn tenure_of(record: &Record) -> Tenure {
         number: record.integer(tenure::NUMBER).unwrap_or(0).unsigned_abs(),
         holder: bytes(tenure::HOLDER).unwrap_or_default(),
         is_open: record.value(tenure::CLOSED).is_none(),
-        is_by_case: record.value(tenure::OPENED_CASE).is_some(),
+        // A letter from outside names nobody here who held him.
+        is_by_case: record.value(tenure::OPENED_CASE).is_some()
+            && record.text(tenure::OPENED_BY) != Some("acceptance_offline"),
+        is_taken_apart: record.text(tenure::OPENED_BY) == Some("unmerge"),
         closed_to: bytes(tenure::CLOSED_TO),
     }
 }
@@ -178,6 +229,8 @@ pub fn at_hub(tx: Tx<'_>, hub: NodeId, changes: &[Change]) -> anyhow::Result<See
                 seen.joined.extend(joined_by(&record));
             }
             tenure::KIND_NUMBER => seen.tenures.push(tenure_of(&record)),
+            member::KIND_NUMBER => seen.members.push(member_of(&record)),
+            transfer::KIND_NUMBER => seen.open_cases.extend(open_case_of(&record)),
             _ => {}
         }
         seen.rows.insert(key_of(record.key), row_of(&record));
@@ -212,6 +265,25 @@ fn records(tx: Tx<'_>) -> anyhow::Result<Vec<Record>> {
         all.extend(tx.list(kind, &[], None, usize::MAX >> 1)?);
     }
     Ok(all)
+}
+
+/// Which records stand in which feed of the hub.
+///
+/// # Errors
+/// The hub is off; what cannot be read.
+pub async fn feeds(city: &City) -> anyhow::Result<BTreeMap<String, BTreeSet<Key>>> {
+    let app = city.hub.app.as_ref().context("the hub is on")?;
+    app.store
+        .read::<_, anyhow::Error>(|tx| {
+            let mut feeds = BTreeMap::new();
+            for feed in tx.feed_names()? {
+                let rows = tx.feed_rows(&feed)?;
+                let keys = rows.iter().map(|(key, _)| key_of(*key)).collect();
+                feeds.insert(feed, keys);
+            }
+            Ok(feeds)
+        })
+        .await
 }
 
 /// All records that an office has.

@@ -9,8 +9,10 @@ pub enum What {
     Work(usize),
     /// Somebody works at the hub's desk.
     Desk,
-    /// An office deletes a record that the desk has just changed.
+    /// An office and others who may write to it change the same record, none knowing of the others.
     Race(usize),
+    /// A member of an office moves on, and whoever knows him writes to him.
+    Move(usize),
     /// The line of an office is cut.
     Cut(usize),
     /// It is there again.
@@ -89,7 +91,8 @@ impl fmt::Display for What {
         match self {
             Self::Work(office) => write!(f, "office {office} works"),
             Self::Desk => write!(f, "the desk works"),
-            Self::Race(office) => write!(f, "office {office} deletes what the desk changes"),
+            Self::Race(office) => write!(f, "office {office} changes what others change"),
+            Self::Move(office) => write!(f, "a member of office {office} moves on"),
             Self::Cut(office) => write!(f, "the line of office {office} is cut"),
             Self::Mend(office) => write!(f, "the line of office {office} is mended"),
             Self::OfficeOff(office, None) => write!(f, "office {office} loses power"),

@@ -84,6 +84,22 @@ impl Seen {
             .collect()
     }
 
+    /// Restorations of which nothing is left: the record is still deleted by what was to be taken back, and no item
+    /// names who wanted it back.
+    pub fn lost_restorations(&self) -> Vec<String> {
+        let named: BTreeSet<_> = self.items.iter().flat_map(|item| &item.names).collect();
+        let lost = self.wrote.iter().filter(|wrote| {
+            let is_its_own = !wrote.is_kept_only && wrote.replaces.is_none();
+            let row = self.rows.get(&wrote.key).filter(|row| row.is_deleted);
+            wrote.act == Act::Restores
+                && is_its_own
+                && row.is_some_and(|row| wrote.life_base == Some(row.life))
+                && !named.contains(&wrote.id)
+        });
+        lost.map(|wrote| format!("{:?} of {:?}", wrote.id, wrote.key))
+            .collect()
+    }
+
     /// Records that were deleted by somebody who had not seen a value that stands there. What a person has
     /// settled may have been put there afterwards.
     pub fn deleted_unseen(&self) -> Vec<String> {

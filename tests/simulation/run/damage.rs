@@ -38,7 +38,7 @@ impl Run {
         started: anyhow::Result<()>,
         chance: &mut Chance,
     ) -> anyhow::Result<()> {
-        self.ledger.rolled_back(office, 0);
+        self.went_back(office, 0);
         let is_whole = started.is_ok() && self.city.at_office(office, &["verify"]).await.is_ok();
         if is_whole {
             return Ok(());
@@ -81,14 +81,14 @@ impl Run {
         if disk::flip(&self.folder(office), chance) {
             self.count("D1 bits turned over");
             self.damaged.insert(office);
-            self.ledger.rolled_back(office, 0);
+            self.went_back(office, 0);
         }
         self.start_office(office, chance).await
     }
 
     /// The same at the hub, of which there is a backup.
     pub(super) async fn flip_hub(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
-        if self.backup.is_none() || self.city.hub.app.is_none() {
+        if self.backups.is_empty() || self.city.hub.app.is_none() {
             return Ok(());
         }
         let before = AtHub::read(&self.city).await.ok();
@@ -104,7 +104,7 @@ impl Run {
 
     /// The hub is switched off and starts without its write-ahead log.
     pub(super) async fn lose_hub_log(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
-        if self.backup.is_none() || self.city.hub.app.is_none() {
+        if self.backups.is_empty() || self.city.hub.app.is_none() {
             return Ok(());
         }
         self.cut_hub(chance).await;
@@ -118,7 +118,8 @@ impl Run {
 
     /// The hub's folder goes back to the last backup, and nobody is told.
     pub(super) async fn put_hub_back(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
-        let Some((backup, held)) = self.backup.clone() else {
+        let slot = self.some_slot(self.backups.len());
+        let Some((backup, held)) = slot.and_then(|slot| self.backups.get(slot).cloned()) else {
             return Ok(());
         };
         if self.city.hub.app.is_none() || self.hub_lies || self.hub_is_damaged {
@@ -234,7 +235,7 @@ impl Run {
             }
         }
         self.city.net.set_faults(office, self.faults);
-        self.ledger.rolled_back(office, 0);
+        self.went_back(office, 0);
         self.copies.remove(&office);
         self.liars.remove(&office);
         self.damaged.remove(&office);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::Run;
 use super::counts::AWAY;
+use super::{Run, keep};
 use crate::simulation::chance::Chance;
 use crate::simulation::disk;
 use crate::simulation::oracle::AtHub;
@@ -30,6 +30,7 @@ impl Run {
             }
             What::Desk => self.work(None, event).await,
             What::Race(office) => self.race(office, event).await,
+            What::Move(office) => self.moving(office, event).await,
             What::Tick if self.hub_is_awake() => {
                 // A hub that is off, or whose disk is full, does it another day.
                 drop(self.city.at_hub(&["tick"]).await);
@@ -78,7 +79,7 @@ impl Run {
                     self.count("D5 machines copied");
                 }
             }
-            What::Destroyed(office) => self.replace(office, chance).await?,
+            What::Destroyed(office) => self.destroy(office, chance).await?,
             What::Away(office) => {
                 let before = tokio::time::Instant::now();
                 self.pass_a_year(office, chance).await?;
@@ -87,22 +88,65 @@ impl Run {
             }
             What::BackUp if self.city.hub.app.is_some() && !self.hub_is_damaged => {
                 let held = AtHub::read(&self.city).await?.tokens;
-                self.backup = Some((self.city.back_up(), held.into_keys().collect()));
+                let backup = (self.city.back_up(), held.into_keys().collect());
+                keep(&mut self.backups, backup);
             }
-            What::Restore if self.backup.is_some() => {
+            What::Restore if !self.backups.is_empty() => {
                 self.restore(chance).await?;
                 self.count("D4 hub restored");
             }
             What::Copy(office)
                 if self.city.offices[office].app.is_some() && !self.damaged.contains(&office) =>
             {
-                let copy = self.city.copy_office(office)?;
-                self.copies.insert(office, (copy, self.ledger.mark()));
+                self.copy(office).await?;
             }
             What::RollBack(office, with_keys) => {
                 self.roll_back(office, with_keys, chance).await?;
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// A copy of an office is kept: of its folder, or as its own command makes one.
+    async fn copy(&mut self, office: usize) -> anyhow::Result<()> {
+        let is_awake = !self.city.offices[office].machine.is_asleep();
+        let mark = self.ledger.mark();
+        let copy = if is_awake && self.of_backups().happens(500) {
+            // Whose disk is full, or takes no write, gets none now.
+            let Ok(copy) = self.city.copy_by_command(office).await else {
+                return Ok(());
+            };
+            self.count("copies made by an office's own command");
+            copy
+        } else {
+            self.city.copy_office(office)?
+        };
+        keep(self.copies.entry(office).or_default(), (copy, mark));
+        Ok(())
+    }
+
+    /// An office's machine is destroyed, and a new one joins; the old one may turn up again, now or in the end.
+    async fn destroy(&mut self, office: usize, chance: &mut Chance) -> anyhow::Result<()> {
+        let is_sound = !self.liars.contains(&office) && !self.damaged.contains(&office);
+        let old = is_sound.then(|| self.city.copy_office(office));
+        self.replace(office, chance).await?;
+        if let Some(old) = old.transpose()? {
+            self.old.insert(office, old);
+        }
+        if self.of_backups().happens(500) && self.hub_is_awake() {
+            self.hear_old_machines().await?;
+        }
+        Ok(())
+    }
+
+    /// Machines that were replaced speak again.
+    pub(super) async fn hear_old_machines(&mut self) -> anyhow::Result<()> {
+        for (office, old) in self.old.clone() {
+            let is_on = self.city.offices[office].app.is_some();
+            if is_on && self.city.old_machine_speaks(office, &old).await? {
+                self.count("D6 M8 replaced machines that spoke, refused");
+            }
         }
         Ok(())
     }
@@ -113,7 +157,11 @@ impl Run {
         with_keys: bool,
         chance: &mut Chance,
     ) -> anyhow::Result<()> {
-        let Some((copy, mark)) = self.copies.get(&office).cloned() else {
+        let copies = self.copies.get(&office).map_or(0, Vec::len);
+        let slot = self.some_slot(copies);
+        let copies = self.copies.get(&office);
+        let copy = copies.zip(slot).and_then(|(copies, slot)| copies.get(slot));
+        let Some((copy, mark)) = copy.cloned() else {
             return Ok(());
         };
         self.find_hub_damage(chance).await?;
@@ -124,7 +172,7 @@ impl Run {
             .roll_back(office, &copy, with_keys, chance)
             .await?;
         self.damaged.remove(&office);
-        self.ledger.rolled_back(office, mark);
+        self.went_back(office, mark);
         self.count(if with_keys {
             "D3 offices rolled back with their keys"
         } else {
@@ -156,12 +204,16 @@ impl Run {
             }
             What::Sleep(office) if self.city.offices[office].app.is_some() => {
                 self.city.offices[office].machine.sleep();
+                self.count("P11 offices put to sleep");
             }
             What::Wake(office) if self.city.offices[office].machine.is_asleep() => {
                 self.city.offices[office].machine.wake();
                 self.count("P11 offices that slept");
             }
-            What::HubSleep if self.city.hub.app.is_some() => self.city.hub.machine.sleep(),
+            What::HubSleep if self.city.hub.app.is_some() => {
+                self.city.hub.machine.sleep();
+                self.count("P11 hubs put to sleep");
+            }
             What::HubWake if self.city.hub.machine.is_asleep() => {
                 self.city.hub.machine.wake();
                 self.count("P11 hubs that slept");
@@ -204,7 +256,7 @@ impl Run {
                 machine.borrow_mut().syncs_lie = true;
                 self.liars.insert(office);
             }
-            What::HubLies if self.hub_is_awake() && self.backup.is_some() => {
+            What::HubLies if self.hub_is_awake() && !self.backups.is_empty() => {
                 machine.borrow_mut().syncs_lie = true;
                 self.hub_lies = true;
             }
@@ -214,7 +266,8 @@ impl Run {
 
     /// The hub goes back to its last backup.
     pub(super) async fn restore(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
-        let (backup, held) = self.backup.clone().context("a backup")?;
+        let slot = self.some_slot(self.backups.len()).context("a backup")?;
+        let (backup, held) = self.backups.get(slot).cloned().context("a backup")?;
         // What it had before its power failed, and what it has left of that.
         let (before, left) = (self.before.take(), AtHub::read(&self.city).await.ok());
         self.city.restore_hub(&backup, chance).await?;

@@ -7,12 +7,19 @@ use domain::limits::WAITING_MS_MAX;
 
 use super::Run;
 use crate::simulation::chance::Chance;
-use crate::simulation::{net, oracle};
+use crate::simulation::plan::{Event, What};
+use crate::simulation::{net, oracle, work};
 
 /// After faults have ended, everything comes together within so many sessions of each office.
 const SESSIONS_MAX: usize = 50;
 /// Nobody works for so long: what still waits for a record goes to a person then.
 const NOBODY_WORKS: Duration = Duration::from_millis(WAITING_MS_MAX + 3_600_000);
+/// What is told of what people do after that.
+const AFTERWARDS: Event = Event {
+    number: 0,
+    at_ms: 0,
+    what: What::Desk,
+};
 
 impl Run {
     /// No faults any more: everything starts, and comes together in bounded time.
@@ -47,6 +54,41 @@ impl Run {
             why = format!("{why} ({error:#})");
         }
         bail!("invariant L1: not together after healing: {why}")
+    }
+
+    /// Work goes on after it all, in every second city: what is entered while the lines are cut is saved and waits,
+    /// a member moves, and everything comes together again.
+    pub(super) async fn work_again(&mut self) -> anyhow::Result<()> {
+        let mut chance = Chance::new(self.city.seed, "again", 0);
+        if !chance.happens(500) {
+            return Ok(());
+        }
+        self.set_lines_up(false);
+        for office in 0..self.city.size {
+            self.city.look_at_keys(office)?;
+        }
+        let (saved, begun) = work::begin_again(&self.city).await?;
+        for (office, done) in saved {
+            self.note(done, Some(office), &AFTERWARDS);
+        }
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        self.set_lines_up(true);
+        if let Some(begun) = begun {
+            for (place, done) in work::go_on(&self.city, &begun).await {
+                self.note(done, place, &AFTERWARDS);
+            }
+        }
+        self.count("cities in which work went on");
+        match self.come_together(&mut chance).await? {
+            None => Ok(()),
+            Some(why) => bail!("invariant L1: not together after more work: {why}"),
+        }
+    }
+
+    fn set_lines_up(&self, are_up: bool) {
+        for office in 0..self.city.size {
+            self.city.net.set_up(office, are_up);
+        }
     }
 
     pub(super) async fn start_all(&mut self, chance: &mut Chance) -> anyhow::Result<()> {
@@ -84,6 +126,7 @@ impl Run {
                     is_quiet = false;
                 }
             }
+            self.watch_cursors().await?;
             if is_quiet {
                 let what = format!("quiet after rounds: {round}");
                 *self.outcome.events.entry(what).or_insert(0) += 1;

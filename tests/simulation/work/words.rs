@@ -41,8 +41,26 @@ pub fn of_service(event: &str) -> &'static [&'static str] {
         "publicise" => &["notice_until=2026-11-30"],
         "change" => &["minutes=60", "reason=更正", "approver=负责人"],
         "addendum" => &["value=补充说明"],
-        "hold" => &["held_date=2026-11-01"],
         _ => &["reason=属于本职工作"],
+    }
+}
+
+/// The decision that stands behind a step about somebody's membership.
+pub const DECIDED: &[&str] = &[
+    "decision_number=示组〔2026〕9号",
+    "decision_date=2026-11-02",
+    "decision_body=示范街道党工委",
+];
+
+/// What such a step says besides.
+pub fn of_status(event: &str) -> &'static [&'static str] {
+    match event {
+        "convert" => &["conversion_date=2026-11-02"],
+        // Of those who are on probation, half a year and more beyond its end.
+        "extend" => &["until_date=2028-02-01"],
+        "stop" => &["reason_code=lost_contact"],
+        "leave" => &["reason_code=withdrew"],
+        _ => &[],
     }
 }
 
@@ -66,6 +84,7 @@ pub const ENDS: &[&str] = &[
 pub const DETOURS: &[&str] = &[
     "report_lost",
     "enter_receipt",
+    "enter_reissue",
     "reissue",
     "chase",
     "pass_up",

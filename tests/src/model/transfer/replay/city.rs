@@ -27,6 +27,8 @@ use crate::simulation::world::at;
 /// waits.
 const DAYS: u64 = 20;
 const OFFICES: [Who; 3] = [Who::East, Who::West, Who::South];
+/// In whose name offices write.
+const WRITER: &str = "经办人";
 
 /// The city.
 pub(super) struct Town {
@@ -115,8 +117,8 @@ impl Town {
     pub(super) async fn begin(&self, names: &Case) -> anyhow::Result<()> {
         let name = format!("陈{}", names.seed);
         let values = vec![(person::NAME, name.into_bytes())];
-        let key = names.person();
-        self.city.write_raw(0, key, Verb::Create, values).await?;
+        let made = (names.person(), Verb::Create);
+        self.city.write_raw(0, made, values, WRITER).await?;
         self.sync(Who::East).await
     }
 
@@ -212,7 +214,7 @@ impl Town {
                 };
                 let written = self
                     .city
-                    .write_raw(number, names.member(), verb, values)
+                    .write_raw(number, (names.member(), verb), values, WRITER)
                     .await;
                 return written.map(drop);
             }
