@@ -139,7 +139,12 @@ fn what_cannot_be_read_keeps_no_epoch_from_being_opened() -> anyhow::Result<()> 
         tx.drop_base_image(PERSON)?;
         let erased = tx.entry(1, 1)?.context("an entry")?.raw.body_hash();
         tx.erase_entry(1, 1, &erased)?;
-        rewrite::open_epoch(tx, own(2), 0, (1, 0), &[])?;
+        // What was erased stays where it is: it has no body that could be sent again.
+        assert_eq!(rewrite::open_epoch(tx, own(2), 0, (1, 0), &[])?, 1);
+        assert_eq!(
+            (tx.journal_places(1)?, tx.pending_places(2)?),
+            (vec![1], vec![1])
+        );
         let row = tx.record(PERSON)?.context("the person")?;
         assert_eq!(row.text(person::REMARKS), Some("a"));
         let long = "很".repeat(101);
@@ -208,6 +213,14 @@ fn what_is_lost_of_a_former_identity_is_written_anew_under_the_present_one() -> 
         let row = tx.record(PERSON)?.context("the person")?;
         assert_eq!(row.text(person::REMARKS), Some("a"));
         assert_eq!(rewrite::take_up_former(tx, heir, &[(former, 1)])?, 0);
+        // What was erased stays where it is, though the hub has lost that too.
+        let first = Place {
+            sequence: 1,
+            ..last
+        };
+        tx.erase_former_entry(first, &lost.raw.body_hash())?;
+        assert_eq!(rewrite::take_up_former(tx, heir, &[(former, 0)])?, 0);
+        assert_eq!(tx.former_places(former)?, [1]);
         Ok(())
     })
 }

@@ -265,3 +265,25 @@ fn what_the_hub_tells_to_have_left_is_removed_and_what_it_does_not_know_is_offer
         Ok(())
     })
 }
+
+/// S9: a page that begins further back than the office has read, as from a hub that never had that place, brings its
+/// rows and leaves the cursor where it is.
+#[test]
+fn a_page_that_begins_further_back_leaves_the_cursor_where_it_is() -> anyhow::Result<()> {
+    with_a_person(|tx, hubs| {
+        let feed = own(1).office_feed();
+        let page = |to_sequence| Page {
+            feed: feed.clone(),
+            rows: vec![FeedRow::State(hubs.clone())],
+            to_sequence,
+            is_last: false,
+            decided_through: 1,
+            released_through: 0,
+        };
+        for (to_sequence, read) in [(9, 9), (4, 9), (10, 10)] {
+            fold::take_page(tx, own(1), &page(to_sequence))?;
+            assert_eq!(tx.reading(&feed)?.sequence, read, "after {to_sequence}");
+        }
+        Ok(())
+    })
+}

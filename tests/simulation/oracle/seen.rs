@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Context as _;
 use domain::change::{Change, Verb};
 use domain::decide::change_of_bytes;
-use domain::id::{ChangeId, NodeId, RecordId};
+use domain::id::{ChangeId, DESK, NodeId, RecordId};
 use domain::kind::{Class, Kind, Winner};
 use domain::kinds::{self, conflict, letter, member, merge, person, set_aside, tenure, transfer};
 use domain::machines;
@@ -60,14 +60,15 @@ fn row_of(record: &Record) -> Row {
     }
 }
 
-/// The records that a record names. A letter that was printed before its verdict may name a case that never was.
+/// The records that a record names. A letter that was printed before its verdict may name a case that never was. The
+/// desk is an office of which there is no record.
 fn names_of(record: &Record) -> Vec<(u16, Key)> {
     let kind = kinds::by_number(record.key.kind);
     let references = kind.into_iter().flat_map(Kind::references);
     let is_void = |number: u16| record.key.kind == letter::KIND_NUMBER && number == letter::CASE;
     let named = references.filter(|(field, _)| !is_void(field.number));
     let named = named.filter_map(|(field, of)| {
-        let id = record.reference(field.number)?;
+        let id = record.reference(field.number).filter(|id| *id != DESK)?;
         Some((field.number, (of, Name(id.bytes()))))
     });
     named.collect()

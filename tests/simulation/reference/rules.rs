@@ -53,9 +53,15 @@ impl Seen {
                 .fields
                 .get(number)
                 .map_or(&[][..], |(value, _)| value.as_slice());
+            // Who is merged into what he stands for already is one with it.
+            let is_joined = |value, ids: &[Id]| {
+                let merges = |wrote: &Wrote| wrote.act == Act::Merges && ids.contains(&wrote.id);
+                self.wrote.iter().any(merges) && self.are_one(*key, value)
+            };
             if let [(value, ids)] = tips.iter().collect::<Vec<_>>().as_slice()
                 && **value != there
                 && !ids.iter().any(|id| without_effect.contains(id))
+                && !is_joined(value, ids)
             {
                 overruled.push(format!(
                     "field {number} of {key:?}; {}",
