@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use anyhow::{Context as _, ensure};
 use domain::id::{ChangeId, Incarnation, NodeId};
 use store::open::Side;
 use store::writer::Store;
 use store::{StoreError, Tx};
 use transport::keys::HubIdentity;
+use transport::lock::OpenLock;
 use transport::revoked::AppendOnlyRegister;
 
 use crate::progress::{self, Keeper};
@@ -33,6 +35,8 @@ pub struct App {
     pub progress: Arc<Keeper>,
     /// Where it all lies.
     pub folder: PathBuf,
+    /// While it is held, no restore puts the database aside; none in a simulation.
+    _open: Option<Arc<OpenLock>>,
 }
 
 /// The hub's own journal and incarnation.
@@ -80,10 +84,22 @@ impl App {
     /// Opens a folder that [`init`] made, and carries out what only the register has.
     ///
     /// # Errors
-    /// Where there is none, it cannot be read, or it is older than what the hub has promised
+    /// Where there is none, it is being put back, it cannot be read, or it is older than what the hub has promised
     /// ([`progress::Behind`]).
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
-        Self::open_on(folder, Store::open)
+        ensure!(
+            folder.join(KEYS).exists(),
+            "no hub in {} 该文件夹中没有中心",
+            folder.display()
+        );
+        let open = OpenLock::share(folder)?.context(
+            "a backup is being put back here: try again when it has ended 正在恢复备份,请待其结束后重试",
+        )?;
+        let app = Self::open_on(folder, Store::open)?;
+        Ok(Self {
+            _open: Some(Arc::new(open)),
+            ..app
+        })
     }
 
     /// As [`App::open`], with a store that `open_store` opens: a simulation has its own.
@@ -116,6 +132,7 @@ impl App {
             own,
             progress: Arc::new(Keeper::new(folder)),
             folder: folder.to_path_buf(),
+            _open: None,
         })
     }
 

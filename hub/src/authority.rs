@@ -523,10 +523,10 @@ impl<'a> Round<'a> {
         let mut desk = desk;
         for _ in 0..WAITING_ROUNDS_MAX {
             self.tx.apply(&writes, self.now_ms)?;
-            let alarms = self.write_claims(&writes)?;
             crate::leases::book_letters(self.tx, &writes)?;
             self.append_own(&std::mem::take(&mut desk), &writes.hub_changes)?;
-            if let Some(alarms) = alarms {
+            // What is decided of them takes the next places of the hub's journal: those behind what stands there now.
+            if let Some(alarms) = self.write_claims(&writes)? {
                 self.finish(alarms, Vec::new())?;
             }
             let mut waiting = Vec::new();

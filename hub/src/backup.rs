@@ -17,7 +17,7 @@ use store::hub::{Journal, Node};
 use store::open::Side;
 use transport::file;
 use transport::keys::HubIdentity;
-use transport::lock::ServeLock;
+use transport::lock::{OpenLock, ServeLock};
 use transport::revoked::{AppendOnlyRegister, Entry};
 use zip::write::SimpleFileOptions;
 
@@ -96,16 +96,31 @@ pub fn backup(app: &App, file: &Path, protection: &Protection) -> anyhow::Result
             protect(app, &copy, out.as_file_mut(), encryptor)?;
         }
     }
+    let is_verified = keep(out, file, work.path(), protection, wanted)?;
+    Ok(Written {
+        bytes: std::fs::metadata(file)?.len(),
+        journals,
+        is_verified,
+    })
+}
+
+/// Gives a backup its name once it was read back: what does not read back is no backup, and leaves nothing behind.
+/// Whether it could be read.
+fn keep(
+    out: tempfile::NamedTempFile,
+    file: &Path,
+    work: &Path,
+    protection: &Protection,
+    wanted: blake3::Hash,
+) -> anyhow::Result<bool> {
     out.as_file().sync_all()?;
-    out.persist(file)?;
-    file::sync_folder_of(file)?;
     let is_verified = match protection {
         // The secret key is elsewhere, on purpose.
         Protection::Recipient(_) => false,
         Protection::None | Protection::Passphrase(_) => {
-            let again = work.path().join("again");
+            let again = work.join("again");
             file::create_private_folder(&again)?;
-            let read = unpack(file, &again, protection)?;
+            let read = unpack(out.path(), &again, protection)?;
             ensure!(
                 hash_of(&read)? == wanted,
                 "the backup does not read back: try another disk 备份读回校验失败,请更换磁盘"
@@ -113,11 +128,9 @@ pub fn backup(app: &App, file: &Path, protection: &Protection) -> anyhow::Result
             true
         }
     };
-    Ok(Written {
-        bytes: std::fs::metadata(file)?.len(),
-        journals,
-        is_verified,
-    })
+    out.persist(file)?;
+    file::sync_folder_of(file)?;
+    Ok(is_verified)
 }
 
 fn hash_of(file: &Path) -> std::io::Result<blake3::Hash> {
@@ -174,6 +187,11 @@ pub fn restore(
 ) -> anyhow::Result<Option<PathBuf>> {
     std::fs::create_dir_all(folder)?;
     let _lock = ServeLock::acquire(folder)?;
+    // What a command that has it open still wrote would lie in the file that is put aside.
+    let _alone = OpenLock::take(folder)?.context(
+        "another command is at work in this folder: try again when it has ended \
+         另有命令正在使用此数据文件夹,请待其结束后重试恢复",
+    )?;
     let work = Work::take(folder)?;
     let fresh = unpack(file, work.path(), protection)?;
     let keys = work.path().join("keys");
@@ -479,6 +497,27 @@ mod tests {
             }
         }
         App::open(&new).unwrap();
+    }
+
+    /// S16: what does not read back never has a backup's name, and leaves nothing behind where it was to be.
+    #[test]
+    fn what_does_not_read_back_is_never_called_a_backup() {
+        let folder = tempfile::tempdir().unwrap();
+        let [stick, good, bad] = ["stick", "good", "bad"].map(|name| folder.path().join(name));
+        for made in [&stick, &good, &bad] {
+            std::fs::create_dir(made).unwrap();
+        }
+        let file = stick.join("hub.backup");
+        let keep_one = |work: &Path, wanted: &[u8]| {
+            let mut out = tempfile::NamedTempFile::new_in(&stick).unwrap();
+            out.write_all(b"as it is on the disk").unwrap();
+            keep(out, &file, work, &Protection::None, blake3::hash(wanted))
+        };
+        let refused = keep_one(&bad, b"as it was written").unwrap_err();
+        assert!(refused.to_string().contains("read back"), "{refused}");
+        assert_eq!(std::fs::read_dir(&stick).unwrap().count(), 0);
+        assert!(keep_one(&good, b"as it is on the disk").unwrap());
+        assert!(file.exists());
     }
 
     /// S1, S18: the backup of another hub is refused, with the database there and with its keys alone.

@@ -20,6 +20,10 @@ pub struct Greeting {
     pub head: (u64, Hash),
     /// The nonce of the last greeting that was answered, and the one proposed.
     pub nonces: (Vec<u8>, Vec<u8>),
+    /// How many changes wait at it.
+    pub waiting: u64,
+    /// Its clock when it said so (Unix milliseconds).
+    pub clock: u64,
 }
 
 /// Judges a greeting and notes it.
@@ -32,6 +36,7 @@ pub fn greet(
     greeting: &Greeting,
     now_ms: u64,
 ) -> Result<(Standing, Journal), HubError> {
+    note_said(tx, node, greeting, now_ms)?;
     let journal = match tx.journal(node.id, greeting.epoch)? {
         Some(journal) => Some(journal),
         None => lost_journal(tx, node, greeting.epoch)?,
@@ -60,6 +65,25 @@ pub fn greet(
         set_copies_apart(tx, node.id, greeting.epoch, now_ms)?;
     }
     Ok((standing, journal))
+}
+
+/// Notes what a machine says of itself, if that is news: it was not heard before; or it is said again, for want of an
+/// answer, at a later time of the machine's own clock than what was noted last. A late copy would make its machine look
+/// as far off as the copy was under way, and what it enters suspect (`sync.md` 3, rule 9).
+fn note_said(tx: Tx<'_>, node: &Node, greeting: &Greeting, now_ms: u64) -> Result<(), HubError> {
+    let (confirmed, proposed) = &greeting.nonces;
+    let heard = tx.greetings(node.id, greeting.epoch)?;
+    let pair = (confirmed.as_slice(), proposed.as_slice());
+    let is_repeat = session::lineage(&heard, pair) == Lineage::Repeats;
+    let (now, clock) = (now_ms.cast_signed(), greeting.clock.cast_signed());
+    let noted = node
+        .last_seen
+        .map(|seen| seen.cast_signed().saturating_sub(node.offset_ms));
+    if is_repeat && noted.is_some_and(|noted| clock <= noted) {
+        return Ok(());
+    }
+    let offset_ms = now.saturating_sub(clock);
+    Ok(tx.note_greeting_of(node.id, now_ms, greeting.waiting, offset_ms)?)
 }
 
 /// Whether the hub recovers and this node has not told yet what it holds.
@@ -183,4 +207,59 @@ fn journal_chain_before(
         .batch_of(id)?
         .filter(|batch| batch.last == first - 1)
         .map(|batch| batch.chain))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::id::OfficeId;
+    use store::open::{Side, writer};
+    use store::writer::write_on;
+
+    use super::*;
+
+    const NODE: NodeId = NodeId::new([2; 16]);
+    const NOW: u64 = 1_795_000_000_000;
+    const MINUTE: u64 = 60_000;
+
+    /// S2, rule 9: a copy of a greeting that comes late says nothing of the machine's clock; whoever greets again for
+    /// want of an answer says how it stands now.
+    #[test]
+    fn a_copy_that_comes_late_does_not_set_a_machines_clock_off() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut connection = writer(&folder.path().join("hub.sqlite"), Side::Hub)?;
+        write_on(&mut connection, |tx| {
+            tx.insert_node(&Node::new(NODE, OfficeId::new([1; 16]), [0; 32]), NOW)?;
+            tx.put_journal(&empty_journal(NODE, 1))?;
+            // How far off the machine looks after a greeting that it sent and that came at these minutes.
+            let off_after = |(confirmed, proposed): (&[u8], u8), sent: u64, came: u64| {
+                let greeting = Greeting {
+                    epoch: 1,
+                    head: (0, chain_start(NODE, 1)),
+                    nonces: (confirmed.to_vec(), vec![proposed; 16]),
+                    waiting: sent,
+                    clock: NOW + sent * MINUTE,
+                };
+                let known = tx.node(NODE)?;
+                let known = known.ok_or_else(|| anyhow::anyhow!("no such machine"))?;
+                greet(tx, &known, &greeting, NOW + came * MINUTE)?;
+                let noted = tx.node(NODE)?.map(|node| (node.offset_ms, node.waiting));
+                anyhow::Ok(noted)
+            };
+            let (first, second): (&[u8], &[u8]) = (&[], &[1; 16]);
+            assert_eq!(off_after((first, 1), 0, 0)?, Some((0, 0)));
+            assert_eq!(
+                off_after((first, 1), 0, 20)?,
+                Some((0, 0)),
+                "a copy of the last"
+            );
+            assert_eq!(off_after((second, 2), 30, 30)?, Some((0, 30)));
+            assert_eq!(
+                off_after((first, 1), 0, 40)?,
+                Some((0, 30)),
+                "of an older one"
+            );
+            assert_eq!(off_after((second, 2), 50, 51)?, Some((60_000, 50)), "again");
+            Ok(())
+        })
+    }
 }

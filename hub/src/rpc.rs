@@ -1,6 +1,7 @@
 //! The gRPC side: mutual TLS, who calls, and the two services.
 
 mod connection;
+mod damaged;
 mod enrolment;
 mod guard;
 mod pull;

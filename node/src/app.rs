@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use domain::id::{NodeId, OfficeId};
 use store::open::Side;
 use store::writer::Store;
 use store::{StoreError, Tx};
 use transport::keys::NodeKeys;
 use transport::keys::node::KeptKeys;
+use transport::lock::OpenLock;
 
 use crate::line::{Dial, OverTls};
 use crate::rewrite;
@@ -32,6 +33,8 @@ pub struct App {
     /// How the hub is reached.
     pub dial: Arc<dyn Dial>,
     kept_keys: Arc<KeptKeys>,
+    /// While it is held, no restore puts the database aside; none in a simulation.
+    _open: Option<Arc<OpenLock>>,
 }
 
 /// Whose journal the node writes; zero everywhere before it is enrolled.
@@ -66,7 +69,8 @@ impl Own {
     }
 
     /// Whose journal this store is written under now: another process may have enrolled the node or
-    /// moved to another epoch since this one looked.
+    /// moved to another epoch since this one looked, and a join that was cut off has changed the journal
+    /// and not yet the key file. What is written under any other identity, the hub would never take.
     ///
     /// # Errors
     /// The store's own.
@@ -75,9 +79,8 @@ impl Own {
         let Some(kept) = Self::from_bytes(&kept) else {
             return Ok(self);
         };
-        let is_newer =
-            self.node == NodeId::default() || (kept.node == self.node && kept.epoch > self.epoch);
-        Ok(if is_newer { kept } else { self })
+        let is_older = kept.node == self.node && kept.epoch < self.epoch;
+        Ok(if is_older { self } else { kept })
     }
 
     /// Writes it into the store, for every process that writes.
@@ -129,9 +132,17 @@ impl App {
     /// Opens a folder that [`init`] made.
     ///
     /// # Errors
-    /// Where there is none, it cannot be read, or its keys are another machine's.
+    /// Where there is none, it is being put back, it cannot be read, or its keys are another machine's.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
-        Self::open_on(folder, Store::open, Arc::new(OverTls))
+        expect_there(folder)?;
+        let open = OpenLock::share(folder)?.context(
+            "a backup is being put back here: try again when it has ended 正在恢复备份,请待其结束后重试",
+        )?;
+        let app = Self::open_on(folder, Store::open, Arc::new(OverTls))?;
+        Ok(Self {
+            _open: Some(Arc::new(open)),
+            ..app
+        })
     }
 
     /// As [`App::open`], with a store that `open_store` opens and the hub at the end of `dial`: a
@@ -153,6 +164,7 @@ impl App {
         })?;
         Ok(Self {
             kept_keys: Arc::new(kept_keys),
+            _open: None,
             store: open_store(path, Side::Node)?,
             folder: folder.to_path_buf(),
             own,

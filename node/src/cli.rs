@@ -258,9 +258,13 @@ fn dispatch(cli: &Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let mut app = App::open(&cli.data)?;
-        let keys = app.keys()?;
-        app.store
-            .read::<_, anyhow::Error>(move |tx| crate::app::check_identity(tx, &keys))
+        let (keys, own) = (app.keys()?, app.own);
+        app.own = app
+            .store
+            .read::<_, anyhow::Error>(move |tx| {
+                crate::app::check_identity(tx, &keys)?;
+                Ok(own.in_store(tx)?)
+            })
             .await?;
         let config = Config::load(&cli.data)?;
         app.hub_addresses = if cli.hub.is_empty() {

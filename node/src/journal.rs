@@ -1,7 +1,9 @@
 //! Writes the office's own changes: into the journal and the row, in one transaction.
 
 use anyhow::Context as _;
-use domain::change::{Believed, Body, FieldChange, Hash, Header, Verb, chain_next, chain_start};
+use domain::change::{
+    Believed, Body, Change, FieldChange, Hash, Header, Verb, chain_next, chain_start,
+};
 use domain::id::{ChangeId, RecordId};
 use domain::kind::Class;
 use domain::kinds::{self, member, step};
@@ -12,7 +14,7 @@ use store::Tx;
 use store::node::Entry;
 
 use crate::app::Own;
-use crate::clock;
+use crate::{clock, fold};
 
 /// Fields by number, canonical bytes.
 pub type Values = Vec<(u16, Vec<u8>)>;
@@ -126,7 +128,7 @@ pub fn append(
     };
     proto::convert::decode_change(id, &raw)
         .context("this cannot be saved: the hub would refuse it 无法保存:中心不会接受这样的内容")?;
-    let change = domain::change::Change { id, header, body };
+    let change = Change { id, header, body };
     if tx.base_image(key)?.is_none() {
         tx.put_base_image(key, shown.as_ref())?;
     }
@@ -167,6 +169,28 @@ pub fn merge(
     append(tx, own, header, body, Some(twin))
 }
 
+/// The own steps on a record that the hub has not decided, by epoch and place: of every epoch, and of the journal that
+/// is [the store's](Own::in_store).
+///
+/// # Errors
+/// The store's own; bytes of the own journal that cannot be read: damage.
+pub fn pending_steps(tx: Tx<'_>, own: Own, subject: RecordId) -> anyhow::Result<Vec<Change>> {
+    let own = own.in_store(tx)?;
+    let mut epochs = tx.pending_epochs_but(own.epoch)?;
+    epochs.push(own.epoch);
+    let mut steps = Vec::new();
+    for epoch in epochs {
+        let pending = tx.pending_after(epoch, 0, usize::MAX)?.into_iter();
+        for entry in pending.filter(|entry| entry.key.kind == step::KIND_NUMBER) {
+            let change = fold::read(own, &entry)?;
+            if change.value(step::SUBJECT) == Some(&subject.bytes()) {
+                steps.push(change);
+            }
+        }
+    }
+    Ok(steps)
+}
+
 /// The end of the journal: place and chain.
 ///
 /// # Errors
@@ -195,6 +219,7 @@ pub fn take_step(
     args: Values,
     actor: &str,
 ) -> anyhow::Result<RecordId> {
+    let own = own.in_store(tx)?;
     let date = domain::checks::date::china_date_of(system::now_ms().cast_signed()).to_string();
     let mut values = vec![
         (step::SUBJECT_KIND, subject.kind.to_string().into_bytes()),

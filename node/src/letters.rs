@@ -22,8 +22,7 @@ use store::{Filter, Tx};
 use transport::mark::LeaseMarks;
 
 use crate::app::Own;
-use crate::fold;
-use crate::journal::Values;
+use crate::journal::{self, Values};
 
 /// The year of the numbers that are given out today.
 fn year_now() -> u16 {
@@ -257,16 +256,7 @@ fn variant_of(tx: Tx<'_>, own: Own, subject: RecordKey) -> anyhow::Result<Option
     if let Some(record) = tx.record(subject)? {
         return Ok(record.text(case::VARIANT).map(str::to_owned));
     }
-    for entry in tx.pending_through(own.epoch, u64::MAX >> 1)? {
-        if entry.key.kind != step::KIND_NUMBER {
-            continue;
-        }
-        let change = fold::read(own, &entry)?;
-        if change.value(step::SUBJECT) == Some(&subject.id.bytes())
-            && let Some(variant) = change.value(step::VARIANT)
-        {
-            return Ok(Some(String::from_utf8_lossy(variant).into_owned()));
-        }
-    }
-    Ok(None)
+    let steps = journal::pending_steps(tx, own, subject.id)?;
+    let variant = steps.iter().find_map(|taken| taken.value(step::VARIANT));
+    Ok(variant.map(|variant| String::from_utf8_lossy(variant).into_owned()))
 }

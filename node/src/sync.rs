@@ -133,6 +133,13 @@ impl Session {
         let keys = app.keys()?;
         keys.enrolled()?;
         let identity = keys.identity.context("not enrolled")?;
+        // Else another identity's journal would be sent and signed as this one's.
+        anyhow::ensure!(
+            identity.node == app.own.node.bytes(),
+            "the journal here is not that of this machine's keys: where a join was cut off, run join with the same \
+             code again; else put this machine's own backup back \
+             本机日志与密钥的身份不一致:如入网中途中断,请用原入网码重新执行 join;否则请恢复本机自己的备份"
+        );
         let tls = ClientTls::enrolled(&identity, clock())?;
         let line = connect_any(&app, &identity.hub_addresses, &tls).await?;
         let client = SyncClient::new(line)

@@ -38,10 +38,13 @@ pub async fn serve(app: App, listener: tokio::net::TcpListener) -> std::io::Resu
 pub async fn status(app: &App) -> anyhow::Result<Value> {
     let (own, marks) = (app.own, app.marks_path());
     // What the clerk reads out while an operator must confirm this machine.
-    let pending = app.keys()?.enrolment;
+    let keys = app.keys()?;
+    let pending = keys.enrolment;
     let comparison = pending.and_then(|pending| pending.comparison_number().ok());
+    let is_enrolled = keys.identity.is_some();
     app.store
         .read::<_, anyhow::Error>(move |tx| {
+            let own = own.in_store(tx)?;
             let number = |name: &str| -> anyhow::Result<Option<u64>> {
                 let bytes = tx.setting(name)?.and_then(|bytes| bytes.try_into().ok());
                 Ok(bytes.map(u64::from_be_bytes))
@@ -75,7 +78,7 @@ pub async fn status(app: &App) -> anyhow::Result<Value> {
             Ok(json!({
                 "digests": digests,
                 "comparison_number": comparison,
-                "enrolled": own != crate::app::Own::default(),
+                "enrolled": is_enrolled,
                 "node": own.node.to_string(),
                 "epoch": own.epoch,
                 "office": own.office.to_string(),

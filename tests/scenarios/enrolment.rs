@@ -2,7 +2,7 @@
 
 use tests::harness::wait_for;
 
-use crate::support::{Stage, computer, enter, expect_names, names_at, text};
+use crate::support::{Stage, computer, enter, expect_names, names_at, names_at_hub, text};
 
 #[test]
 fn an_operator_compares_the_figures_before_a_machine_may_speak() -> anyhow::Result<()> {
@@ -135,5 +135,39 @@ fn a_renewed_certificate_is_used_at_once_and_a_folder_with_the_old_one_is_not_lo
     let late = city.node_at((400 + 180 + 560) * DAY_S, 0, &["sync"])?;
     assert_eq!(late.code, 1);
     assert!(late.err.contains("enrol again"), "{}", late.err);
+    Ok(())
+}
+
+/// S1, L1: the power is cut after a machine's journal was brought under a new identity, and before its key file was.
+/// What is entered then reaches the hub once the join has gone on, and nothing speaks for the machine before.
+#[test]
+fn a_join_that_was_cut_off_goes_on_with_what_was_entered_since() -> anyhow::Result<()> {
+    let stage = Stage::with_offices(1)?;
+    let city = &stage.city;
+    let office = city.office(0)?.code;
+    let machine = computer(city, "machine");
+    machine(&["init"])?.done()?;
+    let plain = city.hub(&["code", office])?.done()?.json();
+    machine(&["join", &text(&plain["code"])])?.done()?;
+    machine(&["add", "person", "name=癸一"])?.done()?;
+    machine(&["sync"])?.done()?;
+    // It joins anew; an operator has to confirm it, so that its new keys are known before it is enrolled.
+    let made = city.hub(&["code", office, "--confirm"])?.done()?.json();
+    let code = text(&made["code"]);
+    let waits = machine(&["join", &code])?.done()?.json();
+    let keys = city.folder.join("machine").join("node-keys.toml");
+    let before = std::fs::read(&keys)?;
+    let figures = text(&waits["comparison_number"]);
+    city.hub(&["enrolment", "confirm", &figures])?.done()?;
+    machine(&["join", &code])?.done()?;
+    std::fs::write(&keys, before)?;
+    machine(&["add", "person", "name=癸二"])?.done()?;
+    let refused = machine(&["sync"])?;
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("run join"), "{}", refused.err);
+    machine(&["join", &code])?.done()?;
+    machine(&["sync"])?.done()?;
+    machine(&["verify"])?.done()?;
+    expect_names(&names_at_hub(city)?, &["癸一", "癸二"]);
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! A machine that was put back goes on in a new epoch.
 
 use anyhow::Context as _;
-use domain::change::Verb;
+use domain::change::{Verb, chain_start};
 use domain::clock::Timestamp;
 use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
 use domain::kind::Class;
-use domain::kinds::{activity, person};
+use domain::kinds::{activity, person, step, transfer};
 use domain::record::{Life, Record, RecordKey, Version};
 use lianxin_node::app::Own;
 use lianxin_node::journal::Values;
@@ -243,6 +243,47 @@ fn a_clock_that_once_stood_ahead_is_forgotten_in_a_new_epoch() -> anyhow::Result
         let moved = tx.last_entry(2)?.context("an entry")?;
         assert_eq!(fold::read(own(2), &moved)?.header.timestamp, year_ahead);
         assert!(clock::next(tx, 2)?.0 < year_ahead);
+        Ok(())
+    })
+}
+
+/// S1, L1: the power is cut after the journal was brought under a new identity and before the key file was. What is
+/// entered until the join goes on stands in the new journal: under the former identity the hub would never take it.
+#[test]
+fn what_is_entered_while_a_join_is_cut_off_stands_in_the_new_journal() -> anyhow::Result<()> {
+    with_a_person(|tx| {
+        rewrite::adopt_identity(tx, own(1), false)?;
+        tx.drop_pending(1, 1)?;
+        tx.drop_base_image(PERSON)?;
+        let again = Own {
+            node: NodeId::new([9; 16]),
+            ..own(1)
+        };
+        rewrite::adopt_identity(tx, again, false)?;
+        assert_eq!(tx.last_entry(1)?, None, "nothing was pending");
+        // By the key file, which is the former one.
+        journal::write(tx, own(1), (PERSON, Verb::Set), remark("after"), "经办人")?;
+        rewrite::adopt_identity(tx, again, false)?;
+        let entered = tx.entry(1, 1)?.context("an entry")?;
+        assert!(journal::follows(&chain_start(again.node, 1), &entered));
+        assert_eq!(tx.pending_places(1)?, [1]);
+        Ok(())
+    })
+}
+
+/// L1: a case that was begun before a new epoch was opened is known to a program that has not heard of the epoch.
+#[test]
+fn a_step_that_was_taken_before_a_new_epoch_is_pending_in_it() -> anyhow::Result<()> {
+    with_a_person(|tx| {
+        let case = RecordKey {
+            kind: transfer::KIND_NUMBER,
+            id: RecordId::new([6; 16]),
+        };
+        journal::take_step(tx, own(1), case, "create", Values::new(), "经办人")?;
+        rewrite::open_epoch(tx, own(2), 0, (1, 0), &[])?;
+        let steps = journal::pending_steps(tx, own(1), case.id)?;
+        let events: Vec<_> = steps.iter().map(|taken| taken.value(step::EVENT)).collect();
+        assert_eq!(events, [Some(&b"create"[..])]);
         Ok(())
     })
 }

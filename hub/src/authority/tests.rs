@@ -404,16 +404,18 @@ fn enter(hub: &mut Hub, office: u8, numbers: std::ops::Range<u64>) {
     }
 }
 
+/// What the desk was told at once.
+fn alarms(hub: &Hub) -> Vec<Record> {
+    hub.write(|tx, _| {
+        let urgent = [Filter::Is(set_aside::URGENT, b"1".to_vec())];
+        Ok(tx.list(&set_aside::KIND, &urgent, None, 10)?)
+    })
+}
+
 #[test]
 fn many_claims_to_those_of_others_are_shown_to_the_desk_once_and_to_no_office() {
     let mut hub = Hub::new();
     let limit = limits::CLAIM_COLLISIONS_MAX;
-    let alarms = |hub: &Hub| {
-        hub.write(|tx, _| {
-            let urgent = [Filter::Is(set_aside::URGENT, b"1".to_vec())];
-            Ok(tx.list(&set_aside::KIND, &urgent, None, 10)?)
-        })
-    };
     enter(&mut hub, WEST, 0..100);
     let own = hub.write(|tx, _| Ok(tx.collisions(machine(WEST, 1), 0)?));
     assert_eq!(own.count, 0, "new to the city");
@@ -448,6 +450,39 @@ fn many_claims_to_those_of_others_are_shown_to_the_desk_once_and_to_no_office() 
     }
     let after = hub.write(|tx, _| Ok(tx.collisions(machine(EAST, 1), NOW)?.count));
     assert_eq!(after, seen, "both stand in its own feed");
+}
+
+/// S2: an alarm that a change of the desk raises is a change of the hub's own, behind the desk's.
+#[test]
+fn what_an_alarm_notes_is_the_change_that_the_hubs_journal_has() {
+    let mut hub = Hub::new();
+    let limit = limits::CLAIM_COLLISIONS_MAX;
+    // EAST's own number is nobody's claim while it is deleted.
+    let end = limit + 1;
+    enter(&mut hub, EAST, limit..end);
+    let name = [&[EAST][..], &limit.to_be_bytes()];
+    let key = RecordKey {
+        kind: person::KIND_NUMBER,
+        id: domain::id::derived_id("test person", &name),
+    };
+    let edit = |hub: &mut Hub, verb: Verb| {
+        hub.now += 1_000;
+        let now = hub.now;
+        let made =
+            hub.write(move |tx, app| desk::edit(tx, app, (key, verb), Vec::new(), "desk", now));
+        assert_eq!(made, Verdict::Applied);
+    };
+    edit(&mut hub, Verb::Delete);
+    enter(&mut hub, WEST, 0..end);
+    enter(&mut hub, EAST, 0..limit);
+    assert_eq!(alarms(&hub).len(), 0);
+    edit(&mut hub, Verb::Restore);
+    let told = alarms(&hub);
+    let note = told.first().unwrap();
+    let (id, made) = (note.key.id, note.life_version.change);
+    let about = hub.write(move |tx, _| changes_about(tx, id));
+    let about: Vec<_> = about.iter().map(|(_, change)| change.id).collect();
+    assert_eq!(about, [made]);
 }
 
 #[test]

@@ -118,6 +118,7 @@ pub fn take_proof(
     };
     let is_older = is_here && session::is_older_proof(proof.sequence, tx.restored_next(feed)?);
     let is_proven = is_recovering && !is_older && is_proven(tx, app, node, feed, &offers, proof)?;
+    let offers = forget_removed(tx, node, feed, offers)?;
     let mut adopted = 0;
     if is_proven {
         adopted = adopt(tx, app, node, (feed, proof), &offers, now_ms)?;
@@ -142,6 +143,28 @@ pub fn take_proof(
         }
     }
     Ok(adopted)
+}
+
+/// Forgets what is offered of records that were removed for good, which may have been part of a proof: it does not come
+/// back, and is no evidence (S17). The others.
+fn forget_removed(
+    tx: Tx<'_>,
+    node: &Node,
+    feed: &str,
+    offers: Vec<(RecordKey, Option<Record>)>,
+) -> Result<Vec<(RecordKey, Option<Record>)>, StoreError> {
+    let mut rest = Vec::with_capacity(offers.len());
+    for (key, state) in offers {
+        // A living record that has the id of another one that is gone stays, as for every decision.
+        let is_removed =
+            tx.is_purged(key.id)? && !tx.record(key)?.is_some_and(|known| known.is_alive());
+        if is_removed {
+            tx.drop_offer(node.id, feed, key)?;
+        } else {
+            rest.push((key, state));
+        }
+    }
+    Ok(rest)
 }
 
 /// Keeps offered rows that cannot be proven; that a node does not have a row proves nothing then.

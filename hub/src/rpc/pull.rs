@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::digest::{Digest, Placed, certificate_text};
-use domain::id::{NodeId, RecordId, hex};
+use domain::id::{NodeId, RecordId};
 use domain::kinds::organisation;
 use domain::limits;
 use domain::record::RecordKey;
@@ -22,6 +22,7 @@ use tonic::Status;
 use transport::sign::{Context, VerifyingKey};
 
 use super::Shared;
+use super::damaged::{note_damaged, unnoted};
 use super::sync::feeds_of;
 use crate::app::App;
 use crate::error::HubError;
@@ -29,8 +30,6 @@ use crate::{recovery, release};
 
 /// Why a machine is not answered that was copied, or was never greeted in the epoch that it names.
 pub(super) const SET_APART: &str = "two machines speak for this office";
-/// The incident of a row that is not as it was written.
-const ROW_DAMAGED: &str = "row_damaged";
 /// Prefixes that one call describes.
 const PREFIXES_MAX: usize = 256;
 /// Pages made ahead of the reader.
@@ -71,7 +70,16 @@ pub(super) fn stream(
                 let read = app.store.read::<_, HubError>(move |tx| {
                     page(tx, &app_here, &node_here, (&feed, erasing), (after, reader))
                 });
-                let page = read.await.map_err(Status::from);
+                let page = match read.await {
+                    Ok((page, news)) => {
+                        // Where it cannot be noted the page goes all the same: who lacks the row asks for it.
+                        if let Err(why) = note_damaged(&app, news).await {
+                            tracing::error!("damaged rows were not noted: {why}");
+                        }
+                        Ok(page)
+                    }
+                    Err(why) => Err(Status::from(why)),
+                };
                 let is_last = page.as_ref().map_or(true, |page| page.digest.is_some());
                 after = page.as_ref().map_or(after, |page| page.to_sequence);
                 if pages.send(page).await.is_err() || is_last {
@@ -93,13 +101,14 @@ async fn stands_at(app: &App, cursor: &wire::Cursor) -> bool {
     heads.is_ok_and(|heads| heads.iter().all(|head| head.sequence == at))
 }
 
+/// A page, and what is to be noted of the rows that are damaged here and so not in it.
 fn page(
     tx: Tx<'_>,
     app: &App,
     node: &Node,
     (feed, erasing): (&str, bool),
     (after, reader): (u64, Reader),
-) -> Result<wire::Page, HubError> {
+) -> Result<(wire::Page, Vec<String>), HubError> {
     if tx
         .node(node.id)?
         .is_none_or(|node| node.revoked_at.is_some())
@@ -118,6 +127,7 @@ fn page(
     let decided_through = tx.journal(node.id, epoch)?.map_or(0, |j| j.decided_through);
     let bounds = (limits::PAGE_ROWS_MAX, limits::PAGE_BYTES_MAX);
     let page = tx.page(feed, after, &reader, bounds)?;
+    let news = unnoted(tx, &page.damaged)?;
     let rows: Vec<_> = page.entries.into_iter().map(feed_row).collect();
     let (bytes, raw_bytes) = convert::encode_rows(&rows)?;
     let key = app.identity.signing_key();
@@ -132,7 +142,7 @@ fn page(
         let text = certificate_text(office, feed, at, &digest, app.own.incarnation);
         convert::encode_digest(&digest, &key.sign(Context::Digest, &text))
     });
-    Ok(wire::Page {
+    let page = wire::Page {
         feed: feed.to_owned(),
         rows: bytes.into(),
         raw_bytes,
@@ -142,7 +152,8 @@ fn page(
         decided_signature: Bytes::copy_from_slice(&key.sign(Context::Decided, &text)),
         durable: durable.into_iter().map(wire_durable).collect(),
         released_through: tx.released_through(feed)?,
-    })
+    };
+    Ok((page, news))
 }
 
 fn wire_durable((node, epoch, sequence): (NodeId, u32, u64)) -> wire::Durable {
@@ -279,7 +290,7 @@ fn wanted(
     feed: &str,
     names: &[Bytes],
 ) -> Result<(wire::ReconcileResponse, Vec<String>), HubError> {
-    let (mut said, mut news, mut bytes) = (wire::ReconcileResponse::default(), Vec::new(), 0);
+    let (mut said, mut damaged, mut bytes) = (wire::ReconcileResponse::default(), Vec::new(), 0);
     for name in names.iter().take(limits::PAGE_ROWS_MAX) {
         if bytes >= limits::PAGE_BYTES_MAX {
             break;
@@ -293,36 +304,13 @@ fn wanted(
             }
             Some(Known::Damaged(stored)) => {
                 said.damaged.push(name.clone());
-                let (id, kind, stored) = (key.id, key.kind, hex(&stored));
-                let detail = format!("{id} of kind {kind} was written with another hash: {stored}");
-                if !tx.has_incident(ROW_DAMAGED, &detail)? {
-                    news.push(detail);
-                }
+                damaged.push((key, stored));
             }
             None => {}
         }
         said.answered += 1;
     }
-    Ok((said, news))
-}
-
-/// Notes rows that are not as they were written, once each, for the operator: nobody else can mend them.
-async fn note_damaged(app: &App, news: Vec<String>) -> Result<(), HubError> {
-    if news.is_empty() {
-        return Ok(());
-    }
-    app.store
-        .write::<_, HubError>(move |tx| {
-            for detail in news {
-                tracing::error!(
-                    row = detail,
-                    "a row is damaged and is given to nobody: see verify"
-                );
-                tx.note_incident(ROW_DAMAGED, None, &detail, system::now_ms())?;
-            }
-            Ok(())
-        })
-        .await
+    Ok((said, unnoted(tx, &damaged)?))
 }
 
 /// Takes what a reconciliation brings: the node's half of a certificate, rows that a restored hub
@@ -434,6 +422,7 @@ mod tests {
     use tokio_stream::StreamExt as _;
 
     use super::*;
+    use crate::rpc::damaged::ROW_DAMAGED;
 
     const OFFICE: OfficeId = OfficeId::new([1; 16]);
     const NODE: NodeId = NodeId::new([2; 16]);

@@ -99,8 +99,10 @@ impl Sync for SyncService {
                 hello.confirmed_nonce.to_vec(),
                 hello.proposed_nonce.to_vec(),
             ),
+            waiting: hello.waiting,
+            clock: hello.clock,
         };
-        let (feeds, waiting) = (feeds_of(&node), hello.waiting);
+        let feeds = feeds_of(&node);
         let said = convert::decode_leases(hello.leases).map_err(CallRefused::from)?;
         let (office, app) = (node.office, self.shared.app.clone());
         let held = hello.held;
@@ -113,7 +115,6 @@ impl Sync for SyncService {
                     app.progress.lost(&app.own);
                     return Err(CallRefused::Behind.into());
                 }
-                tx.note_greeting_of(node.id, now_ms, waiting, offset_ms)?;
                 let (standing, journal) = greet::greet(tx, &node, &greeting, now_ms)?;
                 let is_settled = standing == Standing::Agreed;
                 let caller = (&node, greeting.epoch);

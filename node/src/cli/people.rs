@@ -14,7 +14,7 @@ use super::records::{found, organisation_in, read_id, read_values};
 use crate::app::App;
 use crate::journal::Values;
 use crate::journal::{self};
-use crate::{fold, letters};
+use crate::letters;
 use console::answer::record_json;
 
 /// What a step is until the hub has decided it.
@@ -108,6 +108,7 @@ async fn start(
     let id = app
         .store
         .write::<_, anyhow::Error>(move |tx| {
+            let own = own.in_store(tx)?;
             found(tx, member)?;
             let mut args = read_values(tx, &step::KIND, &values)?;
             args.push((step::MEMBER, member.bytes().to_vec()));
@@ -160,6 +161,7 @@ async fn enter_letter(app: &App, values: &[String], actor: &str) -> anyhow::Resu
     let id = app
         .store
         .write::<_, anyhow::Error>(move |tx| {
+            let own = own.in_store(tx)?;
             let mut args = read_values(tx, &step::KIND, &values)?;
             args.push((step::TO_ORG, own.office.bytes().to_vec()));
             args.push((step::VARIANT, b"offline_in".to_vec()));
@@ -234,19 +236,11 @@ fn pending_events(
     own: crate::app::Own,
     subject: RecordId,
 ) -> anyhow::Result<Vec<String>> {
-    let mut events = Vec::new();
-    for entry in tx.pending_through(own.epoch, u64::MAX >> 1)? {
-        if entry.key.kind != step::KIND_NUMBER {
-            continue;
-        }
-        let change = fold::read(own, &entry)?;
-        if change.value(step::SUBJECT) == Some(&subject.bytes())
-            && let Some(event) = change.value(step::EVENT)
-        {
-            events.push(String::from_utf8_lossy(event).into_owned());
-        }
-    }
-    Ok(events)
+    let steps = journal::pending_steps(tx, own, subject)?;
+    let events = steps.iter().filter_map(|taken| taken.value(step::EVENT));
+    Ok(events
+        .map(|event| String::from_utf8_lossy(event).into_owned())
+        .collect())
 }
 
 fn check_allowed(subject: &Record, event: &str) -> anyhow::Result<()> {

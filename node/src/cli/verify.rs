@@ -13,7 +13,7 @@ use store::Tx;
 use store::node::Kept;
 use store::open::Side;
 use transport::keys::NodeKeys;
-use transport::lock::ServeLock;
+use transport::lock::{OpenLock, ServeLock};
 
 use crate::app::{self, App, Own};
 use crate::{journal, rewrite};
@@ -44,6 +44,7 @@ pub(crate) fn check(tx: Tx<'_>, own: Own) -> anyhow::Result<Value> {
     if let Some(broken) = tx.broken_at_node(1)?.first() {
         bail!("{broken}");
     }
+    let own = own.in_store(tx)?;
     let after = check_journals(tx, own)?;
     let mut counts = serde_json::Map::new();
     for feed in ["city".to_owned(), own.office_feed()] {
@@ -78,7 +79,7 @@ pub(crate) fn check(tx: Tx<'_>, own: Own) -> anyhow::Result<Value> {
 fn check_journals(tx: Tx<'_>, own: Own) -> anyhow::Result<u64> {
     let mut walk = Walk {
         identities: rewrite::identities(tx, own)?,
-        present: own.in_store(tx)?.epoch,
+        present: own.epoch,
         before: None,
     };
     if let Some(found) = tx.find_in_journals(|kept| walk.look(kept))? {
@@ -206,6 +207,11 @@ pub(super) fn backup(app: &App, file: &Path) -> anyhow::Result<Value> {
 /// the hub sees that the journal is older and offers an epoch of its own to go on in.
 pub(super) fn restore(folder: &Path, file: &Path) -> anyhow::Result<Value> {
     let _lock = ServeLock::acquire(folder)?;
+    // What a command that has it open still wrote would lie in the file that is put aside.
+    let _alone = OpenLock::take(folder)?.context(
+        "another command is at work in this folder: try again when it has ended \
+         另有命令正在使用此数据文件夹,请待其结束后重试恢复",
+    )?;
     let current = app::database_in(folder);
     let fresh = current.with_extension("restoring");
     // What a restore that was killed has left: its log would be taken for that of the file which comes now.
@@ -298,6 +304,18 @@ mod tests {
             let left: Vec<_> = names.filter(|name| name.contains("restor")).collect();
             assert!(left.is_empty(), "{left:?}");
         }
+    }
+
+    /// S1: what a command wrote that had the database open would lie in the file that was put aside, and nowhere else.
+    #[test]
+    fn a_database_that_a_command_has_open_is_not_put_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, backup) = machine(folder.path(), "own", 1);
+        let open = App::open(&own).unwrap();
+        let refused = restore(&own, &backup).unwrap_err();
+        assert!(refused.to_string().contains("another command"), "{refused}");
+        drop(open);
+        restore(&own, &backup).unwrap();
     }
 
     /// S16: the log that a killed restore has left is not taken for that of the next backup; what was there is kept.

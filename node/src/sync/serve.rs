@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Session, note_success};
-use crate::app::{App, Own};
+use crate::app::{self, App, Own};
 use crate::enrol::{self, Joined};
 
 /// How often the database is asked whether anybody has written.
@@ -121,11 +121,20 @@ async fn has_grown(app: &App, reached: Option<u64>, head: &wire::FeedHead) -> an
 }
 
 /// Goes on with an enrolment that was begun: its answer was lost, or an operator had to confirm it.
-/// A machine that has an identity keeps it; there a person says `join` again.
+/// A machine that has an identity keeps it; there a person says `join` again. Only where its journal was brought
+/// under the new one already, and the power was cut before the key file said so, it goes on by itself: under the
+/// former one it can speak no more.
 async fn go_on_enrolling(app: &App) -> anyhow::Result<()> {
     let keys = app.keys()?;
-    if keys.enrolment.is_none() || keys.identity.is_some() {
+    if keys.enrolment.is_none() {
         return Ok(());
+    }
+    if let Some(identity) = &keys.identity {
+        let read = |tx: store::Tx<'_>| Ok(app::written_by(tx)?);
+        let written = app.store.read::<_, anyhow::Error>(read).await?;
+        if written.is_none_or(|node| node.bytes() == identity.node) {
+            return Ok(());
+        }
     }
     match enrol::go_on(app).await? {
         Joined::Enrolled { office, .. } => tracing::info!(office, "the node has joined"),

@@ -37,6 +37,18 @@ impl Tx<'_> {
         }
     }
 
+    /// The hash that was stored with a record's row, for who compares it; where it cannot be read zeros, which no row
+    /// has. None where there is no row.
+    ///
+    /// # Errors
+    /// As the disk or another process says; what the row holds is no error.
+    pub(crate) fn told_hash(&self, key: RecordKey) -> Result<Option<RowHash>, StoreError> {
+        match self.row_hash(key) {
+            Err(StoreError::Unreadable(_) | StoreError::Broken(_)) => Ok(Some(RowHash::default())),
+            told => told,
+        }
+    }
+
     /// Rows that cannot be read, or whose content has another hash than it was stored with; of each kind at most so
     /// many. Reads every row.
     ///

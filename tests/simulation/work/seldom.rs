@@ -29,7 +29,7 @@ const AT_DESK: &[(u64, Act)] = &[
 ];
 
 /// Fields of which a person may type another value than the two that met.
-const TYPED: &[&str] = &["remarks", "title"];
+const TYPED: &[&str] = &["remarks", "title", "residence_address", "work_unit"];
 /// Kinds whose records have remarks, and that an office makes.
 const REMARKED: &[&str] = &["person", "member", "volunteer", "team", "activity"];
 /// Kinds whose records say why.

@@ -267,6 +267,21 @@ fn what_was_in_the_backup_is_not_decided_again() {
     assert_eq!(back.phones(), ["13900000002".to_owned()].into());
 }
 
+/// S1, S17: what was removed for good does not come back by a report that proves it, and is no evidence either.
+#[test]
+fn what_was_removed_for_good_does_not_come_back_with_a_report() {
+    let (mut lost, mut back) = (Hub::new(), Hub::new());
+    lost.push(1, &[phone(PERSON, "13900000001", None)]);
+    back.is_put_back();
+    let key = person_key(PERSON);
+    back.write(move |tx, _| Ok(tx.purge(key, NOW)?));
+    back.hear_of_more(&lost, Some(lost.row()));
+    back.hear_the_others();
+    let (row, feeds, evidence) =
+        back.write(move |tx, _| Ok((tx.record(key)?, tx.feeds_of(key)?, tx.evidence()?)));
+    assert_eq!((row, feeds.len(), evidence.len()), (None, 0, 0));
+}
+
 /// S4: what a hub has made that did not know that it was put back has not left an office which never heard of it.
 #[test]
 fn what_an_office_has_not_heard_of_has_not_left_it() {

@@ -12,7 +12,7 @@ use super::{Stop, effect};
 use crate::checks::date::china_date_of;
 use crate::id::RecordId;
 use crate::kind::Kind;
-use crate::kinds::{self, activity, member, participation, person, step};
+use crate::kinds::{self, activity, member, participation, person, step, volunteer};
 use crate::machine::{Actor, Facts, Situation};
 use crate::machines::{self, member_status};
 use crate::record::{Record, RecordKey};
@@ -136,21 +136,35 @@ fn facts(world: &World, record: &Record, date: Date) -> Result<Facts, Stop> {
 /// stands for them.
 fn memberships(world: &World, id: RecordId) -> Result<Vec<Record>, Need> {
     let kind = person::KIND_NUMBER;
-    let persons = match world.record(RecordKey { kind, id })?.cloned() {
-        Some(named) => one_with(world, named)?,
-        None => Vec::new(),
-    };
-    let mut ids: Vec<_> = persons.iter().map(|one| one.key.id).collect();
-    if ids.is_empty() {
-        ids.push(id);
-    }
     let mut found = Vec::new();
-    for id in ids {
+    for id in all_of(world, RecordKey { kind, id })? {
         for named in world.naming(member::KIND_NUMBER, member::PERSON, id)? {
             found.push(meant_by(world, named)?);
         }
     }
     Ok(found)
+}
+
+/// The service entries of a volunteer, whichever of his records they name.
+fn services(world: &World, id: RecordId) -> Result<Vec<Record>, Need> {
+    let kind = volunteer::KIND_NUMBER;
+    let mut found = Vec::new();
+    for id in all_of(world, RecordKey { kind, id })? {
+        let naming = world.naming(participation::KIND_NUMBER, participation::VOLUNTEER, id)?;
+        found.extend(naming);
+    }
+    Ok(found)
+}
+
+/// The ids of all records that turned out to be one with this one; its own, where it is not known.
+fn all_of(world: &World, key: RecordKey) -> Result<Vec<RecordId>, Need> {
+    Ok(match world.record(key)?.cloned() {
+        Some(named) => {
+            let all = one_with(world, named)?;
+            all.iter().map(|one| one.key.id).collect()
+        }
+        None => vec![key.id],
+    })
 }
 
 /// What the hub notes of a service entry whose time is measured: that it came late (P4), and which
@@ -171,8 +185,7 @@ pub(super) fn note_service(
         .reference(participation::VOLUNTEER)
         .filter(|_| is_timed)
     {
-        let kind = participation::KIND_NUMBER;
-        let entries = world.naming(kind, participation::VOLUNTEER, volunteer)?;
+        let entries = services(world, volunteer)?;
         let overlaps = |other: &&Record| machines::participation::overlap(record, other);
         for (place, other) in entries.iter().filter(overlaps).enumerate() {
             if place == 0 {

@@ -172,7 +172,9 @@ fn set_subject(
     let kind = kinds::by_number(kind_number);
     let values = unpack_unit(kind, name, value).ok_or(Stop::Refused("value_invalid"))?;
     check_settled(world, incoming, (kind, name), &record, &values)?;
-    let after = effect::set(world, &record, &values, incoming.received_ms);
+    // A group is one unit (rule 7): what was not chosen of it stands as it is shown, with the same version.
+    let whole = record.with_whole_groups(values.clone());
+    let after = effect::set(world, &record, &whole, incoming.received_ms);
     let is_loser_back = item.value(conflict::LOSER).unwrap_or_default() == value;
     for (number, _) in &values {
         if let (true, Some(loser), Some(restoring)) = (is_loser_back, loser, after.version(*number))

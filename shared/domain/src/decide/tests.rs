@@ -156,6 +156,11 @@ fn rule_5_a_deletion_does_not_pass_over_an_edit_that_an_own_one_hides() {
 
 /// EAST settles an item by a step with an id of its own.
 fn settle(hub: &mut Hub, step: u8, item: RecordId, choice: &[u8]) -> Verdict {
+    settle_by(hub, step, item, &[(step::CHOICE, choice)])
+}
+
+/// The same, by what the step says of the choice.
+fn settle_by(hub: &mut Hub, step: u8, item: RecordId, chosen: &[(u16, &[u8])]) -> Verdict {
     let (about, acting) = (item.bytes(), EAST.bytes());
     let number = conflict::KIND_NUMBER.to_string();
     let fields: &[(u16, &[u8])] = &[
@@ -165,10 +170,10 @@ fn settle(hub: &mut Hub, step: u8, item: RecordId, choice: &[u8]) -> Verdict {
         (step::ORGANISATION, &acting),
         (step::DATE, b"2026-11-18"),
         (step::RECORDER, b"clerk"),
-        (step::CHOICE, choice),
     ];
     let id = RecordId::new([step; 16]);
-    hub.send(EAST, step::KIND_NUMBER, id, Verb::Step, fields)
+    let fields = [fields, chosen].concat();
+    hub.send(EAST, step::KIND_NUMBER, id, Verb::Step, &fields)
 }
 
 #[test]
@@ -226,6 +231,28 @@ fn rule_7_of_a_group_that_two_have_edited_one_wins_whole_and_the_other_is_kept()
             .unwrap_or_default()
             .contains(&(person::SEX, b"2".to_vec()))
     );
+}
+
+/// S7, rule 7: a third value comes with the rest of its group as it stands: none of it keeps another version.
+#[test]
+fn rule_7_a_third_value_is_set_with_the_rest_of_its_group() {
+    let mut hub = Hub::new();
+    let id = someone(&mut hub);
+    let kind = person::KIND_NUMBER;
+    let offline: &[(u16, &[u8])] = &[(person::WORK_UNIT, b"22"), (person::CREDIT_CODE, b"")];
+    let offline = hub.change(EAST, kind, id, Verb::Set, offline);
+    hub.now += 60_000;
+    let desks: &[(u16, &[u8])] = &[(person::WORK_UNIT, b"33"), (person::CREDIT_CODE, b"")];
+    hub.send(DESK, kind, id, Verb::Set, desks);
+    hub.take(EAST, &offline);
+    let item = hub.open_items()[0].key.id;
+    let third = pack_unit([(person::WORK_UNIT, &b"44"[..])]);
+    let chosen: &[(u16, &[u8])] = &[(step::CHOICE, b"value"), (step::SETTLED_VALUE, &third)];
+    assert_eq!(settle_by(&mut hub, 77, item, chosen), Verdict::Applied);
+    let record = hub.get(kind, id);
+    assert_eq!(record.text(person::WORK_UNIT), Some("44"));
+    let version = |field| record.version(field);
+    assert_eq!(version(person::CREDIT_CODE), version(person::WORK_UNIT));
 }
 
 /// S7: what stands on a change that was set aside is set aside, too: a person decides on both.

@@ -88,6 +88,8 @@ pub enum Known {
 pub struct Page {
     /// The entries, by rising place.
     pub entries: Vec<Entry>,
+    /// Rows that stand there too and are not as they were written with these hashes: given to nobody.
+    pub damaged: Vec<(RecordKey, RowHash)>,
     /// The place reached, entries that were not echoed included.
     pub to_sequence: u64,
     /// The digest of the feed, where the page reaches its head.
@@ -181,7 +183,7 @@ impl Tx<'_> {
             .collect::<Result<_, _>>()?;
         let mut rows = Vec::with_capacity(keys.len());
         for key in keys {
-            rows.push((key, self.row_hash(key)?.unwrap_or_default()));
+            rows.push((key, self.told_hash(key)?.unwrap_or_default()));
         }
         Ok(rows)
     }
@@ -267,14 +269,9 @@ impl Tx<'_> {
     pub fn known_in(&self, key: RecordKey, feed: &str) -> Result<Option<Known>, StoreError> {
         let mut standing = self.entries_of(key)?.into_iter();
         let standing = standing.find(|entry| entry.feed == feed);
-        let stored = self.row_hash(key)?;
+        let stored = self.told_hash(key)?;
         let left = match (standing, stored) {
-            (Some(Standing { left: None, .. }), None) => return Ok(None),
-            (Some(Standing { left: None, .. }), Some(stored)) => {
-                let sound = self.sound_record(key, &stored)?;
-                let known = sound.map(|record| Known::Entry(Entry::State(record)));
-                return Ok(Some(known.unwrap_or(Known::Damaged(stored))));
-            }
+            (Some(Standing { left: None, .. }), _) => return self.state_of(key),
             (Some(Standing { left, .. }), _) => left,
             (None, Some(_)) => Some(reason_code(Leaving::Withdrawn)),
             (None, None) => {
@@ -285,8 +282,19 @@ impl Tx<'_> {
         Ok(left.map(|reason| Known::Entry(Entry::Left(key, reason))))
     }
 
+    /// What is known of a record that is in a feed; none where it has no row.
+    fn state_of(&self, key: RecordKey) -> Result<Option<Known>, StoreError> {
+        let Some(stored) = self.told_hash(key)? else {
+            return Ok(None);
+        };
+        let sound = self.sound_record(key, &stored)?;
+        let known = sound.map(|record| Known::Entry(Entry::State(record)));
+        Ok(Some(known.unwrap_or(Known::Damaged(stored))))
+    }
+
     /// What has moved in a feed after a place, within these limits. Own changes that the reader has
-    /// folded are left out where nothing foreign has moved their record that it has not seen.
+    /// folded are left out where nothing foreign has moved their record that it has not seen. A row that is damaged
+    /// keeps nobody from the others: it is named beside them.
     pub fn page(
         &self,
         feed: &str,
@@ -298,6 +306,7 @@ impl Tx<'_> {
         let head = state.next_sequence - 1;
         let mut page = Page {
             entries: Vec::new(),
+            damaged: Vec::new(),
             to_sequence: after,
             digest: None,
         };
@@ -314,9 +323,13 @@ impl Tx<'_> {
                 if is_echo(&place.in_feed(), reader) {
                     continue;
                 }
-                if let Some(entry) = self.entry_at(&place)? {
-                    bytes += size_of(&entry);
-                    page.entries.push(entry);
+                match self.known_at(&place)? {
+                    Some(Known::Entry(entry)) => {
+                        bytes += size_of(&entry);
+                        page.entries.push(entry);
+                    }
+                    Some(Known::Damaged(stored)) => page.damaged.push((place.key, stored)),
+                    None => {}
                 }
                 if page.entries.len() >= rows_max || bytes >= bytes_max {
                     page.digest = (page.to_sequence >= head).then_some(state.digest);
@@ -326,11 +339,11 @@ impl Tx<'_> {
         }
     }
 
-    fn entry_at(&self, place: &Place) -> Result<Option<Entry>, StoreError> {
-        if let Some(reason) = place.left {
-            return Ok(Some(Entry::Left(place.key, reason)));
+    fn known_at(&self, place: &Place) -> Result<Option<Known>, StoreError> {
+        match place.left {
+            Some(reason) => Ok(Some(Known::Entry(Entry::Left(place.key, reason)))),
+            None => self.state_of(place.key),
         }
-        Ok(self.record(place.key)?.map(Entry::State))
     }
 
     fn places_after(&self, feed: &str, after: u64, max: usize) -> Result<Vec<Place>, StoreError> {

@@ -252,6 +252,36 @@ fn service_at_two_places_at_once_is_flagged_on_both_entries_and_a_correction_is_
     assert!(flag(&hub, 83).is_some());
 }
 
+/// S7 (`VOL-003`): whoever was entered twice as a volunteer is not in two places at once under two names either.
+#[test]
+fn service_at_two_places_at_once_is_flagged_whichever_record_of_the_volunteer_it_names() {
+    let mut hub = Hub::new();
+    let (first, at) = service(&mut hub, b"PLANNED");
+    let who = RecordId::new([50; 16]).bytes();
+    let [second, third] = [53, 54].map(|number| {
+        let id = RecordId::new([number; 16]);
+        let fields: &[(u16, &[u8])] = &[(volunteer::PERSON, &who)];
+        let made = hub.send(EAST, volunteer::KIND_NUMBER, id, Verb::Create, fields);
+        assert_eq!(made, Verdict::Applied);
+        id
+    });
+    for (kept, other) in [(second, RecordId::new(first)), (third, second)] {
+        let change = merging(&mut hub, EAST, volunteer::KIND_NUMBER, (kept, other), &[]);
+        assert_eq!(hub.take(EAST, &change), Verdict::Applied);
+    }
+    assert_eq!(entry(&mut hub, 80, (first, at), &[]), Verdict::Applied);
+    assert_eq!(
+        entry(&mut hub, 81, (third.bytes(), at), &[]),
+        Verdict::Applied
+    );
+    let flag = |number: u8| {
+        let entry = hub.get(participation::KIND_NUMBER, RecordId::new([number; 16]));
+        entry.reference(participation::OVERLAPS)
+    };
+    let other = |number: u8| Some(RecordId::new([number; 16]));
+    assert_eq!((flag(80), flag(81)), (other(81), other(80)));
+}
+
 #[test]
 fn a_person_that_is_not_recorded_is_waited_for_and_no_guard_is_asked() {
     let mut hub = Hub::new();

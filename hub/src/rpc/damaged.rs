@@ -1,0 +1,153 @@
+//! Rows that are not as they were written: given to nobody, and noted once for the operator (ADR 0019).
+
+use domain::digest::RowHash;
+use domain::id::hex;
+use domain::record::RecordKey;
+use store::{StoreError, Tx};
+
+use crate::app::App;
+use crate::error::HubError;
+
+/// The incident of a row that is not as it was written.
+pub(super) const ROW_DAMAGED: &str = "row_damaged";
+
+/// What is to be noted of rows that are not as they were written with these hashes: nothing of what was noted before.
+pub(super) fn unnoted(
+    tx: Tx<'_>,
+    damaged: &[(RecordKey, RowHash)],
+) -> Result<Vec<String>, StoreError> {
+    let mut news = Vec::new();
+    for (key, stored) in damaged {
+        let (id, kind, stored) = (key.id, key.kind, hex(stored));
+        let detail = format!("{id} of kind {kind} was written with another hash: {stored}");
+        if !tx.has_incident(ROW_DAMAGED, &detail)? {
+            news.push(detail);
+        }
+    }
+    Ok(news)
+}
+
+/// Notes rows that are not as they were written, once each, for the operator: nobody else can mend them.
+pub(super) async fn note_damaged(app: &App, news: Vec<String>) -> Result<(), HubError> {
+    if news.is_empty() {
+        return Ok(());
+    }
+    app.store
+        .write::<_, HubError>(move |tx| {
+            for detail in news {
+                // Somebody else's reading may have noted it meanwhile.
+                if tx.has_incident(ROW_DAMAGED, &detail)? {
+                    continue;
+                }
+                tracing::error!(
+                    row = detail,
+                    "a row is damaged and is given to nobody: see verify"
+                );
+                tx.note_incident(ROW_DAMAGED, None, &detail, system::now_ms())?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at what must not fail")]
+
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
+    use domain::kind::Class;
+    use domain::kinds::person;
+    use domain::record::{Life, Record, Version};
+    use domain::world::{Mover, Writes};
+    use proto::convert::{self, FeedRow};
+    use proto::wire::sync as wire;
+    use store::hub::Node;
+    use store::open::{Side, writer};
+    use tokio::sync::Semaphore;
+    use tokio_stream::StreamExt as _;
+
+    use super::*;
+    use crate::rpc::pull::stream;
+
+    const OFFICE: OfficeId = OfficeId::new([1; 16]);
+    const NODE: NodeId = NodeId::new([2; 16]);
+
+    fn record(number: u8) -> Record {
+        Record {
+            key: RecordKey {
+                kind: person::KIND_NUMBER,
+                id: RecordId::new([number; 16]),
+            },
+            class: Class::Shared,
+            office: OFFICE,
+            revision: number.into(),
+            life: Life::Alive,
+            life_version: Version {
+                change: ChangeId::default(),
+                ordered_at: 0,
+            },
+            fields: BTreeMap::new(),
+        }
+    }
+
+    /// The page that a node is sent of its office's feed after a place.
+    async fn page_after(app: &App, sequence: u64) -> wire::Page {
+        let cursor = wire::Cursor {
+            feed: format!("office/{OFFICE}"),
+            sequence,
+            ..wire::Cursor::default()
+        };
+        let asked = wire::PullRequest {
+            epoch: 1,
+            cursors: vec![cursor],
+            ..wire::PullRequest::default()
+        };
+        let room = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let node = Node::new(NODE, OFFICE, [0; 32]);
+        let mut pages = stream(app.clone(), node, asked, room);
+        pages.next().await.unwrap().unwrap()
+    }
+
+    /// S18, L1: a row that is not as it was written, or cannot be read, is in no page; it keeps nobody from the others
+    /// nor from the head, and is noted once.
+    #[tokio::test]
+    async fn a_damaged_row_is_in_no_page_and_stops_no_feed() {
+        let folder = tempfile::tempdir().unwrap();
+        crate::app::init(folder.path(), "hub", &[]).unwrap();
+        let app = App::open(folder.path()).unwrap();
+        let made = app.store.write::<_, StoreError>(|tx| {
+            tx.insert_node(&Node::new(NODE, OFFICE, [0; 32]), 0)?;
+            for record in (1..=4).map(record) {
+                let mut writes = Writes::default();
+                writes.records.insert(record.key, (record, Mover::Foreign));
+                tx.apply(&writes, 1)?;
+            }
+            Ok(())
+        });
+        made.await.unwrap();
+        let spoiler = writer(&app.database(), Side::Hub).unwrap();
+        let unchecked = spoiler.pragma_update(None, "ignore_check_constraints", "ON");
+        unchecked.unwrap();
+        let spoilt = "UPDATE person SET life = 2 WHERE revision = 2;
+             UPDATE person SET row_hash = x'00' WHERE revision = 3;
+             UPDATE person SET versions = x'00' WHERE revision = 4";
+        spoiler.execute_batch(spoilt).unwrap();
+        // From the beginning, and where only damaged rows are new.
+        for (after, sound) in [(0, vec![FeedRow::State(record(1))]), (1, Vec::new())] {
+            let page = page_after(&app, after).await;
+            let rows = convert::decode_rows(&page.rows, page.raw_bytes).unwrap();
+            assert_eq!(rows, sound);
+            assert_eq!((page.to_sequence, page.digest.is_some()), (4, true));
+        }
+        let looked = app.store.read::<_, StoreError>(|tx| {
+            let rows = tx.feed_rows(&format!("office/{OFFICE}"))?;
+            Ok((rows.len(), tx.incidents()?))
+        });
+        let (rows, incidents) = looked.await.unwrap();
+        assert_eq!(rows, 4, "a descent goes on too");
+        assert_eq!(incidents.get(ROW_DAMAGED), Some(&3));
+    }
+}
