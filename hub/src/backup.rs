@@ -187,11 +187,7 @@ pub fn restore(
 ) -> anyhow::Result<Option<PathBuf>> {
     std::fs::create_dir_all(folder)?;
     let _lock = ServeLock::acquire(folder)?;
-    // What a command that has it open still wrote would lie in the file that is put aside.
-    let _alone = OpenLock::take(folder)?.context(
-        "another command is at work in this folder: try again when it has ended \
-         另有命令正在使用此数据文件夹,请待其结束后重试恢复",
-    )?;
+    let _alone = alone(folder)?;
     let work = Work::take(folder)?;
     let fresh = unpack(file, work.path(), protection)?;
     let keys = work.path().join("keys");
@@ -254,6 +250,18 @@ fn expect_ours(
     Ok(())
 }
 
+/// Nobody else has the database open. What a command still wrote would lie in the file that is put aside, or under the
+/// hub's places of before.
+///
+/// # Errors
+/// Where somebody has.
+fn alone(folder: &Path) -> anyhow::Result<OpenLock> {
+    OpenLock::take(folder)?.context(
+        "another command is at work in this folder: try again when it has ended \
+         另有命令正在使用此数据文件夹,请待其结束后重试恢复",
+    )
+}
+
 /// Says that the database that is there was put back: the hub goes on from it as a restored one. A power
 /// cut after syncs that lied leaves pages of different times, so all that it says is checked first.
 ///
@@ -262,6 +270,7 @@ fn expect_ours(
 /// restored.
 pub fn begin_here(folder: &Path) -> anyhow::Result<()> {
     let _lock = ServeLock::acquire(folder)?;
+    let _alone = alone(folder)?;
     let current = folder.join(DATABASE);
     ensure!(
         current.exists(),
@@ -440,6 +449,22 @@ mod tests {
         let refused = format!("{:#}", begin_here(folder.path()).unwrap_err());
         assert!(refused.contains("restore the newest backup"), "{refused}");
         refused
+    }
+
+    /// S1, S2: a command that has the database open would write on at the hub's places of before: neither a recovery nor
+    /// a restore begins beside it.
+    #[test]
+    fn nothing_is_put_back_under_a_command() {
+        let folder = tempfile::tempdir().unwrap();
+        app::init(folder.path(), "hub", &[]).unwrap();
+        let file = folder.path().join("hub.backup");
+        std::fs::copy(folder.path().join(DATABASE), &file).unwrap();
+        let command = App::open(folder.path()).unwrap();
+        assert!(begin_here(folder.path()).is_err());
+        assert!(restore(folder.path(), &file, &Protection::None).is_err());
+        drop(command);
+        begin_here(folder.path()).unwrap();
+        restore(folder.path(), &file, &Protection::None).unwrap();
     }
 
     /// S1, S2: a hub that was put back by `restore` has decided nothing since the backup; one whose folder was put

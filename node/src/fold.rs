@@ -413,8 +413,8 @@ pub fn remove_released(
 pub struct Told {
     /// The states of those that are in the feed; none of one that has left it.
     pub rows: BTreeMap<RecordKey, Option<Record>>,
-    /// Those in the feed that are damaged at the hub.
-    pub damaged: BTreeSet<RecordKey>,
+    /// Those of which ours stays as it is: damaged at the hub, or left and not kept there.
+    pub staying: BTreeSet<RecordKey>,
 }
 
 /// Takes what the hub tells of rows that differ, own changes being decided so far: its states stand instead of ours,
@@ -435,7 +435,7 @@ pub fn take_told(
         match told.rows.get(key) {
             Some(Some(state)) => repair(tx, own, feed, *key, state, now_ms)?,
             Some(None) => left.push(*key),
-            None if told.damaged.contains(key) => {}
+            None if told.staying.contains(key) => {}
             None => unknown.push(*key),
         }
     }

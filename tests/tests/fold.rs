@@ -218,7 +218,7 @@ fn a_repair_keeps_only_what_is_another() -> anyhow::Result<()> {
         };
         let told = |foreign: &Record| Told {
             rows: BTreeMap::from([(key, Some(foreign.clone()))]),
-            damaged: BTreeSet::new(),
+            staying: BTreeSet::new(),
         };
         for _ in 0..2 {
             fold::take_told(tx, own(1), (&feed, 1), &[key], &told(&foreign), 7)?;
@@ -251,7 +251,7 @@ fn what_the_hub_tells_to_have_left_is_removed_and_what_it_does_not_know_is_offer
         let before = take(tx, others.map(FeedRow::State).to_vec(), 1)?;
         let told = Told {
             rows: BTreeMap::from([(PERSON, None)]),
-            damaged: BTreeSet::from([damaged.key]),
+            staying: BTreeSet::from([damaged.key]),
         };
         let asked = [PERSON, key(7), key(8)];
         let unknown = fold::take_told(tx, own(1), (&feed, 1), &asked, &told, 7)?;

@@ -102,7 +102,10 @@ impl Round<'_> {
                 continue;
             }
             for _ in 0..SEEN_MAX {
-                let Some(above) = at else { break };
+                // What was written on a value lies above it.
+                let Some(above) = at.filter(|at| field.base != Some(*at)) else {
+                    break;
+                };
                 at = self.seen_by(above, field.number)?;
                 if at.is_some() && names.contains(&at) {
                     world.supply(Fact::Overwritten(change.id, field.number));

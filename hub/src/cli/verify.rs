@@ -54,6 +54,8 @@ pub(crate) fn check(tx: Tx<'_>, identity: &HubIdentity) -> anyhow::Result<Value>
             key.id, key.kind
         ));
     }
+    // What follows reads records: one that cannot be read would be told of without its name.
+    ensure!(findings.is_empty(), "{}", findings.join("; "));
     findings.extend(tx.broken_at_hub(FINDINGS_MAX)?);
     let journals = check_journals(tx, identity, &mut findings)?;
     signed::check_claims(tx, identity, &mut findings)?;

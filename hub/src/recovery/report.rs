@@ -46,7 +46,7 @@ pub fn take_offers(
     if !is_report && !gone.is_empty() {
         return Err(CallRefused::NotAllowed("nobody asked for what has left").into());
     }
-    let (mut news, mut bytes) = (Vec::new(), 0);
+    let mut news = Vec::new();
     for row in offered {
         let FeedRow::State(record) = row else {
             continue;
@@ -55,21 +55,34 @@ pub fn take_offers(
             return Err(CallRefused::NotAllowed("a row is larger than a record").into());
         }
         if is_report || is_news(tx, &record)? {
-            bytes += record.value_bytes() as u64;
             news.push(record);
         }
     }
-    let (rows, kept_bytes) = tx.offered(node.id)?;
-    let is_too_much =
-        rows + news.len() as u64 > EVIDENCE_ROWS_MAX || kept_bytes + bytes > EVIDENCE_BYTES_MAX;
-    if !is_report && is_too_much {
-        return Err(CallRefused::NotAllowed("more rows are offered than are kept").into());
+    if !is_report {
+        check_room(tx, node, feed, &news)?;
     }
     for record in news {
         tx.put_offer(node.id, feed, record.key, Some(&record))?;
     }
     for key in gone {
         tx.put_offer(node.id, feed, *key, None)?;
+    }
+    Ok(())
+}
+
+/// Whether there is room for what a node offers as evidence. What it has offered before, and of which it got no answer,
+/// takes the place that it has.
+fn check_room(tx: Tx<'_>, node: &Node, feed: &str, news: &[Record]) -> Result<(), HubError> {
+    let (mut rows, mut bytes) = tx.offered(node.id)?;
+    for record in news {
+        match tx.offer_bytes(node.id, feed, record.key)? {
+            Some(kept) => bytes -= kept.min(bytes),
+            None => rows += 1,
+        }
+        bytes += record.value_bytes() as u64;
+    }
+    if rows > EVIDENCE_ROWS_MAX || bytes > EVIDENCE_BYTES_MAX {
+        return Err(CallRefused::NotAllowed("more rows are offered than are kept").into());
     }
     Ok(())
 }
@@ -81,7 +94,7 @@ fn is_news(tx: Tx<'_>, offered: &Record) -> Result<bool, StoreError> {
     if tx.is_purged(key.id)? {
         return Ok(false);
     }
-    let Some(stored) = tx.row_hash(key)? else {
+    let Some(stored) = tx.told_hash(key)? else {
         return Ok(true);
     };
     let known = tx.sound_record(key, &stored)?;
@@ -197,7 +210,7 @@ fn keep_evidence(
 /// The store's own.
 pub fn drop_answered_evidence(tx: Tx<'_>, node: &Node, feed: &str) -> Result<(), HubError> {
     for (key, state) in tx.offers(node.id, feed)? {
-        let known = tx.row_hash(key)?;
+        let known = tx.told_hash(key)?;
         if state.is_some_and(|state| Some(state.hash()) == known) {
             tx.drop_offer(node.id, feed, key)?;
         }
@@ -527,6 +540,19 @@ mod tests {
                 Ok(is_kept)
             };
             assert!(kept_of(2)?);
+            // Said again for want of an answer, it takes no more room.
+            let as_many = |number: u64| {
+                let id = RecordId::new(u128::from(number).to_be_bytes());
+                let key = RecordKey { id, ..row(1).key };
+                FeedRow::State(Record { key, ..row(1) })
+            };
+            let all: Vec<_> = (0..EVIDENCE_ROWS_MAX).map(as_many).collect();
+            for _ in 0..2 {
+                take_offers(tx, &node, "city", all.clone(), &[])?;
+            }
+            let one_more = vec![as_many(EVIDENCE_ROWS_MAX)];
+            assert!(take_offers(tx, &node, "city", one_more, &[]).is_err());
+            tx.drop_offers(node.id, "city")?;
             tx.write_record(&row(2))?;
             assert!(kept_of(3)?);
             assert!(!kept_of(2)?);

@@ -27,12 +27,14 @@ pub(super) fn unnoted(
     Ok(news)
 }
 
-/// Notes rows that are not as they were written, once each, for the operator: nobody else can mend them.
-pub(super) async fn note_damaged(app: &App, news: Vec<String>) -> Result<(), HubError> {
+/// Notes rows that are not as they were written, once each, for the operator: nobody else can mend them. Where that
+/// cannot be noted, whoever reads is answered all the same.
+pub(super) async fn note_damaged(app: &App, news: Vec<String>) {
     if news.is_empty() {
-        return Ok(());
+        return;
     }
-    app.store
+    let noted = app
+        .store
         .write::<_, HubError>(move |tx| {
             for detail in news {
                 // Somebody else's reading may have noted it meanwhile.
@@ -47,7 +49,10 @@ pub(super) async fn note_damaged(app: &App, news: Vec<String>) -> Result<(), Hub
             }
             Ok(())
         })
-        .await
+        .await;
+    if let Err(why) = noted {
+        tracing::error!("damaged rows were not noted: {why}");
+    }
 }
 
 #[cfg(test)]

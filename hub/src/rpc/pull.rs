@@ -72,10 +72,7 @@ pub(super) fn stream(
                 });
                 let page = match read.await {
                     Ok((page, news)) => {
-                        // Where it cannot be noted the page goes all the same: who lacks the row asks for it.
-                        if let Err(why) = note_damaged(&app, news).await {
-                            tracing::error!("damaged rows were not noted: {why}");
-                        }
+                        note_damaged(&app, news).await;
                         Ok(page)
                     }
                     Err(why) => Err(Status::from(why)),
@@ -252,7 +249,7 @@ pub(super) async fn reconcile(
             Ok((answer, news))
         })
         .await?;
-    note_damaged(app, news).await?;
+    note_damaged(app, news).await;
     Ok(answer)
 }
 

@@ -372,14 +372,14 @@ impl Session {
                     FeedRow::Left(key, _) => told.rows.insert(key, None),
                 };
             }
-            for name in &said.damaged {
-                told.damaged.insert(convert::decode_key(name, "damaged")?);
-            }
-            self.offer_left(feed, &told).await?;
-            if !told.damaged.is_empty() {
-                let rows = told.damaged.len();
+            if !said.damaged.is_empty() {
+                let rows = said.damaged.len();
                 tracing::warn!(feed, rows, "damaged at the hub: nothing is taken of it");
             }
+            for name in &said.damaged {
+                told.staying.insert(convert::decode_key(name, "damaged")?);
+            }
+            self.offer_left(feed, &mut told).await?;
             let (own, name, now_ms) = (self.own, feed.to_owned(), system::now_ms());
             let keys = portion.to_vec();
             let missing = self
@@ -394,17 +394,33 @@ impl Session {
         Ok(only_here)
     }
 
-    /// Offers what has left, before it is let go of: the hub keeps what is more than it has.
-    async fn offer_left(&mut self, feed: &str, told: &Told) -> anyhow::Result<()> {
+    /// Offers what has left, before it is let go of: the hub keeps what is more than it has. What it has no room for
+    /// stays here until it has.
+    async fn offer_left(&mut self, feed: &str, told: &mut Told) -> anyhow::Result<()> {
         let left = told.rows.iter().filter(|(_, state)| state.is_none());
         let left: Vec<_> = left.map(|(key, _)| *key).collect();
-        let name = feed.to_owned();
+        let (name, keys) = (feed.to_owned(), left.clone());
         let (offered, _) = self
             .app
             .store
-            .read::<_, anyhow::Error>(move |tx| report::held(tx, &name, &left))
+            .read::<_, anyhow::Error>(move |tx| report::held(tx, &name, &keys))
             .await?;
-        self.offer_portion(feed, offered, Vec::new()).await
+        let Err(error) = self.offer_portion(feed, offered, Vec::new()).await else {
+            return Ok(());
+        };
+        match error.downcast_ref::<tonic::Status>() {
+            Some(refused) if refused.code() == tonic::Code::PermissionDenied => {
+                tracing::warn!(
+                    feed,
+                    rows = left.len(),
+                    "left, and not let go of: {refused}"
+                );
+                told.rows.retain(|_, state| state.is_some());
+                told.staying.extend(left);
+                Ok(())
+            }
+            _ => Err(error),
+        }
     }
 
     /// Rows that only this node has: offered to the hub, not erased.

@@ -42,7 +42,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// As the disk or another process says; what the row holds is no error.
-    pub(crate) fn told_hash(&self, key: RecordKey) -> Result<Option<RowHash>, StoreError> {
+    pub fn told_hash(&self, key: RecordKey) -> Result<Option<RowHash>, StoreError> {
         match self.row_hash(key) {
             Err(StoreError::Unreadable(_) | StoreError::Broken(_)) => Ok(Some(RowHash::default())),
             told => told,

@@ -36,6 +36,27 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Bytes that a node's offer of a row takes; none where it has not offered it for this feed.
+    pub fn offer_bytes(
+        &self,
+        node: NodeId,
+        feed: &str,
+        key: RecordKey,
+    ) -> Result<Option<u64>, StoreError> {
+        let bytes: Option<i64> = self
+            .connection
+            .prepare_cached(
+                "SELECT coalesce(length(state), 0) FROM offer
+                 WHERE node = ?1 AND feed = ?2 AND kind = ?3 AND id = ?4",
+            )?
+            .query_row(
+                params![node.bytes(), feed, key.kind, key.id.bytes()],
+                |row| row.get(0),
+            )
+            .optional()?;
+        Ok(bytes.map(i64::cast_unsigned))
+    }
+
     /// The rows that a node offered for a feed.
     pub fn offers(
         &self,
