@@ -94,6 +94,20 @@ impl Own {
         tx.set_setting(OWN, &bytes)
     }
 
+    /// Refuses to go on as this identity where the store is written under another by now: what a session of this
+    /// one sends, and what it was told, is not the other's.
+    ///
+    /// # Errors
+    /// Where it is written under another node, epoch or office; the store's own.
+    pub fn expect_in(self, tx: Tx<'_>) -> anyhow::Result<()> {
+        ensure!(
+            self.in_store(tx)? == self,
+            "this machine has joined anew, or gone on in another epoch, since this session began: the next one begins \
+             as what it is now 本机身份已变更,本次同步中止,下次同步将使用新身份"
+        );
+        Ok(())
+    }
+
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (node, rest) = bytes.split_at_checked(16)?;
         let (epoch, office) = rest.split_at_checked(4)?;
@@ -171,6 +185,59 @@ impl App {
             hub_addresses: Vec::new(),
             dial,
         })
+    }
+
+    /// Reads in one snapshot what a session of this identity acts on.
+    ///
+    /// # Errors
+    /// As [`Own::expect_in`]; what `work` says.
+    pub async fn read_as_own<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Tx<'_>) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let own = self.own;
+        self.store
+            .read(move |tx| {
+                own.expect_in(tx)?;
+                work(tx)
+            })
+            .await
+    }
+
+    /// Writes in one transaction what a session of this identity was told. Nothing is written where it fails.
+    ///
+    /// # Errors
+    /// As [`Own::expect_in`]; what `work` says.
+    pub async fn write_as_own<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Tx<'_>) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let own = self.own;
+        self.store
+            .write(move |tx| {
+                own.expect_in(tx)?;
+                work(tx)
+            })
+            .await
+    }
+
+    /// Changes the key file as it is now, in a session of this identity. A join brings the journal under its identity
+    /// before it writes the keys: while the store's lock is held, it cannot have begun to write them.
+    ///
+    /// # Errors
+    /// As [`Own::expect_in`]; what `change` says; where the file is broken or cannot be written. It is as it was then.
+    pub async fn change_keys<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut NodeKeys) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let path = self.keys_path();
+        self.write_as_own(move |_| {
+            let mut keys = NodeKeys::load(&path)?;
+            let changed = change(&mut keys)?;
+            keys.save(&path)?;
+            Ok(changed)
+        })
+        .await
     }
 
     /// The key file as it is now.

@@ -240,7 +240,7 @@ fn show_again(tx: Tx<'_>, own: Own, change: ChangeId, note: &Record) -> anyhow::
         return Ok(());
     }
     if let Some(confirmed) = confirmed_of(tx, entry.key)? {
-        tx.let_wait(&entry)?;
+        tx.put_pending(&entry, true)?;
         settle_row(tx, own, entry.key, Some(confirmed))?;
     }
     Ok(())

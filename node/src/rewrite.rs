@@ -11,19 +11,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::ensure;
 use domain::change::{chain_next, chain_start};
-use domain::id::{ChangeId, NodeId};
+use domain::id::{ChangeId, NodeId, OfficeId};
 use domain::record::RecordKey;
 use domain::session::Head;
 use domain::session::office::{Heir, rewritten};
-use store::Tx;
 use store::node::{Entry, Place};
+use store::{StoreError, Tx};
 
 use crate::app::Own;
 use crate::{clock, fold, journal};
 
 /// The setting with the identity under which the journal is written.
 pub const IDENTITY: &str = "identity";
-/// The setting with the identities before that one, sixteen bytes each.
+/// The setting with the identities before that one: of each the node and the office, sixteen bytes each.
 const FORMER_IDENTITIES: &str = "former_identities";
 /// Set where the hub has another incarnation than the one that acknowledged the former epochs, or one was left
 /// since.
@@ -65,7 +65,8 @@ impl Source {
 }
 
 /// Brings the journal under an identity that the hub has given. Of the identity before, the outbox is
-/// written anew; the whole journal where the hub `has_lost` it. Of an office before, nothing else stays.
+/// written anew; the whole journal where the hub `has_lost` it and it was the same office's. Of an office before,
+/// nothing else stays.
 ///
 /// # Errors
 /// The store's own.
@@ -77,15 +78,17 @@ pub fn adopt_identity(tx: Tx<'_>, own: Own, has_lost: bool) -> anyhow::Result<u6
     let before = Own::default().in_store(tx)?;
     if before.node != NodeId::default() && before.office != own.office {
         fold::leave_feed(tx, &before.office_feed())?;
+        tx.drop_certificates()?;
     }
     let mut renamed = BTreeMap::new();
     if let Some(node) = former {
         let known = tx.setting(FORMER_IDENTITIES)?.unwrap_or_default();
         tx.set_setting(
             FORMER_IDENTITIES,
-            &[known.as_slice(), &node.bytes()].concat(),
+            &[&known[..], &node.bytes(), &before.office.bytes()].concat(),
         )?;
-        if has_lost {
+        tx.disown_certificates()?;
+        if has_lost && before.office == own.office {
             for epoch in tx.epochs()? {
                 take_up(tx, epoch, 0)?;
             }
@@ -115,11 +118,35 @@ pub fn adopt_identity(tx: Tx<'_>, own: Own, has_lost: bool) -> anyhow::Result<u6
 /// The store's own.
 pub fn identities(tx: Tx<'_>, own: Own) -> anyhow::Result<Vec<NodeId>> {
     let mut nodes = vec![own.node];
-    for setting in [IDENTITY, FORMER_IDENTITIES] {
-        let kept = tx.setting(setting)?.unwrap_or_default();
-        nodes.extend(kept.chunks(16).flat_map(NodeId::from_slice));
-    }
+    let kept = tx.setting(IDENTITY)?.unwrap_or_default();
+    nodes.extend(NodeId::from_slice(&kept));
+    nodes.extend(former_identities(tx)?.into_iter().map(|(node, _)| node));
     Ok(nodes)
+}
+
+/// The identities before the present one, each with the office for which it spoke.
+fn former_identities(tx: Tx<'_>) -> Result<Vec<(NodeId, OfficeId)>, StoreError> {
+    let kept = tx.setting(FORMER_IDENTITIES)?.unwrap_or_default();
+    let identities = kept.chunks(32).filter_map(|kept| {
+        let (node, office) = kept.split_at_checked(16)?;
+        Some((
+            NodeId::from_slice(node).ok()?,
+            OfficeId::from_slice(office).ok()?,
+        ))
+    });
+    Ok(identities.collect())
+}
+
+/// The journals (node and epoch) of former identities that spoke for the present office, the oldest first. What was
+/// written for another office is not the present one's to send, whether the hub knows it or not.
+///
+/// # Errors
+/// The store's own.
+pub fn journals_before(tx: Tx<'_>, own: Own) -> anyhow::Result<Vec<(NodeId, u32)>> {
+    let former = former_identities(tx)?;
+    let mut journals = tx.former_journals()?;
+    journals.retain(|(node, _)| former.contains(&(*node, own.office)));
+    Ok(journals)
 }
 
 /// What was acknowledged of an epoch after a place is pending again, on top of the rows as they are: what

@@ -22,7 +22,7 @@ use prost::bytes::Bytes;
 use proto::wire::sync as wire;
 use proto::wire::sync::sync_client::SyncClient;
 use store::node::Place;
-use transport::keys::NodeIdentity;
+use transport::keys::{NodeIdentity, NodeKeys};
 use transport::tls::ClientTls;
 
 pub use serve::{run, run_with};
@@ -208,8 +208,7 @@ impl Session {
         let marks = self.app.marks_path();
         let mut hello = self
             .app
-            .store
-            .write::<_, anyhow::Error>(move |tx| {
+            .write_as_own(move |tx| {
                 let kept = tx
                     .setting("nonce_proposed")?
                     .filter(|nonce| !nonce.is_empty());
@@ -241,8 +240,7 @@ impl Session {
         let incarnation = answer.incarnation.clone();
         let feed = self.app.office_feed();
         self.app
-            .store
-            .write::<_, anyhow::Error>(move |tx| {
+            .write_as_own(move |tx| {
                 let known = tx.setting("incarnation")?.unwrap_or_default();
                 if rules::reads_anew(&known, &incarnation) {
                     report::read_anew(tx, &["city", &feed])?;
@@ -274,10 +272,7 @@ impl Session {
     async fn own_chain(&self, sequence: u64) -> anyhow::Result<Option<Hash>> {
         let epoch = self.own.epoch;
         self.app
-            .store
-            .read::<_, anyhow::Error>(move |tx| {
-                Ok(tx.entry(epoch, sequence)?.map(|entry| entry.chain))
-            })
+            .read_as_own(move |tx| Ok(tx.entry(epoch, sequence)?.map(|entry| entry.chain)))
             .await
     }
 
@@ -291,7 +286,7 @@ impl Session {
         );
         let former = self.own.epoch;
         let read = move |tx: store::Tx<'_>| Ok(tx.journal_places(former)?);
-        let places = self.app.store.read::<_, anyhow::Error>(read).await?;
+        let places = self.app.read_as_own(read).await?;
         let left = (former, self.common_place(former, places).await?);
         let mut others = self.tails_but(epoch).await?;
         others.retain(|(other, _)| *other != former);
@@ -301,14 +296,11 @@ impl Session {
         let own = self.own;
         let count = self
             .app
-            .store
-            .write::<_, anyhow::Error>(move |tx| {
-                rewrite::open_epoch(tx, own, hub_ms, left, &others)
-            })
+            .write_as_own(move |tx| rewrite::open_epoch(tx, own, hub_ms, left, &others))
             .await?;
         note_rewritten(count);
         // The journal first: what is entered from now on stands in the new epoch, whatever the key file says.
-        keep_epoch(&self.app, epoch)
+        keep_epoch(&self.app).await
     }
 
     /// Writes anew, in the present epoch, what other epochs hold and the hub does not have.
@@ -320,8 +312,7 @@ impl Session {
         }
         let count = self
             .app
-            .store
-            .write::<_, anyhow::Error>(move |tx| rewrite::rewrite_tails(tx, own, &tails))
+            .write_as_own(move |tx| rewrite::rewrite_tails(tx, own, &tails))
             .await?;
         note_rewritten(count);
         Ok(())
@@ -332,8 +323,7 @@ impl Session {
     async fn tails_but(&mut self, epoch: u32) -> anyhow::Result<Vec<(u32, u64)>> {
         let pending = self
             .app
-            .store
-            .read::<_, anyhow::Error>(move |tx| {
+            .read_as_own(move |tx| {
                 let epochs = tx.pending_epochs_but(epoch)?.into_iter();
                 let places = epochs.map(|epoch| Ok((epoch, tx.pending_places(epoch)?)));
                 places.collect::<anyhow::Result<Vec<_>>>()
@@ -377,8 +367,7 @@ impl Session {
             }
             let own = self
                 .app
-                .store
-                .read::<_, anyhow::Error>(move |tx| {
+                .read_as_own(move |tx| {
                     let mut chains = Vec::new();
                     for sequence in asked {
                         let chain = if is_own {
@@ -401,15 +390,17 @@ impl Session {
     }
 
     async fn renew(&mut self) -> anyhow::Result<()> {
-        let mut keys = self.app.keys()?;
-        let signing_request = keys.begin_renewal()?.request_der()?.into();
-        keys.save(&self.app.keys_path())?;
+        let begin = |keys: &mut NodeKeys| Ok(keys.begin_renewal()?.request_der()?);
+        let signing_request = self.app.change_keys(begin).await?.into();
         let answer = self
             .client
             .renew(wire::RenewRequest { signing_request })
             .await?;
-        keys.complete_renewal(answer.into_inner().certificate_chain)?;
-        keys.save(&self.app.keys_path())?;
+        let chain = answer.into_inner().certificate_chain;
+        // The file as it is then: the chain is for the key that was asked for, and for no other.
+        self.app
+            .change_keys(move |keys| Ok(keys.complete_renewal(chain)?))
+            .await?;
         self.is_renewed = true;
         Ok(())
     }
@@ -461,7 +452,7 @@ impl Session {
         self.push_all().await?;
         self.ask_for_numbers().await?;
         let waits = |tx: store::Tx<'_>| Ok(tx.pending_count()?);
-        let waiting = self.app.store.read::<_, anyhow::Error>(waits).await?;
+        let waiting = self.app.read_as_own(waits).await?;
         Ok(self.reached.is_some() && waiting == 0)
     }
 }
@@ -471,21 +462,28 @@ async fn take_up_epoch(app: &App) -> anyhow::Result<App> {
     let (mut app, own) = (app.clone(), app.own);
     let read = move |tx: store::Tx<'_>| Ok(own.in_store(tx)?);
     app.own = app.store.read::<_, anyhow::Error>(read).await?;
-    keep_epoch(&app, app.own.epoch)?;
+    keep_epoch(&app).await?;
     Ok(app)
 }
 
-/// Writes an epoch into the key file, if that has an older one.
-fn keep_epoch(app: &App, epoch: u32) -> anyhow::Result<()> {
-    let mut keys = app.keys()?;
-    let Some(identity) = keys.identity.as_mut() else {
-        return Ok(());
+/// Writes the present epoch into the key file, if that has an older one.
+async fn keep_epoch(app: &App) -> anyhow::Result<()> {
+    let own = app.own;
+    let is_older = move |identity: &NodeIdentity| {
+        identity.node == own.node.bytes() && identity.epoch < own.epoch
     };
-    if identity.node == app.own.node.bytes() && identity.epoch < epoch {
-        identity.epoch = epoch;
-        keys.save(&app.keys_path())?;
+    if !app.keys()?.identity.as_ref().is_some_and(is_older) {
+        return Ok(());
     }
-    Ok(())
+    app.change_keys(move |keys| {
+        if let Some(identity) = &mut keys.identity
+            && is_older(identity)
+        {
+            identity.epoch = own.epoch;
+        }
+        Ok(())
+    })
+    .await
 }
 
 fn note_rewritten(count: u64) {

@@ -1,8 +1,11 @@
 //! A machine that was put back goes on in a new epoch.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context as _;
 use domain::change::{Verb, chain_start};
 use domain::clock::Timestamp;
+use domain::digest::Digest;
 use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
 use domain::kind::Class;
 use domain::kinds::{activity, person, step, transfer};
@@ -13,7 +16,7 @@ use lianxin_node::rewrite::{self, LOOK_AT_FORMER};
 use lianxin_node::{clock, fold, journal};
 use proto::convert::FeedRow;
 use store::Tx;
-use store::node::{Entry, Place};
+use store::node::{Certificate, Entry, Place};
 use store::open::{Side, writer};
 use store::writer::write_on;
 
@@ -340,6 +343,78 @@ fn a_machine_that_joins_another_office_keeps_no_row_of_the_former_one() -> anyho
             (other.node, PERSON.id)
         );
         assert!(tx.record(PERSON)?.is_some());
+        Ok(())
+    })
+}
+
+/// S8: what was written for another office is not the present one's to send: neither where the hub that has lost it is
+/// asked as the machine joins the other office, nor where a hub that is put back later does not know who wrote it.
+#[test]
+fn what_was_written_for_another_office_is_not_sent_as_the_present_ones() -> anyhow::Result<()> {
+    with_a_person(|tx| {
+        rewrite::adopt_identity(tx, own(1), false)?;
+        tx.drop_pending(1, 1)?;
+        tx.drop_base_image(PERSON)?;
+        let other = Own {
+            node: NodeId::new([9; 16]),
+            epoch: 1,
+            office: OfficeId::new([5; 16]),
+        };
+        assert_eq!(rewrite::adopt_identity(tx, other, true)?, 0);
+        let former = (own(1).node, 1);
+        assert_eq!(tx.former_journals()?, [former]);
+        assert_eq!(rewrite::journals_before(tx, other)?, []);
+        // With the office that wrote it, it is asked for.
+        let back = Own {
+            node: NodeId::new([8; 16]),
+            ..own(1)
+        };
+        rewrite::adopt_identity(tx, back, false)?;
+        assert_eq!(rewrite::journals_before(tx, back)?, [former]);
+        let nodes = [back, other, own(1)].map(|own| own.node);
+        let known: BTreeSet<_> = rewrite::identities(tx, back)?.into_iter().collect();
+        assert_eq!(known, BTreeSet::from(nodes));
+        assert!(tx.broken_at_node(1)?.is_empty());
+        Ok(())
+    })
+}
+
+/// L1, S8: a hub that is put back takes rows back on what another identity of the same office certified; it is not the
+/// present one's, which certifies anew. Of another office nothing stays.
+#[test]
+fn what_another_identity_certified_is_not_the_present_ones() -> anyhow::Result<()> {
+    with_a_person(|tx| {
+        rewrite::adopt_identity(tx, own(1), false)?;
+        let certified = Certificate {
+            feed: own(1).office_feed(),
+            sequence: 7,
+            digest: Digest::from_parts(&[1; 32], 1),
+            by_hub: vec![1],
+            by_node: vec![2],
+            at: 3,
+            incarnation: vec![4; 16],
+            epoch: 1,
+            decided: (5, vec![6]),
+        };
+        tx.keep_certificate(&certified)?;
+        let again = Own {
+            node: NodeId::new([8; 16]),
+            ..own(1)
+        };
+        rewrite::adopt_identity(tx, again, false)?;
+        let kept = Certificate {
+            epoch: 0,
+            decided: (0, Vec::new()),
+            ..certified
+        };
+        assert_eq!(tx.certificates()?, [kept]);
+        let other = Own {
+            node: NodeId::new([9; 16]),
+            epoch: 1,
+            office: OfficeId::new([5; 16]),
+        };
+        rewrite::adopt_identity(tx, other, false)?;
+        assert_eq!(tx.certificates()?, []);
         Ok(())
     })
 }

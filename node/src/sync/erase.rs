@@ -13,7 +13,7 @@ impl Session {
     /// nothing to do these are three reads of one row each.
     pub(super) async fn erase(&mut self) -> anyhow::Result<()> {
         let has_work = |tx: store::Tx<'_>| Ok(erase::is_erasing(tx)? || erase::has_traces(tx)?);
-        if self.app.store.read::<_, anyhow::Error>(has_work).await? {
+        if self.app.read_as_own(has_work).await? {
             self.erase_in_portions().await?;
             self.wipe_traces().await?;
         }
@@ -26,10 +26,7 @@ impl Session {
             let (own, known) = (self.own, self.known.clone());
             let last = self
                 .app
-                .store
-                .write::<_, anyhow::Error>(move |tx| {
-                    erase::erase(tx, own, &known, after, system::now_ms())
-                })
+                .write_as_own(move |tx| erase::erase(tx, own, &known, after, system::now_ms()))
                 .await?;
             if last.is_none() {
                 return Ok(());
@@ -39,16 +36,15 @@ impl Session {
     }
 
     async fn wipe_traces(&self) -> anyhow::Result<()> {
-        let store = &self.app.store;
-        if !store.read::<_, anyhow::Error>(erase::has_traces).await? {
+        if !self.app.read_as_own(erase::has_traces).await? {
             return Ok(());
         }
         // Somebody reads: the next session tries again.
-        if let Err(error) = store.wipe_traces().await {
+        if let Err(error) = self.app.store.wipe_traces().await {
             tracing::info!(%error, "traces of what was erased are wiped later");
             return Ok(());
         }
-        store.write::<_, anyhow::Error>(erase::forget_traces).await
+        self.app.write_as_own(erase::forget_traces).await
     }
 
     /// States what was erased and the hub was not told of; a lost answer states it again.
@@ -56,8 +52,7 @@ impl Session {
         loop {
             let untold = self
                 .app
-                .store
-                .read::<_, anyhow::Error>(|tx| Ok(tx.erased_untold(limits::ERASED_STATED_MAX)?))
+                .read_as_own(|tx| Ok(tx.erased_untold(limits::ERASED_STATED_MAX)?))
                 .await?;
             if untold.is_empty() {
                 return Ok(());
@@ -74,8 +69,7 @@ impl Session {
             self.client.reconcile(request).await?;
             let numbers: Vec<_> = untold.into_iter().map(|(number, _)| number).collect();
             self.app
-                .store
-                .write::<_, anyhow::Error>(move |tx| Ok(tx.note_erased_told(&numbers)?))
+                .write_as_own(move |tx| Ok(tx.note_erased_told(&numbers)?))
                 .await?;
         }
     }

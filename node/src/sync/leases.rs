@@ -74,8 +74,7 @@ impl Session {
         let (own, marks) = (self.own, self.app.marks_path());
         let low = self
             .app
-            .store
-            .read::<_, anyhow::Error>(move |tx| {
+            .read_as_own(move |tx| {
                 let years = years_needed(china_date_of(system::now_ms().cast_signed()));
                 let mut low = Vec::new();
                 for (issuer, year, left) in letters::left(tx, own, &marks)? {

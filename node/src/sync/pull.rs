@@ -31,6 +31,13 @@ fn read_durable(places: &[wire::Durable]) -> anyhow::Result<Vec<Place>> {
     places.iter().map(read).collect()
 }
 
+/// Whether a certificate proves a feed as it was read, to the hub that is and in the epoch that is.
+fn is_proven(kept: &[Certificate], feed: &str, read: &Reading, now: (&[u8], u32)) -> bool {
+    let is_there = |kept: &Certificate| kept.feed == feed && kept.sequence == read.sequence;
+    kept.iter()
+        .any(|kept| is_there(kept) && still_proves(kept, read.digest, now))
+}
+
 /// Whether a certificate proves this digest to the hub that is, and in the epoch that is: what a former hub signed
 /// proves nothing to it, and what was decided of a former epoch says nothing of the present one.
 fn still_proves(kept: &Certificate, digest: Digest, (incarnation, epoch): (&[u8], u32)) -> bool {
@@ -70,8 +77,7 @@ impl Session {
         let incarnation = self.incarnation.clone();
         let (cursors, folded_through, erasing) = self
             .app
-            .store
-            .read::<_, anyhow::Error>(move |tx| {
+            .read_as_own(move |tx| {
                 let kept = tx.certificates()?;
                 let erasing = erase::is_erasing(tx)?;
                 // What waits to be erased asks with every page what is durable.
@@ -79,13 +85,8 @@ impl Session {
                 let mut cursors = Vec::new();
                 for feed in feeds {
                     let reading = tx.reading(&feed)?;
-                    let proven = is_clean
-                        && kept.iter().any(|kept| {
-                            kept.feed == feed
-                                && kept.sequence == reading.sequence
-                                && kept.digest == reading.digest
-                                && kept.incarnation == incarnation
-                        });
+                    let now = (&incarnation[..], own.epoch);
+                    let proven = is_clean && is_proven(&kept, &feed, &reading, now);
                     cursors.push(wire::Cursor {
                         feed,
                         sequence: reading.sequence,
@@ -128,8 +129,7 @@ impl Session {
             let durable = read_durable(&page.durable)?;
             let digest = self
                 .app
-                .store
-                .write::<_, anyhow::Error>(move |tx| fold::take_page(tx, own, &taken))
+                .write_as_own(move |tx| fold::take_page(tx, own, &taken))
                 .await?;
             if let Some(hubs) = page.digest {
                 if page.feed == office {
@@ -163,8 +163,7 @@ impl Session {
         let name = reached.feed.clone();
         let (folded, is_past, has_pending) = self
             .app
-            .store
-            .read::<_, anyhow::Error>(move |tx| {
+            .read_as_own(move |tx| {
                 let folded = fold::folded_through(tx, own)?;
                 let is_past = tx.reading(&name)?.is_past_released;
                 Ok((folded, is_past, tx.pending_count()? > 0))
@@ -187,8 +186,7 @@ impl Session {
             let (name, decided) = (reached.feed.clone(), reached.decided.0);
             if is_past || (is_own_feed && has_pending) {
                 self.app
-                    .store
-                    .write::<_, anyhow::Error>(move |tx| {
+                    .write_as_own(move |tx| {
                         let read = tx.reading(&name)?;
                         let proven = Reading {
                             is_past_released: false,
@@ -222,10 +220,7 @@ impl Session {
         );
         let (own, name) = (self.own, feed.to_owned());
         self.app
-            .store
-            .write::<_, anyhow::Error>(move |tx| {
-                fold::remove_released(tx, own, (&name, decided), &only_here)
-            })
+            .write_as_own(move |tx| fold::remove_released(tx, own, (&name, decided), &only_here))
             .await
     }
 
@@ -237,11 +232,7 @@ impl Session {
             digest,
             hubs,
         } = reached;
-        let kept = self
-            .app
-            .store
-            .read::<_, anyhow::Error>(|tx| Ok(tx.certificates()?))
-            .await?;
+        let kept = self.app.read_as_own(|tx| Ok(tx.certificates()?)).await?;
         let now = (&self.incarnation[..], self.own.epoch);
         if kept
             .iter()
@@ -272,8 +263,7 @@ impl Session {
             decided,
         };
         self.app
-            .store
-            .write::<_, anyhow::Error>(move |tx| Ok(tx.keep_certificate(&certificate)?))
+            .write_as_own(move |tx| Ok(tx.keep_certificate(&certificate)?))
             .await
     }
 
@@ -286,8 +276,7 @@ impl Session {
             let (own, now_ms) = (self.own, system::now_ms());
             let offered = self
                 .app
-                .store
-                .write::<_, anyhow::Error>(move |tx| {
+                .write_as_own(move |tx| {
                     let (offered, _) = report::held(tx, &name, &keys)?;
                     for key in keys {
                         fold::hub_lacks(tx, own, &name, key, now_ms)?;
@@ -305,8 +294,7 @@ impl Session {
         let name = feed.to_owned();
         let own_rows = self
             .app
-            .store
-            .read::<_, anyhow::Error>(move |tx| Ok(tx.counted_in(&name)?))
+            .read_as_own(move |tx| Ok(tx.counted_in(&name)?))
             .await?;
         let mut prefixes = vec![Vec::new()];
         let mut differing = Vec::new();
@@ -384,8 +372,7 @@ impl Session {
             let keys = portion.to_vec();
             let missing = self
                 .app
-                .store
-                .write::<_, anyhow::Error>(move |tx| {
+                .write_as_own(move |tx| {
                     fold::take_told(tx, own, (&name, decided), &keys, &told, now_ms)
                 })
                 .await?;
@@ -402,8 +389,7 @@ impl Session {
         let (name, keys) = (feed.to_owned(), left.clone());
         let (offered, _) = self
             .app
-            .store
-            .read::<_, anyhow::Error>(move |tx| report::held(tx, &name, &keys))
+            .read_as_own(move |tx| report::held(tx, &name, &keys))
             .await?;
         let Err(error) = self.offer_portion(feed, offered, Vec::new()).await else {
             return Ok(());
@@ -460,5 +446,20 @@ mod tests {
         assert!(!still_proves(&kept, digest, (&[2; 16][..], 1)));
         assert!(!still_proves(&kept, digest, (&[1; 16][..], 2)));
         assert!(!still_proves(&kept, Digest::default(), (&[1; 16][..], 1)));
+
+        // Nor is it said to be proven with the question: then the hub would not tell its digest.
+        let read = Reading {
+            sequence: 1,
+            digest,
+            ..Reading::default()
+        };
+        let further = Reading {
+            sequence: 2,
+            ..read
+        };
+        let kept = [kept];
+        assert!(is_proven(&kept, "city", &read, (&[1; 16][..], 1)));
+        assert!(!is_proven(&kept, "city", &read, (&[1; 16][..], 2)));
+        assert!(!is_proven(&kept, "city", &further, (&[1; 16][..], 1)));
     }
 }

@@ -96,8 +96,7 @@ impl Session {
         let (epoch, fits) = (self.own.epoch, (limits::BATCH_CHANGES_MAX, bytes_max));
         let entries = self
             .app
-            .store
-            .read::<_, anyhow::Error>(move |tx| Ok(tx.entries_after(epoch, after, fits)?))
+            .read_as_own(move |tx| Ok(tx.entries_after(epoch, after, fits)?))
             .await?;
         let (entries, batch, raw_bytes) = fitting(entries)?;
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
@@ -159,8 +158,7 @@ impl Session {
         // Of changes decided before this batch the verdicts are not listed here: they come as rows.
         let known_from = batch.first_sequence;
         self.app
-            .store
-            .write::<_, anyhow::Error>(move |tx| {
+            .write_as_own(move |tx| {
                 let mut unknown = not_applied;
                 unknown.extend(
                     tx.pending_through(own.epoch, known_from - 1)?

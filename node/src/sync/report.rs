@@ -34,16 +34,14 @@ impl Session {
             let (keys, name) = (portion.to_vec(), feed.to_owned());
             let (offered, gone) = self
                 .app
-                .store
-                .read::<_, anyhow::Error>(move |tx| held(tx, &name, &keys))
+                .read_as_own(move |tx| held(tx, &name, &keys))
                 .await?;
             self.offer_portion(feed, offered, gone).await?;
         }
         let name = feed.to_owned();
         let proof = self
             .app
-            .store
-            .read::<_, anyhow::Error>(move |tx| {
+            .read_as_own(move |tx| {
                 let digest = tx.reading(&name)?.digest;
                 let kept = tx
                     .certificates()?

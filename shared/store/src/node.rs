@@ -92,17 +92,7 @@ impl Tx<'_> {
                 entry.chain,
                 entry.raw.erased
             ])?;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO pending (kind, id, epoch, sequence) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![
-                entry.key.kind,
-                entry.key.id.bytes(),
-                entry.epoch,
-                entry.sequence.cast_signed()
-            ])?;
-        Ok(())
+        self.put_pending(entry, false)
     }
 
     /// The last entry of an epoch.
@@ -355,18 +345,19 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// An entry of the journal is pending again: it waits at the hub for a record.
-    pub fn let_wait(&self, entry: &Entry) -> Result<(), StoreError> {
+    /// An entry of the journal is pending; whether it waits at the hub for a record.
+    pub fn put_pending(&self, entry: &Entry, is_waiting: bool) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
                 "INSERT INTO pending (kind, id, epoch, sequence, is_waiting)
-                 VALUES (?1, ?2, ?3, ?4, 1)",
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![
                 entry.key.kind,
                 entry.key.id.bytes(),
                 entry.epoch,
-                entry.sequence.cast_signed()
+                entry.sequence.cast_signed(),
+                is_waiting
             ])?;
         Ok(())
     }

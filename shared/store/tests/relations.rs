@@ -379,6 +379,10 @@ const AT_NODE: &[(&str, &str)] = &[
         "UPDATE setting SET value = zeroblob(15)",
         "an identity cannot",
     ),
+    (
+        "INSERT INTO setting (name, value) VALUES ('former_identities', zeroblob(48))",
+        "an identity cannot",
+    ),
 ];
 
 /// S16, D1: the same of what a node keeps.

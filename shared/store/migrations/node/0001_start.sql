@@ -124,7 +124,8 @@ CREATE TABLE certificate (
     hub_signature  BLOB NOT NULL,
     node_signature BLOB NOT NULL,
     at             INTEGER NOT NULL,
-    -- Under which incarnation of the hub, and how far own changes were decided in that snapshot.
+    -- Under which incarnation of the hub, and how far own changes were decided in that snapshot. Epoch 0: under an
+    -- identity before this one.
     incarnation    BLOB NOT NULL,
     epoch          INTEGER NOT NULL,
     decided        INTEGER NOT NULL,

@@ -1,4 +1,4 @@
-//! Journals that this machine wrote under other identities, before it was enrolled again.
+//! What this machine has of other identities, before it was enrolled again: their journals, and what was certified.
 
 use domain::change::Hash;
 use domain::id::NodeId;
@@ -53,19 +53,38 @@ impl Tx<'_> {
         after: u64,
         stored: u32,
     ) -> Result<(), StoreError> {
+        let whole = "FROM former_journal
+                 WHERE node = ?1 AND epoch = ?2 AND sequence > ?3 AND body_hash IS NULL";
+        let put = format!(
+            "INSERT INTO journal (epoch, sequence, kind, id, at, clock, header, salt, body, chain)
+             SELECT ?4, sequence, kind, id, at, 0, header, salt, body, chain {whole}"
+        );
+        let (node, after) = (node.bytes(), after.cast_signed());
+        self.connection
+            .prepare_cached(&put)?
+            .execute(params![node, epoch, after, stored])?;
+        self.connection
+            .prepare_cached(&format!("DELETE {whole}"))?
+            .execute(params![node, epoch, after])?;
+        Ok(())
+    }
+
+    /// Forgets the equality certificates: they are another office's.
+    pub fn drop_certificates(&self) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("DELETE FROM certificate")?
+            .execute([])?;
+        Ok(())
+    }
+
+    /// What was certified under another identity of the office is still what the hub signed of the rows: a hub that
+    /// is put back takes them back on it. Of the present journal it says nothing: it is of epoch 0, which none has.
+    pub fn disown_certificates(&self) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
-                "INSERT INTO journal (epoch, sequence, kind, id, at, clock, header, salt, body, chain)
-                 SELECT ?4, sequence, kind, id, at, 0, header, salt, body, chain FROM former_journal
-                 WHERE node = ?1 AND epoch = ?2 AND sequence > ?3 AND body_hash IS NULL",
+                "UPDATE certificate SET epoch = 0, decided = 0, decided_signature = x''",
             )?
-            .execute(params![node.bytes(), epoch, after.cast_signed(), stored])?;
-        self.connection
-            .prepare_cached(
-                "DELETE FROM former_journal
-                 WHERE node = ?1 AND epoch = ?2 AND sequence > ?3 AND body_hash IS NULL",
-            )?
-            .execute(params![node.bytes(), epoch, after.cast_signed()])?;
+            .execute([])?;
         Ok(())
     }
 }

@@ -48,12 +48,12 @@ const RELATIONS: &[Relation] = &[
         "SELECT format('%d/%d', year, first) FROM lease
          WHERE first < 1 OR end <= first OR next < first",
     ),
-    // Both are written when the machine joins: node, epoch and office, and the node.
+    // All are written when the machine joins: node, epoch and office; the node; node and office of each before.
     (
         "an identity cannot be read",
         "SELECT name FROM setting WHERE (name = 'own' AND length(value) <> 36)
              OR (name = 'identity' AND length(value) <> 16)
-             OR (name = 'former_identities' AND length(value) % 16 <> 0)",
+             OR (name = 'former_identities' AND length(value) % 32 <> 0)",
     ),
 ];
 
