@@ -7,6 +7,8 @@ mod race;
 mod seldom;
 mod words;
 
+use std::collections::BTreeSet;
+
 pub use again::{begin_again, go_on};
 pub use moving::moving;
 pub use race::race;
@@ -85,7 +87,7 @@ const AT_OFFICE: &[(u64, Act)] = &[
     (2, Act::Team),
     (3, Act::Activity),
     (4, Act::Service),
-    (6, Act::Life),
+    (9, Act::Life),
     (7, Act::Transfer),
     (1, Act::Batch),
     (22, Act::Step),
@@ -398,20 +400,27 @@ impl Draw<'_> {
         Some((line_of(&line), Some(self.token())))
     }
 
+    /// Somebody deletes a record, or brings one back that was deleted.
     async fn life(&mut self) -> Option<Line> {
+        if self.chance.below(2) == 0 {
+            let mut deleted = Vec::new();
+            for kind in DELETED.iter().collect::<BTreeSet<_>>() {
+                deleted.extend(self.all(kind).await);
+            }
+            deleted.retain(|record| record["alive"] == false);
+            if let Some(record) = self.chance.one_of(&deleted) {
+                let id = record["id"].as_str()?;
+                return Some((line_of(&["restore-record", id]), None));
+            }
+        }
         let kind = *self.chance.one_of(DELETED)?;
         let id = self.pick_id(kind).await?;
-        if self.chance.below(3) < 2 {
-            return Some((line_of(&["delete", &id]), None));
-        }
         // What lives is brought back too, where nothing is deleted: that changes nothing.
-        let mut deleted = self.all(kind).await;
-        deleted.retain(|record| record["alive"] == false);
-        let deleted = self.chance.one_of(&deleted);
-        let id = deleted
-            .and_then(|record| record["id"].as_str())
-            .unwrap_or(&id);
-        Some((line_of(&["restore-record", id]), None))
+        let verb = match self.chance.below(6) {
+            0 => "restore-record",
+            _ => "delete",
+        };
+        Some((line_of(&[verb, &id]), None))
     }
 
     async fn death(&mut self) -> Option<Line> {

@@ -50,6 +50,28 @@ fn rule_1_an_update_is_never_an_insert_and_is_decided_when_its_record_comes() {
     );
 }
 
+/// S13: what names a record is applied where that is there, and not before; and only its own office's may be named.
+#[test]
+fn rule_1_what_names_a_record_that_has_not_come_waits_for_it() {
+    let mut hub = Hub::new();
+    let person = someone(&mut hub);
+    let (id, team) = (RecordId::new([9; 16]), RecordId::new([10; 16]));
+    let named: &[(u16, &[u8])] = &[
+        (volunteer::PERSON, &person.bytes()),
+        (volunteer::TEAM, &team.bytes()),
+    ];
+    let early = hub.change(EAST, volunteer::KIND_NUMBER, id, Verb::Create, named);
+    assert_eq!(hub.take(EAST, &early), Verdict::Waiting);
+    let key = RecordKey {
+        kind: volunteer::KIND_NUMBER,
+        id,
+    };
+    assert!(!hub.records.contains_key(&key));
+    let fields: &[(u16, &[u8])] = &[(kinds::team::NAME, "东区服务队".as_bytes())];
+    hub.send(EAST, kinds::team::KIND_NUMBER, team, Verb::Create, fields);
+    assert!(hub.get(volunteer::KIND_NUMBER, id).is_alive());
+}
+
 #[test]
 fn rule_1_a_second_creation_with_other_content_is_set_aside() {
     let mut hub = Hub::new();
