@@ -47,8 +47,8 @@ pub fn greet(
     let is_unheard = is_unheard(tx, node.id)?;
     let lineage = lineage(tx, node.id, greeting)?;
     let (sequence, chain) = greeting.head;
-    let unused = tx.unused_offer(node.id)?;
-    let offered = session::offered(unused, tx.greatest_epoch(node.id)?);
+    let (unused, greatest) = (tx.unused_offer(node.id)?, tx.greatest_epoch(node.id)?);
+    let offered = session::offered(unused, greatest, greeting.epoch);
     let standing = session::standing(&Greeted {
         is_unheard,
         is_kept_only: journal.is_kept_only,

@@ -221,8 +221,9 @@ impl App {
             .await
     }
 
-    /// Changes the key file as it is now, in a session of this identity. A join brings the journal under its identity
-    /// before it writes the keys: while the store's lock is held, it cannot have begun to write them.
+    /// Changes the key file as it is now, in a session of this identity. A join begins under the store's
+    /// lock, and brings the journal under its identity before it writes the keys: while the lock is held here, nobody
+    /// else writes them.
     ///
     /// # Errors
     /// As [`Own::expect_in`]; what `change` says; where the file is broken or cannot be written. It is as it was then.

@@ -7,7 +7,7 @@ use domain::id::{NodeId, OfficeId};
 use proto::wire::enrolment as wire;
 use proto::wire::enrolment::enrolment_client::EnrolmentClient;
 use transport::code::EnrolmentCode;
-use transport::keys::{EnrolmentAnswer, NodeIdentity};
+use transport::keys::{EnrolmentAnswer, NodeIdentity, NodeKeys};
 use transport::tls::ClientTls;
 
 use crate::app::{App, Own};
@@ -44,13 +44,19 @@ pub enum Joined {
 /// A code that cannot be read or is not taken; a hub that is not the code's.
 pub async fn join(app: &App, code: &str) -> anyhow::Result<Joined> {
     let code = EnrolmentCode::parse(code)?;
-    let mut keys = app.keys()?;
-    let is_begun = keys.enrolment.as_ref().is_some_and(|e| e.code == code);
-    if !is_begun {
-        code.check_expiry(system::now_ms().cast_signed())?;
-    }
-    keys.begin_enrolment(code)?;
-    keys.save(&app.keys_path())?;
+    let path = app.keys_path();
+    // Under the store's lock, as whatever a session of a program that runs beside writes to the key file.
+    app.store
+        .write::<_, anyhow::Error>(move |_| {
+            let mut keys = NodeKeys::load(&path)?;
+            let is_begun = keys.enrolment.as_ref().is_some_and(|e| e.code == code);
+            if !is_begun {
+                code.check_expiry(system::now_ms().cast_signed())?;
+            }
+            keys.begin_enrolment(code.clone())?;
+            Ok(keys.save(&path)?)
+        })
+        .await?;
     go_on(app).await
 }
 
@@ -128,14 +134,11 @@ pub async fn go_on(app: &App) -> anyhow::Result<Joined> {
         }
         None => false,
     };
+    anyhow::ensure!(
+        own.office.bytes() == code.office,
+        "the hub's answer is for another office than the code 中心的答复与登记码的单位不符"
+    );
     let hub_ms = answer.clock;
-    // The journal first: were the keys first and the power cut then, it would never be renamed.
-    app.store
-        .write::<_, anyhow::Error>(move |tx| {
-            clock::begin_epoch(tx, hub_ms)?;
-            rewrite::adopt_identity(tx, own, has_lost)
-        })
-        .await?;
     let (office, hub) = (answer.office_name.clone(), answer.hub_name.clone());
     keys.complete_enrolment(EnrolmentAnswer {
         node: own.node.bytes(),
@@ -147,6 +150,14 @@ pub async fn go_on(app: &App) -> anyhow::Result<Joined> {
         root_pem: answer.root_certificate,
         chain_pem: answer.certificate_chain,
     })?;
+    // What was answered is as the code says. The journal first: were the keys first and the power cut then, it would
+    // never be renamed.
+    app.store
+        .write::<_, anyhow::Error>(move |tx| {
+            clock::begin_epoch(tx, hub_ms)?;
+            rewrite::adopt_identity(tx, own, has_lost)
+        })
+        .await?;
     keys.save(&app.keys_path())?;
     Ok(Joined::Enrolled {
         comparison,

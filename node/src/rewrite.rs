@@ -88,6 +88,8 @@ pub fn adopt_identity(tx: Tx<'_>, own: Own, has_lost: bool) -> anyhow::Result<u6
             &[&known[..], &node.bytes(), &before.office.bytes()].concat(),
         )?;
         tx.disown_certificates()?;
+        // The hub may have lost what this office wrote under an earlier identity, the machine being another office's.
+        look_again(tx)?;
         if has_lost && before.office == own.office {
             for epoch in tx.epochs()? {
                 take_up(tx, epoch, 0)?;

@@ -369,8 +369,10 @@ fn what_was_written_for_another_office_is_not_sent_as_the_present_ones() -> anyh
             node: NodeId::new([8; 16]),
             ..own(1)
         };
+        tx.set_setting(rewrite::LOOK_AT_FORMER, &[])?;
         rewrite::adopt_identity(tx, back, false)?;
         assert_eq!(rewrite::journals_before(tx, back)?, [former]);
+        assert_eq!(tx.setting(rewrite::LOOK_AT_FORMER)?, Some(vec![1]));
         let nodes = [back, other, own(1)].map(|own| own.node);
         let known: BTreeSet<_> = rewrite::identities(tx, back)?.into_iter().collect();
         assert_eq!(known, BTreeSet::from(nodes));

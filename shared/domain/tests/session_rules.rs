@@ -125,8 +125,9 @@ fn what_is_proven_of_a_journal_counts_as_had() {
 
 #[test]
 fn an_epoch_is_offered_until_somebody_greets_in_it() {
-    assert_eq!(offered(Some(3), 4), 3);
-    assert_eq!(offered(None, 4), 5);
+    assert_eq!(offered(Some(3), 4, 2), 3);
+    assert_eq!(offered(None, 4, 4), 5);
+    assert_eq!(offered(Some(2), 3, 3), 4, "left long ago");
 }
 
 /// S8: a copied machine that was set apart reads nothing, in no way.

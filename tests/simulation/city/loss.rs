@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use domain::id::NodeId;
 use lianxin_node::app::{App, Own};
 use store::writer::Store;
+use tonic::{Code, Status};
 
 use super::{City, Copy, code_of, put_copy};
 use crate::simulation::chance::Chance;
@@ -42,7 +43,8 @@ impl City {
     }
 
     /// A machine that was replaced is switched on again and speaks, over a good line: the hub does not serve it, and
-    /// neither of the two changes. Whether there was such a machine: not where the office still has this one.
+    /// neither of the two changes. Whether the hub refused such a machine: not where the office still has this one, or
+    /// where the hub could not be asked.
     ///
     /// # Errors
     /// Invariants S19 and S1; a folder that cannot be opened.
@@ -62,6 +64,7 @@ impl City {
         };
         let own = Own::of_keys(&opened.keys()?);
         let is_old = own.node != Own::of_keys(&present).node && own.node != NodeId::default();
+        let mut is_refused = false;
         if is_old {
             let before = (self.received(own.node).await, written(&opened).await?);
             let said = at(&machine, lianxin_node::sync::once(&opened)).await;
@@ -72,10 +75,15 @@ impl City {
                 .zip(after.0)
                 .is_some_and(|(before, after)| before != after);
             let office = code_of(number);
-            ensure!(
-                said.is_err(),
-                "invariant S19: a machine of {office} that was replaced is served"
-            );
+            let Err(error) = said else {
+                bail!("invariant S19: a machine of {office} that was replaced is served");
+            };
+            let causes = error
+                .chain()
+                .filter_map(|cause| cause.downcast_ref::<Status>());
+            is_refused = causes
+                .map(Status::code)
+                .any(|code| code == Code::PermissionDenied);
             ensure!(
                 before.1 == after.1 && !has_grown,
                 "invariant S1: the old machine of {office} or the hub has changed: {before:?}, {after:?}"
@@ -84,7 +92,7 @@ impl City {
         drop(opened);
         self.net.set_faults(line, faults);
         disk::put_image(&folder.to_string_lossy(), &Image::default());
-        Ok(is_old)
+        Ok(is_refused)
     }
 
     /// How many changes of a machine the hub has; none where it does not answer.

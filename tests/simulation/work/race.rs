@@ -14,6 +14,7 @@ pub async fn race(city: &City, office: usize, number: u64) -> Vec<(Option<usize>
     match way.below(8) {
         0..=3 => deleted_unseen(city, office, number).await,
         4 => crossed(city, office, number, &mut way).await,
+        5 => regretted(city, office, number).await,
         _ => beside(city, office, number, &mut way).await,
     }
     .unwrap_or_default()
@@ -35,6 +36,20 @@ async fn deleted_unseen(
     let set = there.carry_out(line, Some(token)).await;
     let deleted = here.carry_out(line_of(&["delete", &id]), None).await;
     Some(vec![(None, set), (Some(office), deleted)])
+}
+
+/// An office deletes a record and brings it back.
+async fn regretted(city: &City, office: usize, number: u64) -> Option<Vec<(Option<usize>, Done)>> {
+    let mut here = Draw::new(city, Some(office), (number, 0), "work");
+    let kind = *here.chance.one_of(DELETED)?;
+    let id = here.pick_id(kind).await?;
+    let mut done = Vec::new();
+    for (part, verb) in (1..).zip(["delete", "restore-record"]) {
+        let mut there = Draw::new(city, Some(office), (number, part), "work");
+        let line = line_of(&[verb, &id]);
+        done.push((Some(office), there.carry_out(line, None).await));
+    }
+    Some(done)
 }
 
 /// The origin recalls a case, the receiver accepts it, in any order.

@@ -4,6 +4,8 @@
 //! A transfer begins by a step instead. A member is registered in whatever status is so, unless the
 //! record says that it is an admission.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 
 use super::merge::{meant_by, one_with};
@@ -145,15 +147,53 @@ fn memberships(world: &World, id: RecordId) -> Result<Vec<Record>, Need> {
     Ok(found)
 }
 
-/// The service entries of a volunteer, whichever of his records they name.
+/// The service entries of a volunteer, whichever record of him they name.
 fn services(world: &World, id: RecordId) -> Result<Vec<Record>, Need> {
-    let kind = volunteer::KIND_NUMBER;
     let mut found = Vec::new();
-    for id in all_of(world, RecordKey { kind, id })? {
+    for id in records_of_volunteer(world, id)?.0 {
         let naming = world.naming(participation::KIND_NUMBER, participation::VOLUNTEER, id)?;
         found.extend(naming);
     }
     Ok(found)
+}
+
+/// Every record of the volunteer whom this one names, and every one of the person that he is: whichever volunteers
+/// turned out to be one, and those of whichever people turned out to be one.
+///
+/// # Errors
+/// A fact that is lacking.
+pub(super) fn records_of_volunteer(
+    world: &World,
+    id: RecordId,
+) -> Result<(Vec<RecordId>, BTreeSet<RecordId>), Need> {
+    let of_volunteer = |id| RecordKey {
+        kind: volunteer::KIND_NUMBER,
+        id,
+    };
+    let mut volunteers = all_of(world, of_volunteer(id))?;
+    let mut people = BTreeSet::new();
+    let mut at = 0;
+    while let Some(id) = volunteers.get(at).copied() {
+        at += 1;
+        let record = world.record(of_volunteer(id))?;
+        let Some(id) = record.and_then(|record| record.reference(volunteer::PERSON)) else {
+            continue;
+        };
+        let kind = person::KIND_NUMBER;
+        for id in all_of(world, RecordKey { kind, id })? {
+            if !people.insert(id) {
+                continue;
+            }
+            for named in world.naming(volunteer::KIND_NUMBER, volunteer::PERSON, id)? {
+                for one in all_of(world, named.key)? {
+                    if !volunteers.contains(&one) {
+                        volunteers.push(one);
+                    }
+                }
+            }
+        }
+    }
+    Ok((volunteers, people))
 }
 
 /// The ids of all records that turned out to be one with this one; its own, where it is not known.

@@ -2,14 +2,14 @@
 
 use jiff::civil::Date;
 
-use super::merge::{meant_by, one_with};
+use super::begin::records_of_volunteer;
 use super::{Incoming, Stop, Verdict, begin, check_references, create, effect, settle, transfer};
 use crate::checks::date::china_date_of;
 use crate::id::{DESK, OfficeId, RecordId};
 use crate::kind::Kind;
 use crate::kinds::{
     self, activity, conflict, member, organisation, participation, person, set_aside, step,
-    transfer as case, volunteer,
+    transfer as case,
 };
 use crate::machine::{Actor, Effect, Facts, Machine, Refused, Situation, Transition};
 use crate::machines::participation::state::MEASURED;
@@ -352,22 +352,16 @@ pub(super) fn participation_facts(
     })
 }
 
-/// Whether a volunteer has this name, in whichever of the records that turned out to be one person.
+/// Whether a volunteer has this name, in whichever record of him.
 fn is_named(world: &World, served: RecordId, name: &str) -> Result<bool, Need> {
-    let find = |kind, id| -> Result<Option<Record>, Need> {
-        Ok(world.record(RecordKey { kind, id })?.cloned())
-    };
-    let Some(named) = find(volunteer::KIND_NUMBER, served)? else {
-        return Ok(false);
-    };
-    let Some(id) = meant_by(world, named)?.reference(volunteer::PERSON) else {
-        return Ok(false);
-    };
-    let Some(who) = find(person::KIND_NUMBER, id)? else {
-        return Ok(false);
-    };
-    let all = one_with(world, who)?;
-    Ok(all.iter().any(|one| one.text(person::NAME) == Some(name)))
+    let kind = person::KIND_NUMBER;
+    for id in records_of_volunteer(world, served)?.1 {
+        let who = world.record(RecordKey { kind, id })?;
+        if who.is_some_and(|who| who.text(person::NAME) == Some(name)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Levels of organisations that are asked for their setting.

@@ -95,11 +95,12 @@ pub fn standing(greeted: &Greeted) -> Standing {
 }
 
 /// The epoch to offer: the one that is offered already and in which nobody has greeted, so that a
-/// lost answer makes no further one; else the next after all that are known.
-pub const fn offered(unused: Option<u32>, greatest: u32) -> u32 {
+/// lost answer makes no further one; else the next after all that are known. Never one before the epoch in
+/// which the machine speaks: a backup may hold an offer that it went past since.
+pub const fn offered(unused: Option<u32>, greatest: u32, claimed: u32) -> u32 {
     match unused {
-        Some(epoch) => epoch,
-        None => greatest.saturating_add(1),
+        Some(epoch) if epoch > claimed => epoch,
+        _ => greatest.saturating_add(1),
     }
 }
 

@@ -162,7 +162,7 @@ impl Hub {
             proven: journal.proven,
             head: hello.head,
             chain_there,
-            offered: session::offered(unused.filter(|unused| *unused != epoch), greatest),
+            offered: session::offered(unused, greatest, epoch),
         });
         if let Standing::Rewound(offered) | Standing::Forked(offered) = standing {
             self.journals.entry(offered).or_default().is_offered = true;

@@ -227,6 +227,38 @@ fn nobody_records_his_own_hours_by_another_record_of_himself() {
     assert_eq!(by(&mut hub, 83, "clerk"), Verdict::Applied);
 }
 
+/// P3 (`VOL-004`, `VOL-003`): whoever stands in the books as two people with a volunteer's record each is one, whether
+/// his records as a volunteer were merged or those as a person.
+#[test]
+fn whose_volunteers_or_whose_people_were_merged_is_one() {
+    for kind in [volunteer::KIND_NUMBER, person::KIND_NUMBER] {
+        let mut hub = Hub::new();
+        let (first, at) = service(&mut hub, b"HELD");
+        let name = (person::NAME, "林壹".as_bytes());
+        let other = person_at(&mut hub, EAST, 53, &[name]);
+        let second = RecordId::new([54; 16]);
+        let fields: &[(u16, &[u8])] = &[(volunteer::PERSON, &other.bytes())];
+        let made = hub.send(EAST, volunteer::KIND_NUMBER, second, Verb::Create, fields);
+        assert_eq!(made, Verdict::Applied);
+        let pair = match kind {
+            volunteer::KIND_NUMBER => (second, RecordId::new(first)),
+            _ => (other, RecordId::new([50; 16])),
+        };
+        let change = merging(&mut hub, EAST, kind, pair, &[]);
+        assert_eq!(hub.take(EAST, &change), Verdict::Applied);
+        for (number, who, name) in [(81, first, "林壹"), (82, second.bytes(), "林一")] {
+            let recorder = (participation::RECORDER, name.as_bytes());
+            let verdict = entry(&mut hub, number, (who, at), &[recorder]);
+            assert_eq!(verdict, Verdict::SetAside("VOL-004"));
+        }
+        for (number, who) in [(83, first), (84, second.bytes())] {
+            assert_eq!(entry(&mut hub, number, (who, at), &[]), Verdict::Applied);
+        }
+        let flagged = hub.get(participation::KIND_NUMBER, RecordId::new([84; 16]));
+        assert!(flagged.value(participation::OVERLAPS).is_some());
+    }
+}
+
 #[test]
 fn service_at_two_places_at_once_is_flagged_on_both_entries_and_a_correction_is_not() {
     let mut hub = Hub::new();
