@@ -27,6 +27,15 @@ pub(super) fn unnoted(
     Ok(news)
 }
 
+/// Notes the row at which a decision stopped, if nobody has.
+pub(super) async fn note(app: &App, damaged: &[(RecordKey, RowHash)]) {
+    let damaged = damaged.to_vec();
+    match app.store.read(move |tx| unnoted(tx, &damaged)).await {
+        Ok(news) => note_damaged(app, news).await,
+        Err(why) => tracing::error!("damaged rows were not noted: {why}"),
+    }
+}
+
 /// Notes rows that are not as they were written, once each, for the operator: nobody else can mend them. Where that
 /// cannot be noted, whoever reads is answered all the same.
 pub(super) async fn note_damaged(app: &App, news: Vec<String>) {

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use domain::digest::RowHash;
+use domain::record::RecordKey;
+
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -31,6 +34,17 @@ pub enum StoreError {
     /// Stored bytes that do not read back: a bug or damage.
     #[error("stored bytes cannot be read: {0}")]
     Unreadable(&'static str),
+    /// A row that is not as it was written: nothing is decided on it.
+    #[error(
+        "the row of {} of kind {} is not as it was written, and nothing is decided on it: see verify, and restore a \
+         backup", .key.id, .key.kind
+    )]
+    Damaged {
+        /// Whose row.
+        key: RecordKey,
+        /// The hash with which it was written; zeros where that cannot be read either.
+        stored: RowHash,
+    },
     /// The disk refuses to write or read.
     #[error("the disk cannot be read or written: {0}")]
     Disk(String),
@@ -59,6 +73,12 @@ impl StoreError {
                 format!("数据库由更新版本的程序写入({found} > {known}),请升级程序;数据未改动。")
             }
             Self::Unreadable(what) => format!("存储的内容无法读取({what}),请联系中心。"),
+            Self::Damaged { key, .. } => {
+                format!(
+                    "记录 {} 与写入时不符,不能据此办理。请核查(verify)并用备份恢复。",
+                    key.id
+                )
+            }
             Self::Disk(what) => format!("磁盘读写失败({what})。请检查磁盘后重试。"),
             Self::Closed => "程序正在退出,本次内容未保存。".into(),
             Self::Broken(what) => format!("数据库拒绝了操作({what}),请联系中心。"),

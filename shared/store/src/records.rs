@@ -126,6 +126,17 @@ impl<'c> Tx<'c> {
         after: Option<RecordId>,
         count_max: usize,
     ) -> Result<Vec<Record>, StoreError> {
+        self.list_by(kind, filters, (after, count_max), read_record)
+    }
+
+    /// The same, each row read in this way.
+    pub(crate) fn list_by(
+        &self,
+        kind: &'static Kind,
+        filters: &[Filter],
+        (after, count_max): (Option<RecordId>, usize),
+        read: impl Fn(&'static Kind, &Row<'_>) -> Result<Record, StoreError>,
+    ) -> Result<Vec<Record>, StoreError> {
         let mut sql = schema::select_sql(kind);
         let (conditions, mut values) = conditions(kind, filters);
         sql.push_str(" WHERE id > ?1");
@@ -139,7 +150,7 @@ impl<'c> Tx<'c> {
         let mut rows = statement.query(params_from_iter(all))?;
         let mut records = Vec::new();
         while let Some(row) = rows.next()? {
-            records.push(read_record(kind, row)?);
+            records.push(read(kind, row)?);
         }
         Ok(records)
     }

@@ -9,8 +9,10 @@
 
 use domain::digest::RowHash;
 use domain::id::RecordId;
+use domain::kind::Kind;
 use domain::kinds;
 use domain::record::{Record, RecordKey};
+use rusqlite::Row;
 
 use crate::error::StoreError;
 use crate::pack::unpack_record;
@@ -35,6 +37,24 @@ impl Tx<'_> {
             Err(StoreError::Unreadable(_) | StoreError::Broken(_)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// A record on which something is decided.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where its row is not as it was written; as the disk or another process says.
+    pub(crate) fn record_as_written(&self, key: RecordKey) -> Result<Option<Record>, StoreError> {
+        let Some(kind) = kinds::by_number(key.kind) else {
+            let Some(stored) = self.told_hash(key)? else {
+                return Ok(None);
+            };
+            let sound = self.sound_record(key, &stored)?;
+            return sound.ok_or(StoreError::Damaged { key, stored }).map(Some);
+        };
+        let sql = format!("{} WHERE id = ?1", schema::select_sql(kind));
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([key.id.bytes()])?;
+        rows.next()?.map(|row| as_written(kind, row)).transpose()
     }
 
     /// The hash that was stored with a record's row, for who compares it; where it cannot be read zeros, which no row
@@ -148,5 +168,22 @@ impl Tx<'_> {
             broken.push(format!("{what}: {place}"));
         }
         Ok(broken)
+    }
+}
+
+/// A record whose row is as it was written.
+///
+/// # Errors
+/// [`StoreError::Damaged`] where it is not; as the disk or another process says.
+pub(crate) fn as_written(kind: &'static Kind, row: &Row<'_>) -> Result<Record, StoreError> {
+    let stored: RowHash = row.get("row_hash").unwrap_or_default();
+    match read_record(kind, row) {
+        Ok(record) if record.hash() == stored => Ok(record),
+        Ok(_) | Err(StoreError::Unreadable(_) | StoreError::Broken(_)) => {
+            let (kind, id) = (kind.number, RecordId::new(row.get("id")?));
+            let key = RecordKey { kind, id };
+            Err(StoreError::Damaged { key, stored })
+        }
+        Err(error) => Err(error),
     }
 }

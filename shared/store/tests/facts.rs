@@ -70,3 +70,31 @@ fn an_open_case_is_found_by_the_organisation_that_it_names() {
     }
     assert_eq!(keys, [case_of(CITY, open, GIVEN_UP).key]);
 }
+
+/// S18: nothing is decided on a row that is not as it was written, whichever way it is found: a value that turned over
+/// would be written anew as what somebody said.
+#[test]
+fn nothing_is_decided_on_a_damaged_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut connection = writer(&folder.path().join("hub.sqlite"), Side::Hub).unwrap();
+    let case = case_of(1, "DRAFT", GIVEN_UP);
+    let named = Need::Naming(case::KIND_NUMBER, case::TO_ORG, GIVEN_UP);
+    let needs = [Need::Record(case.key), named];
+    let sound = case.clone();
+    let found = write_on::<_, StoreError>(&mut connection, move |tx| {
+        tx.write_record(&sound)?;
+        needs
+            .iter()
+            .map(|need| tx.fact(*need))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    assert_eq!(found.unwrap().len(), 2);
+    connection
+        .execute_batch("UPDATE \"transfer\" SET state = 'RECALLED'")
+        .unwrap();
+    for need in needs {
+        let found = write_on(&mut connection, |tx| tx.fact(need));
+        let is_damaged = matches!(found, Err(StoreError::Damaged { key, .. }) if key == case.key);
+        assert!(is_damaged, "{need:?}: {found:?}");
+    }
+}

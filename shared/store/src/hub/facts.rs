@@ -11,6 +11,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use crate::error::StoreError;
 use crate::records::{Filter, Tx};
+use crate::sound::as_written;
 
 /// Items or steps about one record that are read at once; more than any record has.
 const ABOUT_MAX: usize = 10_000;
@@ -19,9 +20,12 @@ type Naming = ((u16, u16, RecordId), Vec<Record>);
 
 impl Tx<'_> {
     /// Reads a fact.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where a row of it is not as it was written; as SQLite says.
     pub fn fact(&self, need: Need) -> Result<Fact, StoreError> {
         match need {
-            Need::Record(key) => Ok(match self.record(key)? {
+            Need::Record(key) => Ok(match self.record_as_written(key)? {
                 Some(record) if record.is_alive() => Fact::Record(key, Some(record)),
                 // Its values may still be here: what is said to go is not brought back.
                 _ if self.is_purged(key.id)? => Fact::Purged(key),
@@ -35,12 +39,13 @@ impl Tx<'_> {
                     Filter::Is(conflict::SUBJECT, subject.bytes().to_vec()),
                     Filter::Is(conflict::STATE, b"open".to_vec()),
                 ];
-                let items = self.list(&conflict::KIND, &filters, None, ABOUT_MAX)?;
+                let items =
+                    self.list_by(&conflict::KIND, &filters, (None, ABOUT_MAX), as_written)?;
                 Ok(Fact::OpenItems(subject, items))
             }
             Need::StepsOf(subject) => {
                 let filters = [Filter::Is(step::SUBJECT, subject.bytes().to_vec())];
-                let steps = self.list(&step::KIND, &filters, None, ABOUT_MAX)?;
+                let steps = self.list_by(&step::KIND, &filters, (None, ABOUT_MAX), as_written)?;
                 Ok(Fact::StepsOf(subject, steps))
             }
             Need::Block(issuer, number) => {
@@ -52,7 +57,7 @@ impl Tx<'_> {
                 let records = match domain::kinds::by_number(kind) {
                     Some(kind) => {
                         let names = [Filter::Is(field, id.bytes().to_vec())];
-                        self.list(kind, &names, None, ABOUT_MAX)?
+                        self.list_by(kind, &names, (None, ABOUT_MAX), as_written)?
                     }
                     None => Vec::new(),
                 };
