@@ -121,12 +121,15 @@ fn take_leave(
     leave(tx, key, kept.is_empty())
 }
 
-/// The machine reads a feed no more: it is another office's now. All rows of it leave.
+/// The machine reads a feed no more: it is another office's now. All rows of it leave, and so does what no feed counts:
+/// what the hub does not have, and what a repair kept beside. What was entered and is not sent goes along.
 ///
 /// # Errors
 /// The store's own.
 pub fn leave_feed(tx: Tx<'_>, feed: &str) -> anyhow::Result<()> {
-    for (key, _) in tx.counted_in(feed)? {
+    let uncounted = tx.held_uncounted()?;
+    let counted = tx.counted_in(feed)?.into_iter().map(|(key, _)| key);
+    for key in counted.chain(uncounted) {
         tx.set_counted(key, None)?;
         tx.note_leaving(key)?;
         leave(tx, key, tx.pending_of(key)?.is_empty())?;

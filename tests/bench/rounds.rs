@@ -1,6 +1,6 @@
 //! The workloads, product and floor in turn.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 
@@ -23,14 +23,11 @@ pub struct Big {
     pub disk: [u64; 3],
 }
 
-/// W1 and W5: so many records up from one node, and down to a fresh one.
-///
-/// # Errors
-/// Whatever does not work.
-pub fn big(folder: &Path, records: u64) -> anyhow::Result<Big> {
+/// The product with one node that has entered so many records, and where that node lies.
+fn filled(folder: &Path, records: u64) -> anyhow::Result<(Product, PathBuf)> {
     let product = Product::found(folder, 1)?;
     let node = product.node(0)?;
-    let (data, count) = (node.to_string_lossy(), records.to_string());
+    let (data, count) = (node.to_string_lossy().into_owned(), records.to_string());
     finish(part(&[
         "load",
         "fill",
@@ -39,6 +36,15 @@ pub fn big(folder: &Path, records: u64) -> anyhow::Result<Big> {
         "--records",
         &count,
     ])?)?;
+    Ok((product, node))
+}
+
+/// W1 and W5: so many records up from one node, and down to a fresh one.
+///
+/// # Errors
+/// Whatever does not work.
+pub fn big(folder: &Path, records: u64) -> anyhow::Result<Big> {
+    let (product, node) = filled(folder, records)?;
     let up = product.sync(&node)?;
     let fresh = product.enrol_another("fresh")?;
     let down = product.sync(&fresh)?;
@@ -72,17 +78,7 @@ pub fn big(folder: &Path, records: u64) -> anyhow::Result<Big> {
 /// # Errors
 /// Whatever does not work.
 pub fn up(folder: &Path, records: u64) -> anyhow::Result<Cost> {
-    let product = Product::found(folder, 1)?;
-    let node = product.node(0)?;
-    let (data, count) = (node.to_string_lossy(), records.to_string());
-    finish(part(&[
-        "load",
-        "fill",
-        "--data",
-        &data,
-        "--records",
-        &count,
-    ])?)?;
+    let (product, node) = filled(folder, records)?;
     product.sync(&node)
 }
 
@@ -91,17 +87,8 @@ pub fn up(folder: &Path, records: u64) -> anyhow::Result<Cost> {
 /// # Errors
 /// Whatever does not work.
 pub fn small(folder: &Path, records: u64, times: u64) -> anyhow::Result<serde_json::Value> {
-    let product = Product::found(folder, 1)?;
-    let node = product.node(0)?;
+    let (product, node) = filled(folder, records)?;
     let (data, count) = (node.to_string_lossy(), records.to_string());
-    finish(part(&[
-        "load",
-        "fill",
-        "--data",
-        &data,
-        "--records",
-        &count,
-    ])?)?;
     product.sync(&node)?;
     let second = product.enrol_another("second")?;
     product.sync(&second)?;

@@ -6,9 +6,12 @@ use domain::change::Verb;
 use domain::id::RecordId;
 use domain::kinds::person;
 use serde_json::Value;
-use tests::harness::{City, STREET, wait_for};
+use tests::harness::{City, wait_for};
 
-use crate::support::{Stage, back_up, enter, enter_raw, expect_names, names_at, raw_change, text};
+use crate::support::{
+    Stage, accept, back_up, enter, enter_member, enter_raw, expect_names, names_at, raw_change,
+    send_on_the_way, text,
+};
 
 const ID_NUMBER: &str = "350102198001010011";
 const DAY_S: i64 = 24 * 3600;
@@ -17,43 +20,12 @@ const DAY_S: i64 = 24 * 3600;
 /// member, person, case.
 fn on_the_way(city: &City) -> anyhow::Result<(String, String, String)> {
     let id_number = format!("id_number={ID_NUMBER}");
-    let add = [
-        "add",
-        "member",
-        "name=迁出人",
-        &id_number,
-        "join_date=2019-07-01",
-    ];
-    let add = [&add[..], &["category=full", "status=FULL"]].concat();
-    let member = text(&city.node(0, &add)?.done()?.json()["id"]);
+    let member = enter_member(city, &["name=迁出人", &id_number])?;
     let persons = city.node(0, &["list", "person"])?.done()?.json();
     let who = text(&persons[0]["id"]);
     city.node(0, &["set", &who, "phone=13900000005"])?.done()?;
-    let mut start = vec!["transfer", "start", "--member", &member];
-    start.extend(["--to", "350102001002", "to_unit=西苑一支部"]);
-    start.extend(["addressee=中共示范街道工作委员会", "dues_paid_to=2026-10"]);
-    let case = text(&city.node(0, &start)?.done()?.json()["id"]);
-    city.settle_down(0)?;
-    for event in ["submit", "approve_branch"] {
-        city.node(0, &["transfer", "step", &case, event])?.done()?;
-        city.settle_down(0)?;
-    }
-    let approve = ["transfer", "step", &case, "approve", "--as", STREET];
-    city.hub(&[&approve[..], &["valid_days=60"]].concat())?
-        .done()?;
-    city.prove_equality()?;
+    let case = send_on_the_way(city, &member)?;
     Ok((member, who, case))
-}
-
-fn accept(city: &City, case: &str) -> anyhow::Result<()> {
-    city.node(1, &["transfer", "step", case, "open_check"])?
-        .done()?;
-    city.settle_down(1)?;
-    let branch = "to_branch=35010200100201";
-    city.node(1, &["transfer", "step", case, "accept", branch])?
-        .done()?;
-    city.prove_equality()?;
-    Ok(())
 }
 
 /// Whether bytes stand anywhere in the files of an office's database.

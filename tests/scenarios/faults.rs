@@ -6,7 +6,8 @@ use domain::id::RecordId;
 use tests::harness::{STREET, wait_for};
 
 use crate::support::{
-    Stage, enter, enter_raw, expect_names, names_at, names_at_hub, raw_change, text,
+    Stage, begin_transfer, code_for_another, computer, enter, enter_member, enter_raw,
+    expect_names, names_at, names_at_hub, raw_change, text,
 };
 
 const YEARS_S: i64 = 5 * 365 * 24 * 3600;
@@ -16,27 +17,8 @@ fn a_step_that_came_too_late_comes_back_with_its_reason_and_is_decided_by_a_pers
 -> anyhow::Result<()> {
     let stage = Stage::with_offices(2)?;
     let city = &stage.city;
-    let member = [
-        "add",
-        "member",
-        "name=迟到",
-        "category=full",
-        "status=FULL",
-        "join_date=2019-07-01",
-    ];
-    let member = text(&city.node(0, &member)?.done()?.json()["id"]);
-    let start = [
-        "transfer",
-        "start",
-        "--member",
-        &member,
-        "--to",
-        "350102001002",
-        "to_unit=西苑一支部",
-        "addressee=中共示范街道工作委员会",
-        "dues_paid_to=2026-10",
-    ];
-    let case = text(&city.node(0, &start)?.done()?.json()["id"]);
+    let member = enter_member(city, &["name=迟到"])?;
+    let case = begin_transfer(city, &member)?;
     for event in ["submit", "approve_branch"] {
         city.node(0, &["transfer", "step", &case, event])?.done()?;
     }
@@ -101,22 +83,9 @@ fn kinds_and_fields_of_a_newer_program_are_kept_byte_for_byte() -> anyhow::Resul
         assert_eq!(record[field], shown.as_str(), "{record}");
     }
     // A second machine of the office gets the same bytes.
-    let second = city.folder.join("second").to_string_lossy().into_owned();
-    let on_second = |args: &[&str]| {
-        let mut all = args.to_vec();
-        all.extend(["--data", &second, "--json"]);
-        city.programs.run("lianxin-node", &all)
-    };
+    let on_second = computer(city, "second");
     on_second(&["init"])?.done()?;
-    let (code, address) = (
-        city.office(0)?.code,
-        city.office(0)?.line.address().to_string(),
-    );
-    let secret = city
-        .hub(&["code", code, "--address", &address])?
-        .done()?
-        .json();
-    on_second(&["join", &text(&secret["code"])])?.done()?;
+    on_second(&["join", &code_for_another(city)?])?.done()?;
     on_second(&["sync"])?.done()?;
     on_second(&["verify"])?.done()?;
     let record = on_second(&["get", &unknown.to_string()])?.done()?.json();

@@ -3,7 +3,10 @@
 
 use tests::harness::wait_for;
 
-use crate::support::{Stage, computer, copy_behind, enter, expect_names, names_at, names_at_hub};
+use crate::support::{
+    Stage, code_for_another, computer, copy_behind, enter, expect_names, expect_no_conflicts,
+    names_at, names_at_hub,
+};
 
 #[test]
 fn invariant_6_a_rolled_back_store_gets_its_own_lost_changes_back_and_agrees() -> anyhow::Result<()>
@@ -52,9 +55,7 @@ fn what_a_rolled_back_store_entered_before_it_greeted_is_written_anew() -> anyho
         person["phone"], "13900000004",
         "an edit on an edit of the tail follows it"
     );
-    let conflicts = city.hub(&["conflicts"])?.done()?.json();
-    assert_eq!(conflicts.as_array().map(Vec::len), Some(0), "{conflicts}");
-    Ok(())
+    expect_no_conflicts(city)
 }
 
 #[test]
@@ -144,23 +145,14 @@ fn invariant_8_what_was_entered_before_the_node_was_enrolled_is_the_offices() ->
     let made = early(&["add", "person", "name=戊一"])?.done()?.json();
     let id = made["id"].as_str().unwrap_or_default().to_owned();
     early(&["set", &id, "phone=13900000005"])?.done()?;
-    let (code, address) = (
-        city.office(0)?.code,
-        city.office(0)?.line.address().to_string(),
-    );
-    let secret = city
-        .hub(&["code", code, "--address", &address])?
-        .done()?
-        .json();
-    early(&["join", secret["code"].as_str().unwrap_or_default()])?.done()?;
+    early(&["join", &code_for_another(city)?])?.done()?;
     early(&["set", &id, "phone=13900000006"])?.done()?;
     early(&["sync"])?.done()?;
     early(&["sync"])?.done()?;
     early(&["verify"])?.done()?;
     let person = city.hub(&["get", &id])?.done()?.json();
     assert_eq!(person["phone"], "13900000006");
-    let conflicts = city.hub(&["conflicts"])?.done()?.json();
-    assert_eq!(conflicts.as_array().map(Vec::len), Some(0), "{conflicts}");
+    expect_no_conflicts(city)?;
     // The office's first machine hears of it.
     wait_for("the record at the first machine", 30, || {
         Ok((city.node(0, &["get", &id])?.code == 0).then_some(()))

@@ -2,7 +2,7 @@
 
 use tests::harness::City;
 
-use crate::support::{Stage, text};
+use crate::support::{Stage, ask_for_approval, begin_transfer, enter_member, text};
 
 /// Two members whom the second office has accepted while the first, switched off, knows nothing and
 /// has written something about both.
@@ -11,26 +11,9 @@ fn accepted_meanwhile(city: &mut City) -> anyhow::Result<[String; 2]> {
     let mut cases = Vec::new();
     for (place, member) in members.iter_mut().enumerate() {
         let name = format!("name=迟到{place}");
-        let values = ["category=full", "status=FULL", "join_date=2019-07-01"];
-        let mut all = vec!["add", "member", &name];
-        all.extend(values);
-        *member = text(&city.node(0, &all)?.done()?.json()["id"]);
-        let mut all = vec![
-            "transfer",
-            "start",
-            "--member",
-            member,
-            "--to",
-            "350102001002",
-        ];
-        all.extend(["to_unit=西苑一支部", "addressee=中共示范街道工作委员会"]);
-        all.push("dues_paid_to=2026-10");
-        let case = text(&city.node(0, &all)?.done()?.json()["id"]);
-        city.settle_down(0)?;
-        for event in ["submit", "approve_branch"] {
-            city.node(0, &["transfer", "step", &case, event])?.done()?;
-            city.settle_down(0)?;
-        }
+        *member = enter_member(city, &[&name])?;
+        let case = begin_transfer(city, member)?;
+        ask_for_approval(city, &case)?;
         let number = format!("letter_number=2026-09{place}");
         let mut approve = vec!["transfer", "step", &case, "approve", "--as", "350102001"];
         approve.extend([number.as_str(), "valid_days=60"]);

@@ -5,7 +5,7 @@ use domain::checks::date::china_date_of;
 use serde_json::Value;
 use tests::harness::{City, wait_for};
 
-use crate::support::{Stage, back_up, text};
+use crate::support::{Stage, back_up, begin_transfer, code_for_another, enter_member, text};
 
 /// The office that issues its own letters, and a branch of it.
 const EAST: &str = "350102001001";
@@ -40,22 +40,8 @@ fn left_at(city: &City, issuer: &str) -> anyhow::Result<u64> {
 fn cases(city: &City, count: usize) -> anyhow::Result<Vec<String>> {
     let mut cases = Vec::new();
     for number in 0..count {
-        let name = format!("name=编号人{number}");
-        let member = ["add", "member", &name, "join_date=2019-07-01"];
-        let member = [&member[..], &["category=full", "status=FULL"]].concat();
-        let member = text(&city.node(0, &member)?.done()?.json()["id"]);
-        let start = [
-            "transfer",
-            "start",
-            "--member",
-            &member,
-            "--to",
-            "350102001002",
-            "to_unit=西苑一支部",
-            "addressee=中共示范街道工作委员会",
-            "dues_paid_to=2026-10",
-        ];
-        let case = text(&city.node(0, &start)?.done()?.json()["id"]);
+        let member = enter_member(city, &[&format!("name=编号人{number}")])?;
+        let case = begin_transfer(city, &member)?;
         for event in ["submit", "approve_branch"] {
             city.node(0, &["transfer", "step", &case, event])?.done()?;
         }
@@ -194,10 +180,8 @@ fn two_machines_of_one_issuer_and_the_desk_never_give_the_same_number() -> anyho
     let cases = cases(city, 5)?;
     let second = city.folder.join("second").to_string_lossy().into_owned();
     city.machine(&second, &["init"])?.done()?;
-    let address = city.office(0)?.line.address().to_string();
-    let code = city.hub(&["code", EAST, "--address", &address])?;
-    let code = text(&code.done()?.json()["code"]);
-    city.machine(&second, &["join", &code])?.done()?;
+    city.machine(&second, &["join", &code_for_another(city)?])?
+        .done()?;
     // The first session reads who may issue, and asks for numbers in the next.
     for _ in 0..2 {
         city.machine(&second, &["sync"])?.done()?;

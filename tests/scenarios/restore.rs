@@ -6,7 +6,8 @@ use std::time::Duration;
 use tests::harness::{City, STREET, copy_folder, wait_for};
 
 use crate::support::{
-    Stage, back_up, computer, copy_behind, enter, expect_names, names_at, names_at_hub, text,
+    Stage, accept, back_up, computer, copy_behind, enter, enter_member, expect_names,
+    expect_no_conflicts, names_at, names_at_hub, send_on_the_way, text,
 };
 
 #[test]
@@ -53,9 +54,7 @@ fn a_restored_hub_takes_back_what_its_nodes_hold_before_it_decides() -> anyhow::
         person["phone"], "13900000007",
         "the desk's edit came back from the office"
     );
-    let conflicts = city.hub(&["conflicts"])?.done()?.json();
-    assert_eq!(conflicts.as_array().map(Vec::len), Some(0), "{conflicts}");
-    Ok(())
+    expect_no_conflicts(city)
 }
 
 #[test]
@@ -225,41 +224,9 @@ fn what_the_oldest_kept_backup_has_is_durable_and_nothing_is_without_one() -> an
 
 /// A member of the first office who is on the way to the second, and the case; the letter is there.
 fn on_the_way(city: &City) -> anyhow::Result<(String, String)> {
-    let member = [
-        "add",
-        "member",
-        "name=半途",
-        "category=full",
-        "status=FULL",
-        "join_date=2019-07-01",
-    ];
-    let member = text(&city.node(0, &member)?.done()?.json()["id"]);
-    let mut start = vec!["transfer", "start", "--member", &member];
-    start.extend(["--to", "350102001002", "to_unit=西苑一支部"]);
-    start.extend(["addressee=中共示范街道工作委员会", "dues_paid_to=2026-10"]);
-    let case = text(&city.node(0, &start)?.done()?.json()["id"]);
-    city.settle_down(0)?;
-    for event in ["submit", "approve_branch"] {
-        city.node(0, &["transfer", "step", &case, event])?.done()?;
-        city.settle_down(0)?;
-    }
-    let approve = ["transfer", "step", &case, "approve", "--as", STREET];
-    city.hub(&[&approve[..], &["valid_days=60"]].concat())?
-        .done()?;
-    city.prove_equality()?;
+    let member = enter_member(city, &["name=半途"])?;
+    let case = send_on_the_way(city, &member)?;
     Ok((member, case))
-}
-
-/// The second office accepts.
-fn accept(city: &City, case: &str) -> anyhow::Result<()> {
-    city.node(1, &["transfer", "step", case, "open_check"])?
-        .done()?;
-    city.settle_down(1)?;
-    let branch = "to_branch=35010200100201";
-    city.node(1, &["transfer", "step", case, "accept", branch])?
-        .done()?;
-    city.prove_equality()?;
-    Ok(())
 }
 
 #[test]

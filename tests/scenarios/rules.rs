@@ -7,7 +7,8 @@ use serde_json::Value;
 use tests::harness::{City, wait_for};
 
 use crate::support::{
-    Stage, enter, enter_raw, expect_names, names_at, names_at_hub, raw_change, text,
+    Stage, begin_transfer, enter, enter_member, enter_raw, expect_names, expect_no_conflicts,
+    names_at, names_at_hub, raw_change, text,
 };
 
 /// Lets an office and the desk write without seeing each other; the open conflicts after.
@@ -45,15 +46,7 @@ fn the_same_value_in_two_places_is_no_conflict() -> anyhow::Result<()> {
         city.hub(&["get", &id])?.done()?.json()["phone"],
         "13900000012"
     );
-    assert_eq!(
-        city.hub(&["conflicts"])?
-            .done()?
-            .json()
-            .as_array()
-            .map(Vec::len),
-        Some(0)
-    );
-    Ok(())
+    expect_no_conflicts(city)
 }
 
 #[test]
@@ -78,15 +71,7 @@ fn invariant_5_an_edit_on_a_value_that_lost_replaces_it_in_the_same_item() -> an
     city.node(0, &["set", &id, "post=书记助理"])?.done()?;
     city.prove_equality()?;
     assert_eq!(city.hub(&["get", &id])?.done()?.json()["post"], "书记助理");
-    assert_eq!(
-        city.hub(&["conflicts"])?
-            .done()?
-            .json()
-            .as_array()
-            .map(Vec::len),
-        Some(0)
-    );
-    Ok(())
+    expect_no_conflicts(city)
 }
 
 #[test]
@@ -219,24 +204,9 @@ fn steps_that_follow_each_other_at_once_find_the_state_that_the_one_before_made(
 -> anyhow::Result<()> {
     let stage = Stage::with_offices(2)?;
     let city = &stage.city;
-    let values = ["category=full", "status=FULL", "join_date=2019-07-01"];
     for round in 0..12 {
-        let name = format!("name=连办{round}");
-        let mut all = vec!["add", "member", &name];
-        all.extend(values);
-        let member = text(&city.node(0, &all)?.done()?.json()["id"]);
-        let start = [
-            "transfer",
-            "start",
-            "--member",
-            &member,
-            "--to",
-            "350102001002",
-            "to_unit=西苑一支部",
-            "addressee=中共示范街道工作委员会",
-            "dues_paid_to=2026-10",
-        ];
-        let case = text(&city.node(0, &start)?.done()?.json()["id"]);
+        let member = enter_member(city, &[&format!("name=连办{round}")])?;
+        let case = begin_transfer(city, &member)?;
         // While the line is up and the hub decides between the commands, at whatever moment.
         for event in ["submit", "approve_branch", "withdraw"] {
             std::thread::sleep(std::time::Duration::from_millis(round * 12));

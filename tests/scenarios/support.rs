@@ -8,7 +8,7 @@ use domain::id::RecordId;
 use domain::kind::Class;
 use domain::record::RecordKey;
 use serde_json::Value;
-use tests::harness::{City, Reply};
+use tests::harness::{City, Reply, STREET};
 
 /// A city of its own for one scenario.
 pub(crate) struct Stage {
@@ -61,6 +61,77 @@ pub(crate) fn enter(city: &City, office: usize, name: &str) -> anyhow::Result<St
         .done()?
         .json();
     Ok(text(&reply["id"]))
+}
+
+/// Enters a member of full standing at the first office; his id. The values name him.
+pub(crate) fn enter_member(city: &City, values: &[&str]) -> anyhow::Result<String> {
+    let standing = ["category=full", "status=FULL", "join_date=2019-07-01"];
+    let line = [&["add", "member"][..], values, &standing].concat();
+    Ok(text(&city.node(0, &line)?.done()?.json()["id"]))
+}
+
+/// Begins the transfer of a member from the first office to the second; its case.
+pub(crate) fn begin_transfer(city: &City, member: &str) -> anyhow::Result<String> {
+    let line = [
+        "transfer",
+        "start",
+        "--member",
+        member,
+        "--to",
+        "350102001002",
+        "to_unit=西苑一支部",
+        "addressee=中共示范街道工作委员会",
+        "dues_paid_to=2026-10",
+    ];
+    Ok(text(&city.node(0, &line)?.done()?.json()["id"]))
+}
+
+/// The first office takes a case up to the committee's approval, and the hub hears of each step.
+pub(crate) fn ask_for_approval(city: &City, case: &str) -> anyhow::Result<()> {
+    city.settle_down(0)?;
+    for event in ["submit", "approve_branch"] {
+        city.node(0, &["transfer", "step", case, event])?.done()?;
+        city.settle_down(0)?;
+    }
+    Ok(())
+}
+
+/// Sends a member of the first office on his way to the second: the letter is there. His case.
+pub(crate) fn send_on_the_way(city: &City, member: &str) -> anyhow::Result<String> {
+    let case = begin_transfer(city, member)?;
+    ask_for_approval(city, &case)?;
+    let approve = ["transfer", "step", &case, "approve", "--as", STREET];
+    city.hub(&[&approve[..], &["valid_days=60"]].concat())?
+        .done()?;
+    city.prove_equality()?;
+    Ok(case)
+}
+
+/// The second office accepts.
+pub(crate) fn accept(city: &City, case: &str) -> anyhow::Result<()> {
+    city.node(1, &["transfer", "step", case, "open_check"])?
+        .done()?;
+    city.settle_down(1)?;
+    let branch = "to_branch=35010200100201";
+    city.node(1, &["transfer", "step", case, "accept", branch])?
+        .done()?;
+    city.prove_equality()?;
+    Ok(())
+}
+
+/// A code with which another machine of the first office joins.
+pub(crate) fn code_for_another(city: &City) -> anyhow::Result<String> {
+    let office = city.office(0)?;
+    let address = office.line.address().to_string();
+    let made = city.hub(&["code", office.code, "--address", &address])?;
+    Ok(text(&made.done()?.json()["code"]))
+}
+
+/// Fails where a conflict is open at the hub.
+pub(crate) fn expect_no_conflicts(city: &City) -> anyhow::Result<()> {
+    let conflicts = city.hub(&["conflicts"])?.done()?.json();
+    assert_eq!(conflicts.as_array().map(Vec::len), Some(0), "{conflicts}");
+    Ok(())
 }
 
 /// A copy of the first office's folder, which lacks a person that the office has sent since. The office is off.

@@ -25,6 +25,7 @@ use crate::simulation::disk::{self, Image};
 use crate::simulation::net::{self, End, Net};
 use crate::simulation::world::{Machine, at};
 
+pub use loss::Spoke;
 pub use still::{Place, Still};
 
 /// The street's committee, for which the hub's desk acts.

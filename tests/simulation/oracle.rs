@@ -401,6 +401,8 @@ fn check_reference(seen: &Seen, ledger: &Ledger) -> anyhow::Result<()> {
         none("S7: restorations are lost", seen.lost_restorations())?;
         none("S4: misplaced", seen.misplaced())?;
         none("S13: named and not there", seen.dangling())?;
+        none("S7: VOL-003 in two places at once", seen.hours.unflagged())?;
+        none("S7: VOL-004 decided on his own hours", seen.hours.own())?;
     }
     let known = ledger.stood_on.iter().map(|id| seen::id_of(*id));
     let known: BTreeSet<_> = known.chain(ledger.stood_on_there.iter().copied()).collect();

@@ -6,9 +6,11 @@
 //! tips, one of them stands in the record and every other one must lie before a person (S7). What stands
 //! in a record, somebody wrote (S3). A member's tenures make one chain with one open end (S4, S5).
 
+mod hours;
 mod rules;
 mod standing;
 
+pub use hours::{Hours, Service};
 pub use standing::named_and_not_there;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -178,6 +180,8 @@ pub struct Seen {
     pub by_steps: BTreeSet<(u16, u16)>,
     /// Fields that belong together, by kind of record.
     pub groups: Vec<(u16, Vec<u16>)>,
+    /// Volunteers' hours.
+    pub hours: Hours,
 }
 
 impl Wrote {

@@ -194,7 +194,7 @@ async fn run(plan: &Plan, root: &Path, tells: bool) -> anyhow::Result<Outcome> {
     }
     run.heal().await?;
     run.audit().await?;
-    run.hear_old_machines().await?;
+    run.hear_old_machines(true).await?;
     run.work_again().await?;
     run.outcome.kept = run.ledger.mark() as u64;
     run.replay().await?;

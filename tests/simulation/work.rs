@@ -169,9 +169,17 @@ pub async fn work(city: &City, office: Option<usize>, number: u64) -> Vec<Done> 
     };
     let mut done = Vec::new();
     for _ in 0..times {
-        if let Some((line, token)) = draw.line(act).await {
-            done.push(draw.carry_out(line, token).await);
-        }
+        let Some((line, token)) = draw.line(act).await else {
+            continue;
+        };
+        let own = match act {
+            Act::ServiceStep => draw.under_own_name(&line).await,
+            _ => None,
+        };
+        done.push(match own {
+            Some(own) => own,
+            None => draw.carry_out(line, token).await,
+        });
     }
     done
 }

@@ -8,7 +8,7 @@ use domain::clock::Timestamp;
 use domain::digest::Digest;
 use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
 use domain::kind::Class;
-use domain::kinds::{activity, person, step, transfer};
+use domain::kinds::{activity, organisation, person, step, transfer};
 use domain::record::{Life, Record, RecordKey, Version};
 use lianxin_node::app::Own;
 use lianxin_node::journal::Values;
@@ -343,6 +343,66 @@ fn a_machine_that_joins_another_office_keeps_no_row_of_the_former_one() -> anyho
             (other.node, PERSON.id)
         );
         assert!(tx.record(PERSON)?.is_some());
+        Ok(())
+    })
+}
+
+/// S8: nor anything that no feed counts any more: a row that the hub does not have, one that stands under an unsent
+/// change, and one that a repair put aside. What all offices read stays.
+#[test]
+fn what_no_feed_counts_stays_with_no_machine_that_joins_another_office() -> anyhow::Result<()> {
+    with_a_person(|tx| {
+        rewrite::adopt_identity(tx, own(1), false)?;
+        let row = |kind, class, number: u8| Record {
+            key: RecordKey {
+                kind,
+                id: RecordId::new([number; 16]),
+            },
+            class,
+            office: own(1).office,
+            revision: 1,
+            life: Life::Alive,
+            life_version: Version::default(),
+            fields: std::collections::BTreeMap::new(),
+        };
+        let page = |feed: &str, rows: &[Record]| fold::Page {
+            feed: feed.to_owned(),
+            rows: rows.iter().cloned().map(FeedRow::State).collect(),
+            to_sequence: 7,
+            is_last: true,
+            decided_through: 0,
+            released_through: 0,
+        };
+        let lacking = [
+            row(person::KIND_NUMBER, Class::Shared, 4),
+            row(person::KIND_NUMBER, Class::Shared, 6),
+            row(transfer::KIND_NUMBER, Class::Case, 7),
+        ];
+        let of_all = row(organisation::KIND_NUMBER, Class::Reference, 8);
+        let feed = own(1).office_feed();
+        fold::take_page(tx, own(1), &page(&feed, &lacking))?;
+        fold::take_page(tx, own(1), &page("city", std::slice::from_ref(&of_all)))?;
+        let keys = lacking.map(|row| row.key);
+        for key in keys {
+            fold::hub_lacks(tx, own(1), &feed, key, 0)?;
+        }
+        let [_, edited, _] = keys;
+        journal::write(tx, own(1), (edited, Verb::Set), remark("unsent"), "经办人")?;
+        let other = Own {
+            node: NodeId::new([9; 16]),
+            epoch: 1,
+            office: OfficeId::new([5; 16]),
+        };
+        assert_eq!(rewrite::adopt_identity(tx, other, false)?, 2);
+        let leaving: BTreeSet<_> = tx.leaving(false, None, 9)?.into_iter().collect();
+        assert_eq!(leaving, BTreeSet::from(keys));
+        for key in keys {
+            assert_eq!(tx.record(key)?, None);
+        }
+        assert_eq!(tx.base_image(edited)?, Some(None), "its change moves");
+        assert_eq!(tx.record(of_all.key)?, Some(of_all));
+        assert!(tx.record(PERSON)?.is_some());
+        assert!(tx.broken_at_node(1)?.is_empty());
         Ok(())
     })
 }

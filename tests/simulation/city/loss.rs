@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use domain::id::NodeId;
 use lianxin_node::app::{App, Own};
+use proto::status::CallRefused;
 use store::writer::Store;
 use tonic::{Code, Status};
 
@@ -18,6 +19,17 @@ use crate::simulation::world::{Machine, at};
 
 /// The name of a backup that an office makes of itself.
 const BACKUP: &str = "backup.sqlite";
+
+/// What a machine that was replaced met when it spoke.
+#[derive(Debug)]
+pub enum Spoke {
+    /// Nothing: the office still has it, so it did not speak as a replaced one.
+    IsPresent,
+    /// The hub said that it was revoked.
+    Refused,
+    /// It was not served, and the hub did not say that; what was said instead.
+    Unheard(String),
+}
 
 impl City {
     /// A copy of an office's folder in which the database is what the office's own command `backup` writes.
@@ -43,12 +55,11 @@ impl City {
     }
 
     /// A machine that was replaced is switched on again and speaks, over a good line: the hub does not serve it, and
-    /// neither of the two changes. Whether the hub refused such a machine: not where the office still has this one, or
-    /// where the hub could not be asked.
+    /// neither of the two changes.
     ///
     /// # Errors
     /// Invariants S19 and S1; a folder that cannot be opened.
-    pub async fn old_machine_speaks(&self, number: usize, old: &Copy) -> anyhow::Result<bool> {
+    pub async fn old_machine_speaks(&self, number: usize, old: &Copy) -> anyhow::Result<Spoke> {
         let office = self.offices.get(number).context("an office")?;
         let present = office.app.as_ref().context("on")?.keys()?;
         let folder = office.folder.with_extension("old");
@@ -64,7 +75,7 @@ impl City {
         };
         let own = Own::of_keys(&opened.keys()?);
         let is_old = own.node != Own::of_keys(&present).node && own.node != NodeId::default();
-        let mut is_refused = false;
+        let mut spoke = Spoke::IsPresent;
         if is_old {
             let before = (self.received(own.node).await, written(&opened).await?);
             let said = at(&machine, lianxin_node::sync::once(&opened)).await;
@@ -78,12 +89,11 @@ impl City {
             let Err(error) = said else {
                 bail!("invariant S19: a machine of {office} that was replaced is served");
             };
-            let causes = error
-                .chain()
-                .filter_map(|cause| cause.downcast_ref::<Status>());
-            is_refused = causes
-                .map(Status::code)
-                .any(|code| code == Code::PermissionDenied);
+            spoke = if error.chain().any(says_revoked) {
+                Spoke::Refused
+            } else {
+                Spoke::Unheard(format!("{error:#}"))
+            };
             ensure!(
                 before.1 == after.1 && !has_grown,
                 "invariant S1: the old machine of {office} or the hub has changed: {before:?}, {after:?}"
@@ -92,7 +102,7 @@ impl City {
         drop(opened);
         self.net.set_faults(line, faults);
         disk::put_image(&folder.to_string_lossy(), &Image::default());
-        Ok(is_refused)
+        Ok(spoke)
     }
 
     /// How many changes of a machine the hub has; none where it does not answer.
@@ -140,6 +150,14 @@ impl City {
         disk::power_on(&folder.to_string_lossy());
         self.enrol(number).await
     }
+}
+
+/// Whether this is the hub's word that a machine was revoked: it forbids other calls with the same code.
+fn says_revoked(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref::<Status>().is_some_and(|status| {
+        status.code() == Code::PermissionDenied
+            && status.message() == CallRefused::Revoked.to_string()
+    })
 }
 
 /// How many changes a machine has entered, in all its epochs, and how many of them wait.

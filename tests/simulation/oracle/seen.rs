@@ -7,15 +7,21 @@ use domain::change::{Change, Verb};
 use domain::decide::change_of_bytes;
 use domain::id::{ChangeId, DESK, NodeId, RecordId};
 use domain::kind::{Class, Kind, Winner};
-use domain::kinds::{self, conflict, letter, member, merge, person, set_aside, tenure, transfer};
+use domain::kinds::{
+    self, conflict, letter, member, merge, participation, person, set_aside, step, tenure,
+    transfer, volunteer,
+};
 use domain::machines;
 use domain::record::{Life, Record, RecordKey};
 use store::Tx;
 
 use crate::simulation::city::City;
 use crate::simulation::reference::{
-    Act, Id, Item, Key, Member, Name, OpenCase, Row, Seen, Tenure, Wrote,
+    Act, Hours, Id, Item, Key, Member, Name, OpenCase, Row, Seen, Service, Tenure, Wrote,
 };
+
+/// Steps by which somebody decides about hours. He may say of himself that he came and went.
+const OF_HOURS: &[&str] = &["submit", "confirm", "uphold", "change"];
 
 /// A change's name in the model.
 pub fn id_of(id: ChangeId) -> Id {
@@ -176,6 +182,57 @@ fn joined_by(record: &Record) -> Option<(Key, Key)> {
     Some((of(merge::MERGED)?, of(merge::KEPT)?))
 }
 
+/// What a record says of volunteers' hours. A name, and a person whom a volunteer names, count where they have stood
+/// there from the record's beginning.
+fn take_hours(hours: &mut Hours, record: &Record) {
+    let key = key_of(record.key);
+    let is_first = |field| record.version(field) == Some(record.life_version.change);
+    let named = |kind, field| Some((kind, Name(record.reference(field)?.bytes())));
+    match record.key.kind {
+        participation::KIND_NUMBER => hours.services.extend(service_of(record)),
+        step::KIND_NUMBER => {
+            let is_of_hours = record.integer(step::SUBJECT_KIND)
+                == Some(participation::KIND_NUMBER.into())
+                && record
+                    .text(step::EVENT)
+                    .is_some_and(|event| OF_HOURS.contains(&event));
+            let service = named(participation::KIND_NUMBER, step::SUBJECT).filter(|_| is_of_hours);
+            let by = record.text(step::RECORDER).map(str::to_owned);
+            hours.decided.extend(service.zip(by));
+        }
+        volunteer::KIND_NUMBER if is_first(volunteer::PERSON) => {
+            let person = named(person::KIND_NUMBER, volunteer::PERSON);
+            hours.people.extend(person.map(|person| (key, person)));
+        }
+        person::KIND_NUMBER if is_first(person::NAME) => {
+            let name = record.text(person::NAME).map(str::to_owned);
+            hours.called.extend(name.map(|name| (key, name)));
+        }
+        merge::KIND_NUMBER if record.text(merge::STATE) == Some("merged") => {
+            let made = record.version(merge::STATE).map(id_of);
+            hours.merged.extend(joined_by(record).zip(made));
+        }
+        _ => {}
+    }
+}
+
+fn service_of(record: &Record) -> Option<Service> {
+    let named = |kind, field| Some((kind, Name(record.reference(field)?.bytes())));
+    let state = record.text(participation::STATE)?;
+    Some(Service {
+        key: key_of(record.key),
+        volunteer: named(volunteer::KIND_NUMBER, participation::VOLUNTEER)?,
+        time: (
+            record.integer(participation::SIGN_IN)?,
+            record.integer(participation::SIGN_OUT)?,
+        ),
+        timed_by: id_of(record.version(participation::SIGN_OUT)?),
+        corrects: named(participation::KIND_NUMBER, participation::CORRECTS),
+        is_counted: !["REJECTED", "VOID"].contains(&state),
+        is_flagged: record.value(participation::OVERLAPS).is_some(),
+    })
+}
+
 fn tenure_of(record: &Record) -> Tenure {
     let bytes = |number| record.value(number).map(<[u8]>::to_vec);
     Tenure {
@@ -224,6 +281,7 @@ pub fn at_hub(tx: Tx<'_>, hub: NodeId, changes: &[Change]) -> anyhow::Result<See
         ..Seen::default()
     };
     for record in records(tx)? {
+        take_hours(&mut seen.hours, &record);
         match record.key.kind {
             conflict::KIND_NUMBER | set_aside::KIND_NUMBER | merge::KIND_NUMBER => {
                 seen.items.push(item_of(&record));

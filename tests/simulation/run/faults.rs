@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use super::counts::AWAY;
 use super::{Run, keep};
 use crate::simulation::chance::Chance;
+use crate::simulation::city::Spoke;
 use crate::simulation::disk;
 use crate::simulation::oracle::AtHub;
 use crate::simulation::plan::{Event, What};
@@ -135,17 +136,29 @@ impl Run {
             self.old.insert(office, old);
         }
         if self.of_backups().happens(500) && self.hub_is_awake() {
-            self.hear_old_machines().await?;
+            self.hear_old_machines(false).await?;
         }
         Ok(())
     }
 
-    /// Machines that were replaced speak again.
-    pub(super) async fn hear_old_machines(&mut self) -> anyhow::Result<()> {
+    /// Machines that were replaced speak again. Once all is healed the hub says to each that it was revoked, unless its
+    /// power has failed.
+    pub(super) async fn hear_old_machines(&mut self, is_healed: bool) -> anyhow::Result<()> {
         for (office, old) in self.old.clone() {
-            let is_on = self.city.offices[office].app.is_some();
-            if is_on && self.city.old_machine_speaks(office, &old).await? {
-                self.count("D6 M8 replaced machines that spoke, refused");
+            if self.city.offices[office].app.is_none() {
+                continue;
+            }
+            match self.city.old_machine_speaks(office, &old).await? {
+                Spoke::IsPresent => {}
+                Spoke::Refused => self.count("D6 M8 replaced machines that spoke, refused"),
+                Spoke::Unheard(said) => {
+                    let is_off = disk::machine(&self.hub_folder()).borrow().is_off;
+                    ensure!(
+                        !is_healed || is_off,
+                        "invariant S19: the hub does not say to the replaced machine of office {office} that it was \
+                         revoked: {said}"
+                    );
+                }
             }
         }
         Ok(())

@@ -10,6 +10,9 @@ use crate::simulation::chance::Chance;
 /// How many acts of 1,000 are of this sort.
 const PARTS: u64 = 120;
 
+/// How many steps of 1,000 about hours somebody takes who has them himself.
+const OWN: u64 = 150;
+
 const AT_OFFICE: &[(u64, Act)] = &[
     (4, Act::Out),
     (4, Act::Letter),
@@ -175,6 +178,37 @@ impl Draw<'_> {
             line.push(format!("corrects={before}"));
         }
         Some((line, Some(token)))
+    }
+
+    /// A step about hours, if the volunteer himself takes it: under a name that he has in one of his records as a
+    /// person. It draws from a stream of its own, and no change says more than his name.
+    pub(super) async fn under_own_name(&self, line: &[String]) -> Option<Done> {
+        let place = (self.part << 32) + self.number;
+        let mut chance = Chance::new(self.city.seed, "own hours", place);
+        if !chance.happens(OWN) {
+            return None;
+        }
+        let service = line.get(1)?;
+        let services = self.all("participation").await;
+        let service = services.iter().find(|one| one["id"] == *service)?;
+        let volunteers = self.all("volunteer").await;
+        let volunteer = volunteers
+            .iter()
+            .find(|one| one["id"] == service["volunteer"])?;
+        let mut people = self.all("person").await;
+        people.retain(|one| {
+            let person = &volunteer["person"];
+            one["id"] == *person || one["merged_into"] == *person
+        });
+        let name = chance.one_of(&people)?["name"].as_str()?;
+        let line = [line_of(&["--actor", name]), line.to_vec()].concat();
+        let answer = self.run(&line).await.map_err(|error| format!("{error:#}"));
+        Some(Done {
+            line,
+            token: None,
+            hand: None,
+            answer,
+        })
     }
 
     /// The hours of an office's volunteers hang on public notice before they count, or do not.
