@@ -28,6 +28,7 @@ use store::hub::{Batch, Journal, Node};
 use store::{StoreError, Tx};
 
 use crate::app::{App, Own};
+use crate::damaged;
 use crate::error::HubError;
 use crate::greet;
 
@@ -341,8 +342,8 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Decides changes in order, up to an incomplete group, or to one of which another office may still tell what
-    /// became of it; those that must wait are left waiting.
+    /// Decides changes in order, up to an incomplete group, to one of which another office may still tell what became
+    /// of it, or to one that reads a damaged row; those that must wait are left waiting.
     fn decide_all(
         &mut self,
         guard: &mut Guard,
@@ -377,7 +378,10 @@ impl<'a> Round<'a> {
             if is_desks_again {
                 let (kind, id) = (change.header.kind, change.header.record);
                 let (key, now_ms) = (RecordKey { kind, id }, self.now_ms);
-                self.with_facts(&mut world, |world| decide::keep_at_desk(world, key, now_ms))?;
+                let keep = |world: &mut World| decide::keep_at_desk(world, key, now_ms);
+                if damaged::noted(self.tx, self.with_facts(&mut world, keep))?.is_none() {
+                    break;
+                }
             }
             let Some(unit) = unit_from(change, tail) else {
                 break;
@@ -388,9 +392,14 @@ impl<'a> Round<'a> {
                     self.supply_replaced(&mut world, change, office)?;
                 }
                 let incoming = incoming(office, parts, &unit);
-                self.with_facts(&mut world, |world| decide::let_wait(world, &incoming))?
+                self.with_facts(&mut world, |world| decide::let_wait(world, &incoming))
+                    .map_err(HubError::from)
             } else {
-                self.decide_unit(&mut world, office, parts, &unit)?
+                self.decide_unit(&mut world, office, parts, &unit)
+            };
+            // Until that row is mended it is stored, and so is what follows it.
+            let Some(decided) = damaged::noted(self.tx, decided)? else {
+                break;
             };
             let places = parts.iter().map(|part| part.id.sequence);
             verdicts.extend(places.zip(decided));

@@ -7,6 +7,7 @@ pub mod authority;
 pub mod backup;
 pub mod cli;
 pub mod config;
+pub mod damaged;
 pub mod desk;
 pub mod error;
 pub mod greet;

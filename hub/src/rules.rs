@@ -3,21 +3,23 @@
 //! hub's own journal; missed days are made up for.
 
 use domain::decide::{self, HUB_RECORDER, Verdict};
+use domain::kind::Kind;
 use domain::kinds::{set_aside, transfer as case};
 use domain::limits;
 use domain::machines::transfer::{REPOINTED, event, state};
 use domain::record::Record;
-use store::{Filter, StoreError, Tx};
+use store::{Filter, Tx};
 
 use crate::app::App;
 use crate::authority::Round;
 use crate::error::HubError;
-use crate::{desk, leases, recovery};
+use crate::{damaged, desk, leases, recovery};
 
 /// Cases and notes that one tick looks at.
 const DUE_MAX: usize = 10_000;
 
-/// Carries out everything that is due; how many steps that was.
+/// Carries out everything that is due; how many steps that was. A row that is damaged keeps nothing else from being
+/// done.
 ///
 /// # Errors
 /// The store's own.
@@ -31,19 +33,23 @@ pub async fn tick(app: &App) -> Result<u64, HubError> {
                     return Ok(0);
                 }
                 // The last that was missing was revoked.
-                recovery::end(tx, &own, now_ms)?;
+                if damaged::apart(tx, || recovery::end(tx, &own, now_ms))?.is_none() {
+                    return Ok(0);
+                }
             }
             crate::backup::look_after(tx)?;
             leases::void_revoked(tx, now_ms)?;
             let mut taken = 0;
             taken += repoint(tx, &own, now_ms)?;
             for subject in in_state(tx, state::IN_TRANSIT)? {
-                taken += u64::from(take_due(tx, &own, &subject, now_ms)?);
+                let take = || take_due(tx, &own, &subject, now_ms);
+                taken += u64::from(damaged::apart(tx, take)?.unwrap_or(false));
             }
             let mut round = Round::new(tx, &own, now_ms);
             taken += round.decide_what_can_be()?;
-            for note in tx.list(&set_aside::KIND, &waiting(), None, DUE_MAX)? {
-                taken += u64::from(give_up(tx, &own, &note, now_ms)?);
+            for note in sound(tx, &set_aside::KIND, &waiting())? {
+                let hold = || give_up(tx, &own, &note, now_ms);
+                taken += u64::from(damaged::apart(tx, hold)?.unwrap_or(false));
             }
             Ok(taken)
         })
@@ -59,28 +65,40 @@ pub fn repoint(tx: Tx<'_>, app: &App, now_ms: u64) -> Result<u64, HubError> {
     let mut taken = 0;
     for state in REPOINTED {
         for subject in in_state(tx, state)? {
-            let round = Round::new(tx, app, now_ms);
-            let mut world = round.new_world(0)?;
-            let is_due =
-                round.with_facts(&mut world, |world| decide::is_succeeded(world, &subject))?;
-            let acting = subject.reference(case::FROM_ORG);
-            let Some(acting) = acting.filter(|_| is_due) else {
-                continue;
-            };
-            let step = (event::REPOINT, acting);
-            let verdict = desk::step(tx, app, subject.key, step, Vec::new(), HUB_RECORDER, now_ms)?;
-            taken += u64::from(verdict == Verdict::Applied);
+            let take_over = || take_over(tx, app, &subject, now_ms);
+            taken += u64::from(damaged::apart(tx, take_over)?.unwrap_or(false));
         }
     }
     Ok(taken)
 }
 
-fn in_state(tx: Tx<'_>, state: &str) -> Result<Vec<Record>, StoreError> {
+/// Lets a successor take over an open case, if there is one.
+fn take_over(tx: Tx<'_>, app: &App, subject: &Record, now_ms: u64) -> Result<bool, HubError> {
+    let round = Round::new(tx, app, now_ms);
+    let mut world = round.new_world(0)?;
+    let is_due = round.with_facts(&mut world, |world| decide::is_succeeded(world, subject))?;
+    let acting = subject.reference(case::FROM_ORG);
+    let Some(acting) = acting.filter(|_| is_due) else {
+        return Ok(false);
+    };
+    let step = (event::REPOINT, acting);
+    let verdict = desk::step(tx, app, subject.key, step, Vec::new(), HUB_RECORDER, now_ms)?;
+    Ok(verdict == Verdict::Applied)
+}
+
+fn in_state(tx: Tx<'_>, state: &str) -> Result<Vec<Record>, HubError> {
     let filter = [
         Filter::Is(case::STATE, state.as_bytes().to_vec()),
         Filter::Alive,
     ];
-    tx.list(&case::KIND, &filter, None, DUE_MAX)
+    sound(tx, &case::KIND, &filter)
+}
+
+/// Records that meet the conditions and are as they were written; the others are noted.
+fn sound(tx: Tx<'_>, kind: &'static Kind, filters: &[Filter]) -> Result<Vec<Record>, HubError> {
+    let (sound, spoilt) = tx.list_sound(kind, filters, DUE_MAX)?;
+    damaged::note(tx, &damaged::unnoted(tx, &spoilt)?)?;
+    Ok(sound)
 }
 
 fn waiting() -> [Filter; 1] {

@@ -140,7 +140,8 @@ pub async fn go_on(app: &App) -> anyhow::Result<Joined> {
     );
     let hub_ms = answer.clock;
     let (office, hub) = (answer.office_name.clone(), answer.hub_name.clone());
-    keys.complete_enrolment(EnrolmentAnswer {
+    let (secret, path) = (code.secret, app.keys_path());
+    let answer = EnrolmentAnswer {
         node: own.node.bytes(),
         epoch: own.epoch,
         office_name: answer.office_name,
@@ -149,21 +150,54 @@ pub async fn go_on(app: &App) -> anyhow::Result<Joined> {
         hub_key: transport::sign::VerifyingKey(hub_key),
         root_pem: answer.root_certificate,
         chain_pem: answer.certificate_chain,
-    })?;
+    };
+    keys.complete_enrolment(answer.clone())?;
     // What was answered is as the code says. The journal first: were the keys first and the power cut then, it would
-    // never be renamed.
-    app.store
-        .write::<_, anyhow::Error>(move |tx| {
+    // never be renamed. Each under the store's lock, and only while the key file holds these pending keys.
+    let is_adopted = app.store.write::<_, anyhow::Error>({
+        let path = path.clone();
+        move |tx| {
+            if !is_pending(&NodeKeys::load(&path)?, &secret, own)? {
+                return Ok(false);
+            }
             clock::begin_epoch(tx, hub_ms)?;
-            rewrite::adopt_identity(tx, own, has_lost)
-        })
-        .await?;
-    keys.save(&app.keys_path())?;
+            rewrite::adopt_identity(tx, own, has_lost)?;
+            Ok(true)
+        }
+    });
+    if is_adopted.await? {
+        app.store
+            .write::<_, anyhow::Error>(move |_| {
+                let mut keys = NodeKeys::load(&path)?;
+                if is_pending(&keys, &secret, own)? {
+                    keys.complete_enrolment(answer)?;
+                    keys.save(&path)?;
+                }
+                Ok(())
+            })
+            .await?;
+    }
     Ok(Joined::Enrolled {
         comparison,
         office,
         hub,
     })
+}
+
+/// Whether the enrolment by the code with this secret is still to be completed; else another program on this machine
+/// has done so.
+///
+/// # Errors
+/// Where another code was entered meanwhile: its keys have taken the place of these.
+fn is_pending(keys: &NodeKeys, secret: &[u8], own: Own) -> anyhow::Result<bool> {
+    let is_done = |identity: &NodeIdentity| identity.node == own.node.bytes();
+    match (&keys.enrolment, &keys.identity) {
+        (Some(pending), _) if pending.code.secret == secret => Ok(true),
+        (None, Some(identity)) if is_done(identity) => Ok(false),
+        _ => anyhow::bail!(
+            "another code was entered on this computer meanwhile 本机已改用另一登记码"
+        ),
+    }
 }
 
 /// Whether the hub has lost the identity that this machine had, with its whole journal: it was put back
@@ -181,5 +215,37 @@ async fn has_lost(
             None if is_same_hub => Err(error),
             None => Ok(false),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// S1: only the keys of the code that is in the file are completed: another program may have entered another code,
+    /// whose keys are nowhere else.
+    #[test]
+    fn keys_of_another_code_are_not_written_over() {
+        let code = |secret| EnrolmentCode {
+            secret: [secret; 16],
+            office: [2; 16],
+            office_code: "350102001001".to_owned(),
+            expires_unix_s: 0,
+            root_hash: [3; 32],
+            addresses: vec!["localhost:1".to_owned()],
+        };
+        let own = Own {
+            node: NodeId::new([1; 16]),
+            epoch: 1,
+            office: OfficeId::new([2; 16]),
+        };
+        let mut keys = NodeKeys::default();
+        assert!(is_pending(&keys, &[4; 16], own).is_err());
+        keys.begin_enrolment(code(4)).unwrap();
+        assert!(is_pending(&keys, &[4; 16], own).unwrap());
+        keys.begin_enrolment(code(5)).unwrap();
+        assert!(is_pending(&keys, &[4; 16], own).is_err());
     }
 }

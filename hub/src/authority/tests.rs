@@ -14,6 +14,7 @@ use store::Filter;
 use super::*;
 use crate::{app, desk, recovery};
 
+mod damaged;
 mod restored;
 
 const NOW: u64 = 1_795_000_000_000;

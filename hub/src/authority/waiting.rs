@@ -19,6 +19,7 @@ use store::hub::Batch;
 use store::{StoreError, Tx};
 
 use super::{Round, Undecided};
+use crate::damaged;
 use crate::error::HubError;
 use crate::recovery::{self, Unheard};
 
@@ -56,16 +57,17 @@ impl Guard {
         office: OfficeId,
         changes: impl IntoIterator<Item = &'a Change>,
     ) -> Result<bool, StoreError> {
-        let Some(unheard) = &self.unheard else {
+        if self.unheard.is_none() && self.held.is_empty() {
             return Ok(false);
-        };
-        let changes = changes.into_iter();
-        let keys: BTreeSet<_> = changes.flat_map(decide::named_by).collect();
+        }
+        let keys = named_by_all(changes);
         let mut waits = false;
         for key in &keys {
             waits |= self.held.contains(key);
-            waits |= self.looks_at_store && tx.is_held(*key)?;
-            waits |= !session::decides(false, unheard.is_concerned(tx, office, &[*key])?);
+            if let Some(unheard) = &self.unheard {
+                waits |= self.looks_at_store && tx.is_held(*key)?;
+                waits |= !session::decides(false, unheard.is_concerned(tx, office, &[*key])?);
+            }
         }
         if waits {
             self.held.extend(keys);
@@ -73,10 +75,15 @@ impl Guard {
         Ok(waits)
     }
 
-    /// What works on this record waits behind a change that cannot be decided yet.
-    fn hold(&mut self, key: RecordKey) {
-        self.held.insert(key);
+    /// What works on these records waits behind a change that cannot be decided yet.
+    fn hold(&mut self, keys: impl IntoIterator<Item = RecordKey>) {
+        self.held.extend(keys);
     }
+}
+
+/// The records on which these changes work.
+fn named_by_all<'a>(changes: impl IntoIterator<Item = &'a Change>) -> BTreeSet<RecordKey> {
+    changes.into_iter().flat_map(decide::named_by).collect()
 }
 
 impl Round<'_> {
@@ -109,7 +116,10 @@ impl Round<'_> {
             if guard.stops(*office) || guard.waits(self.tx, *office, [change])? {
                 continue;
             }
-            self.decide_as_it_came(&mut world, &stored, Some(waiting.set_aside))?;
+            let decided = self.decide_as_it_came(&mut world, &stored, Some(waiting.set_aside));
+            if damaged::noted(self.tx, decided)?.is_none() {
+                guard.hold(named_by_all([change]));
+            }
         }
         Ok(world.into_writes())
     }
@@ -132,7 +142,8 @@ impl Round<'_> {
             if change.header.verb != Verb::Set || change.body.fields.iter().any(is_by_steps) {
                 continue;
             }
-            self.decide_as_it_came(&mut world, &stored, None)?;
+            // A row that is damaged keeps nothing else from being decided.
+            damaged::noted(self.tx, self.decide_as_it_came(&mut world, &stored, None))?;
         }
         self.finish(world.into_writes(), Vec::new())
     }
@@ -203,15 +214,17 @@ impl Round<'_> {
         let is_here = changes.len() == unit.len();
         let office = sender.filter(|office| is_here && !guard.stops(*office));
         let Some(office) = office else {
-            for key in unit.iter().flat_map(|held| &held.keys) {
-                guard.hold(*key);
-            }
+            guard.hold(unit.iter().flat_map(|held| &held.keys).copied());
             return Ok(0);
         };
         if guard.waits(self.tx, office, &changes)? {
             return Ok(0);
         }
-        self.decide_unit(world, office, &parts, &changes)?;
+        let decided = self.decide_unit(world, office, &parts, &changes);
+        if damaged::noted(self.tx, decided)?.is_none() {
+            guard.hold(named_by_all(&changes));
+            return Ok(0);
+        }
         Ok(parts.len() as u64)
     }
 

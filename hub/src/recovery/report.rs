@@ -21,6 +21,7 @@ use super::{
 };
 use crate::app::App;
 use crate::authority::Round;
+use crate::damaged;
 use crate::error::HubError;
 
 /// Rows of one node that are kept as evidence while the hub does not recover.
@@ -149,7 +150,8 @@ pub fn take_proof(
         // A person may have ended it before this node was heard.
         if is_recovering {
             if tx.unreported()?.is_empty() {
-                end(tx, app, now_ms)?;
+                // Where a damaged row stands in its way, the hour ends it, or a person, once that is mended.
+                damaged::apart(tx, || end(tx, app, now_ms))?;
             } else {
                 Round::new(tx, app, now_ms).decide_heard()?;
             }

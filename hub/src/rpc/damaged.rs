@@ -1,40 +1,8 @@
-//! Rows that are not as they were written: given to nobody, and noted once for the operator (ADR 0019).
-
-use domain::digest::RowHash;
-use domain::id::hex;
-use domain::record::RecordKey;
-use store::{StoreError, Tx};
+//! Notes rows that whoever reads a feed has met, and that are not as they were written ([`crate::damaged`]).
 
 use crate::app::App;
+use crate::damaged;
 use crate::error::HubError;
-
-/// The incident of a row that is not as it was written.
-pub(super) const ROW_DAMAGED: &str = "row_damaged";
-
-/// What is to be noted of rows that are not as they were written with these hashes: nothing of what was noted before.
-pub(super) fn unnoted(
-    tx: Tx<'_>,
-    damaged: &[(RecordKey, RowHash)],
-) -> Result<Vec<String>, StoreError> {
-    let mut news = Vec::new();
-    for (key, stored) in damaged {
-        let (id, kind, stored) = (key.id, key.kind, hex(stored));
-        let detail = format!("{id} of kind {kind} was written with another hash: {stored}");
-        if !tx.has_incident(ROW_DAMAGED, &detail)? {
-            news.push(detail);
-        }
-    }
-    Ok(news)
-}
-
-/// Notes the row at which a decision stopped, if nobody has.
-pub(super) async fn note(app: &App, damaged: &[(RecordKey, RowHash)]) {
-    let damaged = damaged.to_vec();
-    match app.store.read(move |tx| unnoted(tx, &damaged)).await {
-        Ok(news) => note_damaged(app, news).await,
-        Err(why) => tracing::error!("damaged rows were not noted: {why}"),
-    }
-}
 
 /// Notes rows that are not as they were written, once each, for the operator: nobody else can mend them. Where that
 /// cannot be noted, whoever reads is answered all the same.
@@ -44,20 +12,7 @@ pub(super) async fn note_damaged(app: &App, news: Vec<String>) {
     }
     let noted = app
         .store
-        .write::<_, HubError>(move |tx| {
-            for detail in news {
-                // Somebody else's reading may have noted it meanwhile.
-                if tx.has_incident(ROW_DAMAGED, &detail)? {
-                    continue;
-                }
-                tracing::error!(
-                    row = detail,
-                    "a row is damaged and is given to nobody: see verify"
-                );
-                tx.note_incident(ROW_DAMAGED, None, &detail, system::now_ms())?;
-            }
-            Ok(())
-        })
+        .write::<_, HubError>(move |tx| Ok(damaged::note(tx, &news)?))
         .await;
     if let Err(why) = noted {
         tracing::error!("damaged rows were not noted: {why}");
@@ -74,16 +29,18 @@ mod tests {
     use domain::id::{ChangeId, NodeId, OfficeId, RecordId};
     use domain::kind::Class;
     use domain::kinds::person;
-    use domain::record::{Life, Record, Version};
+    use domain::record::{Life, Record, RecordKey, Version};
     use domain::world::{Mover, Writes};
     use proto::convert::{self, FeedRow};
     use proto::wire::sync as wire;
+    use store::StoreError;
     use store::hub::Node;
     use store::open::{Side, writer};
     use tokio::sync::Semaphore;
     use tokio_stream::StreamExt as _;
 
     use super::*;
+    use crate::damaged::ROW_DAMAGED;
     use crate::rpc::pull::stream;
 
     const OFFICE: OfficeId = OfficeId::new([1; 16]);

@@ -22,11 +22,11 @@ use tonic::Status;
 use transport::sign::{Context, VerifyingKey};
 
 use super::Shared;
-use super::damaged::{note_damaged, unnoted};
+use super::damaged::note_damaged;
 use super::sync::feeds_of;
 use crate::app::App;
 use crate::error::HubError;
-use crate::{recovery, release};
+use crate::{damaged, recovery, release};
 
 /// Why a machine is not answered that was copied, or was never greeted in the epoch that it names.
 pub(super) const SET_APART: &str = "two machines speak for this office";
@@ -124,7 +124,7 @@ fn page(
     let decided_through = tx.journal(node.id, epoch)?.map_or(0, |j| j.decided_through);
     let bounds = (limits::PAGE_ROWS_MAX, limits::PAGE_BYTES_MAX);
     let page = tx.page(feed, after, &reader, bounds)?;
-    let news = unnoted(tx, &page.damaged)?;
+    let news = damaged::unnoted(tx, &page.damaged)?;
     let rows: Vec<_> = page.entries.into_iter().map(feed_row).collect();
     let (bytes, raw_bytes) = convert::encode_rows(&rows)?;
     let key = app.identity.signing_key();
@@ -287,7 +287,7 @@ fn wanted(
     feed: &str,
     names: &[Bytes],
 ) -> Result<(wire::ReconcileResponse, Vec<String>), HubError> {
-    let (mut said, mut damaged, mut bytes) = (wire::ReconcileResponse::default(), Vec::new(), 0);
+    let (mut said, mut spoilt, mut bytes) = (wire::ReconcileResponse::default(), Vec::new(), 0);
     for name in names.iter().take(limits::PAGE_ROWS_MAX) {
         if bytes >= limits::PAGE_BYTES_MAX {
             break;
@@ -301,13 +301,13 @@ fn wanted(
             }
             Some(Known::Damaged(stored)) => {
                 said.damaged.push(name.clone());
-                damaged.push((key, stored));
+                spoilt.push((key, stored));
             }
             None => {}
         }
         said.answered += 1;
     }
-    Ok((said, unnoted(tx, &damaged)?))
+    Ok((said, damaged::unnoted(tx, &spoilt)?))
 }
 
 /// Takes what a reconciliation brings: the node's half of a certificate, rows that a restored hub
@@ -419,7 +419,7 @@ mod tests {
     use tokio_stream::StreamExt as _;
 
     use super::*;
-    use crate::rpc::damaged::ROW_DAMAGED;
+    use crate::damaged::ROW_DAMAGED;
 
     const OFFICE: OfficeId = OfficeId::new([1; 16]);
     const NODE: NodeId = NodeId::new([2; 16]);

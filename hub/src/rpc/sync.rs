@@ -12,12 +12,11 @@ use proto::convert;
 use proto::status::CallRefused;
 use proto::wire::sync as wire;
 use proto::wire::sync::sync_server::Sync;
-use store::StoreError;
 use store::hub::Node;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{Shared, damaged, pull};
+use super::{Shared, pull};
 use crate::authority::{self, read_push};
 use crate::error::HubError;
 use crate::greet::{self, Greeting};
@@ -171,11 +170,7 @@ impl Sync for SyncService {
                 .app
                 .store
                 .write(move |tx| authority::take_batch(tx, &app, &node, &pushed, now_ms))
-                .await;
-            if let Err(HubError::Store(StoreError::Damaged { key, stored })) = &taken {
-                damaged::note(&self.shared.app, &[(*key, *stored)]).await;
-            }
-            let taken = taken?;
+                .await?;
             // The one it follows may be on its way.
             if !taken.is_out_of_place || !under_way.another_ended(others).await {
                 break taken;
@@ -403,6 +398,7 @@ mod tests {
 
     use domain::change::chain_start;
     use domain::id::OfficeId;
+    use store::StoreError;
     use store::hub::Journal;
     use tokio::sync::watch;
     use tonic::Code;

@@ -52,6 +52,24 @@ impl<'c> Tx<'c> {
         Self { connection }
     }
 
+    /// Does a part of this transaction's work; where it fails, nothing of it was done, and the rest can go on.
+    ///
+    /// # Errors
+    /// The work's own; as SQLite says.
+    pub fn undone_if_failed<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let run = |sql| self.connection.execute_batch(sql).map_err(StoreError::from);
+        run("SAVEPOINT part")?;
+        let done = work();
+        if done.is_err() {
+            run("ROLLBACK TO part")?;
+        }
+        run("RELEASE part")?;
+        done
+    }
+
     /// One record, living or not.
     pub fn record(&self, key: RecordKey) -> Result<Option<Record>, StoreError> {
         let Some(kind) = kinds::by_number(key.kind) else {
@@ -130,13 +148,13 @@ impl<'c> Tx<'c> {
     }
 
     /// The same, each row read in this way.
-    pub(crate) fn list_by(
+    pub(crate) fn list_by<T>(
         &self,
         kind: &'static Kind,
         filters: &[Filter],
         (after, count_max): (Option<RecordId>, usize),
-        read: impl Fn(&'static Kind, &Row<'_>) -> Result<Record, StoreError>,
-    ) -> Result<Vec<Record>, StoreError> {
+        mut read: impl FnMut(&'static Kind, &Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
         let mut sql = schema::select_sql(kind);
         let (conditions, mut values) = conditions(kind, filters);
         sql.push_str(" WHERE id > ?1");

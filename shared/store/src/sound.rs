@@ -16,11 +16,14 @@ use rusqlite::Row;
 
 use crate::error::StoreError;
 use crate::pack::unpack_record;
-use crate::records::{Tx, read_record};
+use crate::records::{Filter, Tx, read_record};
 use crate::schema;
 
 /// What is said where a relation does not hold, and the query that finds the places: a text for each.
 pub(crate) type Relation = (&'static str, &'static str);
+
+/// A row that is not as it was written, with the hash that was stored with it.
+pub type DamagedRow = (RecordKey, RowHash);
 
 impl Tx<'_> {
     /// A record as it was written with this hash; none where its row cannot be read, or is another by now.
@@ -55,6 +58,30 @@ impl Tx<'_> {
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query([key.id.bytes()])?;
         rows.next()?.map(|row| as_written(kind, row)).transpose()
+    }
+
+    /// Records of a kind that meet every condition and are as they were written, by id, and which are not, each with
+    /// the hash that was stored with it; at most so many together.
+    ///
+    /// # Errors
+    /// As the disk or another process says; what a row holds is no error.
+    pub fn list_sound(
+        &self,
+        kind: &'static Kind,
+        filters: &[Filter],
+        count_max: usize,
+    ) -> Result<(Vec<Record>, Vec<DamagedRow>), StoreError> {
+        let mut spoilt = Vec::new();
+        let read = |kind: &'static Kind, row: &Row<'_>| match as_written(kind, row) {
+            Ok(record) => Ok(Some(record)),
+            Err(StoreError::Damaged { key, stored }) => {
+                spoilt.push((key, stored));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        };
+        let read = self.list_by(kind, filters, (None, count_max), read)?;
+        Ok((read.into_iter().flatten().collect(), spoilt))
     }
 
     /// The hash that was stored with a record's row, for who compares it; where it cannot be read zeros, which no row

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use domain::id::{ChangeId, DESK, NodeId, RecordId};
 use domain::kind::Class;
-use domain::kinds::transfer as case;
+use domain::kinds::{organisation, transfer as case};
 use domain::machines::transfer::MACHINE;
 use domain::record::{Life, Record, RecordKey, Version};
 use domain::world::{Fact, Need};
@@ -78,23 +78,40 @@ fn nothing_is_decided_on_a_damaged_row() {
     let folder = tempfile::tempdir().unwrap();
     let mut connection = writer(&folder.path().join("hub.sqlite"), Side::Hub).unwrap();
     let case = case_of(1, "DRAFT", GIVEN_UP);
-    let named = Need::Naming(case::KIND_NUMBER, case::TO_ORG, GIVEN_UP);
-    let needs = [Need::Record(case.key), named];
-    let sound = case.clone();
+    let mut given_up = case_of(2, "", GIVEN_UP);
+    given_up.key.kind = organisation::KIND_NUMBER;
+    given_up.key.id = GIVEN_UP;
+    given_up.class = Class::Reference;
+    given_up.fields.clear();
+    let needs = [
+        (case.key, Need::Record(case.key)),
+        (
+            case.key,
+            Need::Naming(case::KIND_NUMBER, case::TO_ORG, GIVEN_UP),
+        ),
+        (case.key, Need::Standing(GIVEN_UP)),
+        (given_up.key, Need::Membership(GIVEN_UP)),
+    ];
+    let rows = [case, given_up];
     let found = write_on::<_, StoreError>(&mut connection, move |tx| {
-        tx.write_record(&sound)?;
-        needs
-            .iter()
-            .map(|need| tx.fact(*need))
-            .collect::<Result<Vec<_>, _>>()
+        for row in rows {
+            tx.write_record(&row)?;
+        }
+        let found = needs.iter().map(|(_, need)| tx.fact(*need));
+        found.collect::<Result<Vec<_>, _>>()
     });
-    assert_eq!(found.unwrap().len(), 2);
-    connection
-        .execute_batch("UPDATE \"transfer\" SET state = 'RECALLED'")
-        .unwrap();
-    for need in needs {
+    assert_eq!(found.unwrap().len(), needs.len());
+    let spoilt = "UPDATE \"transfer\" SET revision = 2; UPDATE organisation SET revision = 2";
+    connection.execute_batch(spoilt).unwrap();
+    for (row, need) in needs {
         let found = write_on(&mut connection, |tx| tx.fact(need));
-        let is_damaged = matches!(found, Err(StoreError::Damaged { key, .. }) if key == case.key);
+        let is_damaged = matches!(found, Err(StoreError::Damaged { key, .. }) if key == row);
         assert!(is_damaged, "{need:?}: {found:?}");
     }
+    // Of what was removed for good no sound row is asked.
+    let found = write_on(&mut connection, |tx| {
+        tx.note_purged(GIVEN_UP)?;
+        tx.fact(Need::Record(needs[3].0))
+    });
+    assert!(matches!(found, Ok(Fact::Purged(_))), "{found:?}");
 }

@@ -2,6 +2,7 @@
 
 use domain::decide::NAMING_CASES;
 use domain::id::{ChangeId, NodeId, RecordId};
+use domain::kind::Kind;
 use domain::kinds::{conflict, member, organisation, person, step, tenure, transfer as case};
 use domain::limits::{BATCH_MEMBERS_MAX, BATCH_ORGANISATIONS_MAX};
 use domain::machines::transfer;
@@ -25,12 +26,12 @@ impl Tx<'_> {
     /// [`StoreError::Damaged`] where a row of it is not as it was written; as SQLite says.
     pub fn fact(&self, need: Need) -> Result<Fact, StoreError> {
         match need {
-            Need::Record(key) => Ok(match self.record_as_written(key)? {
-                Some(record) if record.is_alive() => Fact::Record(key, Some(record)),
+            Need::Record(key) => match self.record_as_written(key) {
+                Ok(Some(record)) if record.is_alive() => Ok(Fact::Record(key, Some(record))),
                 // Its values may still be here: what is said to go is not brought back.
-                _ if self.is_purged(key.id)? => Fact::Purged(key),
-                found => Fact::Record(key, found),
-            }),
+                _ if self.is_purged(key.id)? => Ok(Fact::Purged(key)),
+                found => Ok(Fact::Record(key, found?)),
+            },
             Need::Outcome(change, field) => {
                 Ok(Fact::Outcome(change, field, self.outcome(change, field)?))
             }
@@ -39,13 +40,12 @@ impl Tx<'_> {
                     Filter::Is(conflict::SUBJECT, subject.bytes().to_vec()),
                     Filter::Is(conflict::STATE, b"open".to_vec()),
                 ];
-                let items =
-                    self.list_by(&conflict::KIND, &filters, (None, ABOUT_MAX), as_written)?;
+                let items = self.sound(&conflict::KIND, &filters, ABOUT_MAX)?;
                 Ok(Fact::OpenItems(subject, items))
             }
             Need::StepsOf(subject) => {
                 let filters = [Filter::Is(step::SUBJECT, subject.bytes().to_vec())];
-                let steps = self.list_by(&step::KIND, &filters, (None, ABOUT_MAX), as_written)?;
+                let steps = self.sound(&step::KIND, &filters, ABOUT_MAX)?;
                 Ok(Fact::StepsOf(subject, steps))
             }
             Need::Block(issuer, number) => {
@@ -57,13 +57,23 @@ impl Tx<'_> {
                 let records = match domain::kinds::by_number(kind) {
                     Some(kind) => {
                         let names = [Filter::Is(field, id.bytes().to_vec())];
-                        self.list_by(kind, &names, (None, ABOUT_MAX), as_written)?
+                        self.sound(kind, &names, ABOUT_MAX)?
                     }
                     None => Vec::new(),
                 };
                 Ok(Fact::Naming(kind, field, id, records))
             }
         }
+    }
+
+    /// Records on which something is decided.
+    fn sound(
+        &self,
+        kind: &'static Kind,
+        filters: &[Filter],
+        count_max: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.list_by(kind, filters, (None, count_max), as_written)
     }
 
     /// The open cases that name an organisation, and the members whom it has, each by an index that is
@@ -80,15 +90,15 @@ impl Tx<'_> {
                 Filter::Is(field, bytes.clone()),
                 Filter::OneOf(case::STATE, open.clone()),
             ];
-            found.extend(self.list(&case::KIND, &cases, None, ABOUT_MAX)?);
+            found.extend(self.sound(&case::KIND, &cases, ABOUT_MAX)?);
         }
         let in_branch = [Filter::Is(member::BRANCH, bytes.clone())];
-        found.extend(self.list(&member::KIND, &in_branch, None, ABOUT_MAX)?);
-        let organisation = self.record(key(organisation::KIND_NUMBER, id))?;
+        found.extend(self.sound(&member::KIND, &in_branch, ABOUT_MAX)?);
+        let organisation = self.record_as_written(key(organisation::KIND_NUMBER, id))?;
         let branch = organisation.and_then(|found| found.reference(organisation::PARENT));
         if let Some(branch) = branch {
             let in_branch = [Filter::Is(member::BRANCH, branch.bytes().to_vec())];
-            let members = self.list(&member::KIND, &in_branch, None, ABOUT_MAX)?;
+            let members = self.sound(&member::KIND, &in_branch, ABOUT_MAX)?;
             let in_group = |record: &Record| record.reference(member::GROUP) == Some(id);
             found.extend(members.into_iter().filter(in_group));
         }
@@ -96,9 +106,9 @@ impl Tx<'_> {
             Filter::Is(tenure::HOLDER, bytes),
             Filter::Is(tenure::CLOSED, Vec::new()),
         ];
-        for open in self.list(&tenure::KIND, &held, None, ABOUT_MAX)? {
+        for open in self.sound(&tenure::KIND, &held, ABOUT_MAX)? {
             if let Some(member) = open.reference(tenure::MEMBER) {
-                found.extend(self.record(key(member::KIND_NUMBER, member))?);
+                found.extend(self.record_as_written(key(member::KIND_NUMBER, member))?);
             }
         }
         Ok(found)
@@ -112,7 +122,7 @@ impl Tx<'_> {
             kind: organisation::KIND_NUMBER,
             id,
         };
-        found.organisations.extend(self.record(key)?);
+        found.organisations.extend(self.record_as_written(key)?);
         let mut at = 0;
         while let Some(above) = found.organisations.get(at) {
             at += 1;
@@ -123,24 +133,24 @@ impl Tx<'_> {
             let above = above.key.id.bytes().to_vec();
             let rest = (BATCH_ORGANISATIONS_MAX + 1).saturating_sub(found.organisations.len());
             let below = [Filter::Is(organisation::PARENT, above.clone())];
-            let below = self.list(&organisation::KIND, &below, None, rest)?;
+            let below = self.sound(&organisation::KIND, &below, rest)?;
             found.organisations.extend(below);
             let rest = (BATCH_MEMBERS_MAX + 1).saturating_sub(found.members.len());
             let of_branch = [Filter::Is(member::BRANCH, above), Filter::Alive];
-            let members = self.list(&member::KIND, &of_branch, None, rest)?;
+            let members = self.sound(&member::KIND, &of_branch, rest)?;
             found.members.extend(members);
         }
         for record in &found.members {
             let about = |kind, field| {
                 let filters = [Filter::Is(field, record.key.id.bytes().to_vec())];
-                self.list(kind, &filters, None, ABOUT_MAX)
+                self.sound(kind, &filters, ABOUT_MAX)
             };
             let person = record.reference(member::PERSON).map(|id| RecordKey {
                 kind: person::KIND_NUMBER,
                 id,
             });
             if let Some(person) = person {
-                found.of_members.extend(self.record(person)?);
+                found.of_members.extend(self.record_as_written(person)?);
             }
             found
                 .of_members
@@ -165,7 +175,7 @@ impl Tx<'_> {
         let mut all = Vec::new();
         for (kind, field) in domain::decide::roles().chain([merged, items]) {
             let filter = [Filter::Is(field, id.bytes().to_vec())];
-            let naming = self.list(kind, &filter, None, ABOUT_MAX)?;
+            let naming = self.sound(kind, &filter, ABOUT_MAX)?;
             all.push(((kind.number, field, id), naming));
         }
         Ok(all)

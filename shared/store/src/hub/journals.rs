@@ -111,14 +111,16 @@ impl Tx<'_> {
             .query_row([node.bytes()], |row| row.get(0))?)
     }
 
-    /// Notes how far a journal goes.
+    /// Notes how far a journal goes. Nothing is written where that is noted already: whoever waits for commits would
+    /// look again at once.
     pub fn put_journal(&self, journal: &Journal) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
                 "INSERT INTO journal (node, epoch, received, chain, decided_through)
                  VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT (node, epoch) DO UPDATE
-                 SET received = ?3, chain = ?4, decided_through = ?5",
+                 SET received = ?3, chain = ?4, decided_through = ?5
+                 WHERE (received, chain, decided_through) IS NOT (?3, ?4, ?5)",
             )?
             .execute(params![
                 journal.node.bytes(),
