@@ -95,11 +95,12 @@ fn is_news(tx: Tx<'_>, offered: &Record) -> Result<bool, StoreError> {
     if tx.is_purged(key.id)? {
         return Ok(false);
     }
-    let Some(stored) = tx.told_hash(key)? else {
-        return Ok(true);
+    let known = match tx.record_as_written(key) {
+        Ok(None) => return Ok(true),
+        Ok(Some(known)) => Some((known.revision, known.hash())),
+        Err(StoreError::Damaged { .. }) => None,
+        Err(error) => return Err(error),
     };
-    let known = tx.sound_record(key, &stored)?;
-    let known = known.map(|known| (known.revision, stored));
     match session::judge_offer(known, (offered.revision, offered.hash())) {
         Offer::TakenBack => Ok(true),
         Offer::Known => Ok(false),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::digest::RowHash;
 use domain::id::RecordId;
-use domain::kind::{Field, FieldType, Kind};
+use domain::kind::{Class, Field, FieldType, Kind};
 use domain::kinds::{self, organisation};
 use domain::record::{FieldState, Record, RecordKey};
 use rusqlite::types::{Value, ValueRef};
@@ -15,6 +15,7 @@ use crate::pack::{
     assemble, class_code, class_of, life_code, life_of, pack_values, pack_versions, unpack_values,
 };
 use crate::schema;
+use crate::sound::seal;
 
 /// What a transaction (or a reader's snapshot) can do with records; `hub` and `node` add the rest.
 #[derive(Debug, Clone, Copy)]
@@ -195,6 +196,7 @@ impl<'c> Tx<'c> {
             self.write_unknown(record, &versions, &hash)?;
             return Ok(hash);
         };
+        let seal = seal(&hash, kind.class, record.office, &versions);
         let mut values = vec![
             Value::Blob(record.key.id.bytes().to_vec()),
             Value::Blob(record.office.bytes().to_vec()),
@@ -203,6 +205,7 @@ impl<'c> Tx<'c> {
             Value::Blob(versions),
             Value::Null,
             Value::Blob(hash.to_vec()),
+            Value::Integer(seal),
         ];
         let mut opaque: BTreeMap<u16, &[u8]> = BTreeMap::new();
         for (number, FieldState { value, .. }) in &record.fields {
@@ -283,26 +286,19 @@ impl<'c> Tx<'c> {
     }
 
     fn unknown_record(&self, key: RecordKey) -> Result<Option<Record>, StoreError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT class, office, revision, life, versions, opaque FROM unknown_record
-             WHERE kind = ?1 AND id = ?2",
-        )?;
+        self.unknown_by(key, |row| read_unknown(key.kind, row))
+    }
+
+    /// A record of a kind that this program does not know, its row read in this way.
+    pub(crate) fn unknown_by(
+        &self,
+        key: RecordKey,
+        read: impl FnOnce(&Row<'_>) -> Result<Record, StoreError>,
+    ) -> Result<Option<Record>, StoreError> {
+        let sql = format!("{} WHERE kind = ?1 AND id = ?2", select_unknown());
+        let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params![key.kind, key.id.bytes()])?;
-        let Some(row) = rows.next()? else {
-            return Ok(None);
-        };
-        let opaque: Option<Vec<u8>> = row.get(5)?;
-        let versions: Vec<u8> = row.get(4)?;
-        assemble(
-            key,
-            class_of(&[row.get::<_, u8>(0)?])?,
-            RecordId::new(row.get(1)?),
-            row.get::<_, i64>(2)?.cast_unsigned(),
-            life_of(&[row.get::<_, u8>(3)?])?,
-            &versions,
-            unpack_values(&opaque.unwrap_or_default())?,
-        )
-        .map(Some)
+        rows.next()?.map(read).transpose()
     }
 
     /// Moves records of a kind that this program has learnt into the kind's own table.
@@ -334,13 +330,14 @@ impl<'c> Tx<'c> {
         hash: &[u8; 32],
     ) -> Result<(), StoreError> {
         let values = pack_values(record.fields.iter().map(|(n, f)| (*n, f.value.as_slice())));
+        let seal = seal(hash, record.class, record.office, versions);
         self.connection
             .prepare_cached(
                 "INSERT INTO unknown_record
-                     (kind, id, class, office, revision, life, versions, opaque, row_hash)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-                 ON CONFLICT (kind, id) DO UPDATE SET office = ?4, revision = ?5, life = ?6,
-                     versions = ?7, opaque = ?8, row_hash = ?9",
+                     (kind, id, class, office, revision, life, versions, opaque, row_hash, row_seal)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                 ON CONFLICT (kind, id) DO UPDATE SET class = ?3, office = ?4, revision = ?5, life = ?6,
+                     versions = ?7, opaque = ?8, row_hash = ?9, row_seal = ?10",
             )?
             .execute(params![
                 record.key.kind,
@@ -351,7 +348,8 @@ impl<'c> Tx<'c> {
                 life_code(record.life),
                 versions,
                 values,
-                hash
+                hash,
+                seal
             ])?;
         Ok(())
     }
@@ -407,7 +405,6 @@ fn conditions(kind: &'static Kind, filters: &[Filter]) -> (String, Vec<Value>) {
 }
 
 pub(crate) fn read_record(kind: &'static Kind, row: &Row<'_>) -> Result<Record, StoreError> {
-    let versions: Vec<u8> = row.get(4)?;
     let opaque: Option<Vec<u8>> = row.get(5)?;
     let mut values = unpack_values(&opaque.unwrap_or_default())?;
     for (position, field) in kind.fields.iter().enumerate() {
@@ -416,12 +413,35 @@ pub(crate) fn read_record(kind: &'static Kind, row: &Row<'_>) -> Result<Record, 
             values.insert(field.number, bytes);
         }
     }
+    put_together(kind.number, kind.class, row, values)
+}
+
+/// `SELECT` of whole records of kinds that this program does not know, up to the `WHERE`.
+pub(crate) fn select_unknown() -> String {
+    format!(
+        "SELECT {}, class, kind FROM unknown_record",
+        schema::BEFORE_FIELDS
+    )
+}
+
+pub(crate) fn read_unknown(kind: u16, row: &Row<'_>) -> Result<Record, StoreError> {
+    let opaque: Option<Vec<u8>> = row.get(5)?;
+    let values = unpack_values(&opaque.unwrap_or_default())?;
+    let class: u8 = row.get(schema::COLUMNS_BEFORE_FIELDS)?;
+    put_together(kind, class_of(&[class])?, row, values)
+}
+
+fn put_together(
+    kind: u16,
+    class: Class,
+    row: &Row<'_>,
+    values: BTreeMap<u16, Vec<u8>>,
+) -> Result<Record, StoreError> {
+    let id = RecordId::new(row.get(0)?);
+    let versions: Vec<u8> = row.get(4)?;
     assemble(
-        RecordKey {
-            kind: kind.number,
-            id: RecordId::new(row.get(0)?),
-        },
-        kind.class,
+        RecordKey { kind, id },
+        class,
         RecordId::new(row.get(1)?),
         row.get::<_, i64>(2)?.cast_unsigned(),
         life_of(&[row.get::<_, u8>(3)?])?,

@@ -15,7 +15,7 @@ use crate::open::Side;
 use crate::records::Tx;
 
 /// The columns that every kind's table has besides its fields.
-pub const RESERVED: [&str; 9] = [
+pub const RESERVED: [&str; 10] = [
     "id",
     "office",
     "revision",
@@ -24,6 +24,7 @@ pub const RESERVED: [&str; 9] = [
     "versions",
     "opaque",
     "row_hash",
+    "row_seal",
     "pending",
 ];
 
@@ -142,7 +143,8 @@ fn create_sql(kind: &Kind) -> String {
     }
     sql.push_str(
         ", versions BLOB NOT NULL, opaque BLOB,
-           row_hash BLOB NOT NULL CHECK (length(row_hash) = 32)) STRICT, WITHOUT ROWID",
+           row_hash BLOB NOT NULL CHECK (length(row_hash) = 32),
+           row_seal INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     );
     sql
 }
@@ -155,7 +157,7 @@ fn columns(connection: &Connection, table: &str) -> Result<BTreeSet<String>, Sto
 
 /// `SELECT` of whole records of a kind, up to the `WHERE`.
 pub(crate) fn select_sql(kind: &Kind) -> String {
-    let mut sql = "SELECT id, office, revision, life, versions, opaque, row_hash".to_owned();
+    let mut sql = format!("SELECT {BEFORE_FIELDS}");
     for field in kind.fields {
         let _ = write!(sql, ", \"{}\"", field.name);
     }
@@ -163,16 +165,18 @@ pub(crate) fn select_sql(kind: &Kind) -> String {
     sql
 }
 
-/// How many columns stand before the fields in [`select_sql`].
-pub(crate) const COLUMNS_BEFORE_FIELDS: usize = 7;
+/// The columns that stand before the fields in [`select_sql`], and how many they are.
+pub(crate) const BEFORE_FIELDS: &str =
+    "id, office, revision, life, versions, opaque, row_hash, row_seal";
+pub(crate) const COLUMNS_BEFORE_FIELDS: usize = 8;
 
 /// Writes a whole record of a kind, new or known.
 pub(crate) fn upsert_sql(kind: &Kind) -> String {
-    let mut names = "id, office, revision, life, versions, opaque, row_hash".to_owned();
-    let mut marks = "?1, ?2, ?3, ?4, ?5, ?6, ?7".to_owned();
-    let mut sets =
-        "office = ?2, revision = ?3, life = ?4, versions = ?5, opaque = ?6, row_hash = ?7"
-            .to_owned();
+    let mut names = BEFORE_FIELDS.to_owned();
+    let mut marks = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8".to_owned();
+    let mut sets = "office = ?2, revision = ?3, life = ?4, versions = ?5, opaque = ?6,
+         row_hash = ?7, row_seal = ?8"
+        .to_owned();
     for (position, field) in kind.fields.iter().enumerate() {
         let mark = position + COLUMNS_BEFORE_FIELDS + 1;
         let _ = write!(names, ", \"{}\"", field.name);

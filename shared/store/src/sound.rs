@@ -8,15 +8,15 @@
 //! (`hub/relations.rs`, `node/relations.rs`): a query for each finds where it does not hold.
 
 use domain::digest::RowHash;
-use domain::id::RecordId;
-use domain::kind::Kind;
+use domain::id::{OfficeId, RecordId};
+use domain::kind::{Class, Kind};
 use domain::kinds;
 use domain::record::{Record, RecordKey};
-use rusqlite::Row;
+use rusqlite::{Row, Statement};
 
 use crate::error::StoreError;
-use crate::pack::unpack_record;
-use crate::records::{Filter, Tx, read_record};
+use crate::pack::{class_code, unpack_record};
+use crate::records::{Filter, Tx, read_record, read_unknown, select_unknown};
 use crate::schema;
 
 /// What is said where a relation does not hold, and the query that finds the places: a text for each.
@@ -26,33 +26,13 @@ pub(crate) type Relation = (&'static str, &'static str);
 pub type DamagedRow = (RecordKey, RowHash);
 
 impl Tx<'_> {
-    /// A record as it was written with this hash; none where its row cannot be read, or is another by now.
-    ///
-    /// # Errors
-    /// As the disk or another process says; what the row holds is no error.
-    pub fn sound_record(
-        &self,
-        key: RecordKey,
-        stored: &RowHash,
-    ) -> Result<Option<Record>, StoreError> {
-        match self.record(key) {
-            Ok(record) => Ok(record.filter(|record| record.hash() == *stored)),
-            Err(StoreError::Unreadable(_) | StoreError::Broken(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// A record on which something is decided.
+    /// A record on which something is decided, or that is given to somebody.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] where its row is not as it was written; as the disk or another process says.
-    pub(crate) fn record_as_written(&self, key: RecordKey) -> Result<Option<Record>, StoreError> {
+    pub fn record_as_written(&self, key: RecordKey) -> Result<Option<Record>, StoreError> {
         let Some(kind) = kinds::by_number(key.kind) else {
-            let Some(stored) = self.told_hash(key)? else {
-                return Ok(None);
-            };
-            let sound = self.sound_record(key, &stored)?;
-            return sound.ok_or(StoreError::Damaged { key, stored }).map(Some);
+            return self.unknown_by(key, |row| unknown_as_written(key.kind, row));
         };
         let sql = format!("{} WHERE id = ?1", schema::select_sql(kind));
         let mut statement = self.connection.prepare_cached(&sql)?;
@@ -105,33 +85,14 @@ impl Tx<'_> {
         let mut unsound = Vec::new();
         for kind in kinds::ALL {
             let mut statement = self.connection.prepare(&schema::select_sql(kind))?;
-            let mut rows = statement.query([])?;
-            let until = unsound.len() + count_max;
-            while let Some(row) = rows.next()?
-                && unsound.len() < until
-            {
-                let stored: [u8; 32] = row.get("row_hash")?;
-                if !read_record(kind, row).is_ok_and(|record| record.hash() == stored) {
-                    let (kind, id) = (kind.number, RecordId::new(row.get("id")?));
-                    unsound.push(RecordKey { kind, id });
-                }
-            }
+            unsound_of(&mut statement, count_max, &mut unsound, |row| {
+                as_written(kind, row)
+            })?;
         }
-        let mut statement = self
-            .connection
-            .prepare("SELECT kind, id, row_hash FROM unknown_record")?;
-        let mut rows = statement.query([])?;
-        let until = unsound.len() + count_max;
-        while let Some(row) = rows.next()?
-            && unsound.len() < until
-        {
-            let (kind, id) = (row.get(0)?, RecordId::new(row.get(1)?));
-            let (key, stored): (_, [u8; 32]) = (RecordKey { kind, id }, row.get(2)?);
-            let record = self.record(key);
-            if !record.is_ok_and(|record| record.is_some_and(|record| record.hash() == stored)) {
-                unsound.push(key);
-            }
-        }
+        let mut statement = self.connection.prepare(&select_unknown())?;
+        unsound_of(&mut statement, count_max, &mut unsound, |row| {
+            unknown_as_written(row.get("kind")?, row)
+        })?;
         Ok(unsound)
     }
 
@@ -198,16 +159,61 @@ impl Tx<'_> {
     }
 }
 
+/// Which of these rows are not as they were written; at most so many more.
+fn unsound_of(
+    statement: &mut Statement<'_>,
+    count_max: usize,
+    unsound: &mut Vec<RecordKey>,
+    read: impl Fn(&Row<'_>) -> Result<Record, StoreError>,
+) -> Result<(), StoreError> {
+    let until = unsound.len() + count_max;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()?
+        && unsound.len() < until
+    {
+        match read(row) {
+            Ok(_) => {}
+            Err(StoreError::Damaged { key, .. }) => unsound.push(key),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// What holds of a row what its hash says nothing of: its class, its office, and when each version counts as written
+/// (ADR 0004). The first bytes of BLAKE3 over all of them; it stays in this store.
+pub(crate) fn seal(hash: &RowHash, class: Class, office: OfficeId, versions: &[u8]) -> i64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"lianxin seal 1").update(hash);
+    hasher.update(&[class_code(class)]).update(&office.bytes());
+    let mut first = [0; 8];
+    hasher.update(versions).finalize_xof().fill(&mut first);
+    i64::from_be_bytes(first)
+}
+
 /// A record whose row is as it was written.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] where it is not; as the disk or another process says.
 pub(crate) fn as_written(kind: &'static Kind, row: &Row<'_>) -> Result<Record, StoreError> {
+    held(kind.number, row, read_record(kind, row))
+}
+
+fn unknown_as_written(kind: u16, row: &Row<'_>) -> Result<Record, StoreError> {
+    held(kind, row, read_unknown(kind, row))
+}
+
+fn held(kind: u16, row: &Row<'_>, read: Result<Record, StoreError>) -> Result<Record, StoreError> {
     let stored: RowHash = row.get("row_hash").unwrap_or_default();
-    match read_record(kind, row) {
-        Ok(record) if record.hash() == stored => Ok(record),
+    let is_sealed = |record: &Record| {
+        let versions: Vec<u8> = row.get("versions").unwrap_or_default();
+        let sealed: Option<i64> = row.get("row_seal").ok();
+        sealed == Some(seal(&stored, record.class, record.office, &versions))
+    };
+    match read {
+        Ok(record) if record.hash() == stored && is_sealed(&record) => Ok(record),
         Ok(_) | Err(StoreError::Unreadable(_) | StoreError::Broken(_)) => {
-            let (kind, id) = (kind.number, RecordId::new(row.get("id")?));
+            let id = RecordId::new(row.get("id")?);
             let key = RecordKey { kind, id };
             Err(StoreError::Damaged { key, stored })
         }

@@ -18,5 +18,6 @@ CREATE TABLE unknown_record (
     versions BLOB NOT NULL,
     opaque   BLOB,
     row_hash BLOB NOT NULL CHECK (length(row_hash) = 32),
+    row_seal INTEGER NOT NULL,
     PRIMARY KEY (kind, id)
 ) STRICT, WITHOUT ROWID;

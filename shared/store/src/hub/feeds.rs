@@ -284,12 +284,11 @@ impl Tx<'_> {
 
     /// What is known of a record that is in a feed; none where it has no row.
     fn state_of(&self, key: RecordKey) -> Result<Option<Known>, StoreError> {
-        let Some(stored) = self.told_hash(key)? else {
-            return Ok(None);
-        };
-        let sound = self.sound_record(key, &stored)?;
-        let known = sound.map(|record| Known::Entry(Entry::State(record)));
-        Ok(Some(known.unwrap_or(Known::Damaged(stored))))
+        match self.record_as_written(key) {
+            Ok(record) => Ok(record.map(|record| Known::Entry(Entry::State(record)))),
+            Err(StoreError::Damaged { stored, .. }) => Ok(Some(Known::Damaged(stored))),
+            Err(error) => Err(error),
+        }
     }
 
     /// What has moved in a feed after a place, within these limits. Own changes that the reader has
