@@ -484,7 +484,7 @@ fn waits_in_vain(tx: store::Tx<'_>, change: ChangeId) -> anyhow::Result<bool> {
     Ok(note.is_some_and(|note| note.text(set_aside::STATE) == Some("waiting")))
 }
 
-/// The changes of its present epoch that wait at an office.
+/// The changes that wait at an office, those of its former epochs too.
 async fn pending(city: &City, number: usize) -> anyhow::Result<Vec<Change>> {
     let app = city.offices[number].app.as_ref().context("on")?;
     let (own, keys) = (app.own, app.keys()?);
@@ -494,7 +494,10 @@ async fn pending(city: &City, number: usize) -> anyhow::Result<Vec<Change>> {
         .map_or(own.epoch, |identity| identity.epoch);
     app.store
         .read::<_, anyhow::Error>(move |tx| {
-            let entries = tx.pending_through(epoch, u64::MAX >> 1)?;
+            let mut entries = tx.pending_through(epoch, u64::MAX >> 1)?;
+            for former in tx.pending_epochs_but(epoch)? {
+                entries.extend(tx.pending_after(former, 0, usize::MAX)?);
+            }
             let read = |entry| lianxin_node::fold::read(own, entry);
             entries.iter().map(read).collect()
         })
