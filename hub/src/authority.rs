@@ -194,6 +194,8 @@ fn decide_ready(
         // What waited when the hub was restored has its bytes again.
         round.decide_what_can_be()?;
     }
+    let keys = ready.iter().take(decided.len()).filter_map(Undecided::key);
+    round.decide_passed_over(keys)?;
     Ok(decided)
 }
 

@@ -482,8 +482,9 @@ class Hub:
                     return "elsewhere", None
                 base = what
             elif how == "lost":
-                is_open = self.state.records[ITEM, what].value(16) == b"open"
-                return ("item", what) if is_open else ("elsewhere", None)
+                item = self.state.records[ITEM, what]
+                is_loser = item.value(16) == b"open" and same(base, item.value(9))
+                return ("item", what) if is_loser else ("elsewhere", None)
             else:
                 note = self.state.records[NOTE, what]
                 if note.value(8) in (b"held", b"forwarded"):

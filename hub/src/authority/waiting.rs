@@ -142,8 +142,11 @@ impl Round<'_> {
             if change.header.verb != Verb::Set || change.body.fields.iter().any(is_by_steps) {
                 continue;
             }
+            let supplied = self.supply_overwritten(&mut world, change);
+            let decided =
+                supplied.and_then(|()| Ok(self.decide_as_it_came(&mut world, &stored, None)?));
             // A row that is damaged keeps nothing else from being decided.
-            damaged::noted(self.tx, self.decide_as_it_came(&mut world, &stored, None))?;
+            damaged::noted(self.tx, decided)?;
         }
         self.finish(world.into_writes(), Vec::new())
     }

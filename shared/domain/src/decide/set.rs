@@ -3,7 +3,7 @@
 use super::held::{self, Fence};
 use super::item::{self, Side};
 use super::unit::{Unit, units};
-use super::{Incoming, Stop, Verdict, check_references, create};
+use super::{Incoming, Stop, Verdict, change_bytes, check_references, create};
 use crate::id::{ChangeId, DESK, RecordId};
 use crate::kind::{Class, Kind, Winner};
 use crate::kinds::{activity, conflict, organisation, set_aside, tenure};
@@ -19,7 +19,7 @@ pub(super) enum Based {
     Current,
     /// It saw another.
     Elsewhere,
-    /// It saw a value that lost and is in this open item.
+    /// It saw the value that lost and is in this open item.
     InItem(RecordId),
     /// It saw a change that was set aside.
     OnSetAside,
@@ -267,10 +267,12 @@ pub(super) fn based_on(
                     kind: conflict::KIND_NUMBER,
                     id: item,
                 };
-                let is_open = world
-                    .record(key)?
-                    .is_some_and(|item| item.text(conflict::STATE) == Some("open"));
-                return Ok(if is_open {
+                // Where another value has become the loser since, whoever saw only this one has not seen that.
+                let is_loser = world.record(key)?.is_some_and(|item| {
+                    item.text(conflict::STATE) == Some("open")
+                        && item.value(conflict::LOSER_VERSION) == Some(&change_bytes(base))
+                });
+                return Ok(if is_loser {
                     Based::InItem(item)
                 } else {
                     Based::Elsewhere

@@ -16,6 +16,8 @@ mod twins;
 mod variants;
 mod withdrawing;
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -131,6 +133,36 @@ fn rule_4_an_edit_on_a_loser_replaces_it_in_the_same_item() {
     let items = hub.open_items();
     assert_eq!(items.len(), 1);
     assert_eq!(items[0].value(conflict::LOSER), Some(&b"44"[..]));
+}
+
+/// S7: an edit on a loser replaces what its writer saw, and nothing else. Where that has won since, or another edit on
+/// it stands in the item, whoever saw only the first one opens a further item.
+#[test]
+fn rule_4_an_edit_on_a_former_loser_does_not_replace_the_loser_of_now() {
+    for replaced_wins in [true, false] {
+        let mut hub = Hub::new();
+        let id = someone(&mut hub);
+        let kind = person::KIND_NUMBER;
+        let offline = hub.change(EAST, kind, id, Verb::Set, &[(person::PHONE, b"22")]);
+        hub.now += 60_000;
+        hub.send(DESK, kind, id, Verb::Set, &[(person::PHONE, b"33")]);
+        assert_eq!(hub.take(EAST, &offline), Verdict::Lost);
+        hub.now += 60_000;
+        for (value, wins) in [(b"44", replaced_wins), (b"55", true)] {
+            let mut edit = hub.change(EAST, kind, id, Verb::Set, &[(person::PHONE, value)]);
+            edit.body.fields[0].base = Some(offline.id);
+            if !wins {
+                edit.header.timestamp = offline.header.timestamp;
+            }
+            hub.take(EAST, &edit);
+            hub.now += 60_000;
+        }
+        assert_eq!(hub.get(kind, id).text(person::PHONE), Some("55"));
+        let items = hub.open_items();
+        let losers = items.iter().map(|item| item.text(conflict::LOSER));
+        let losers: BTreeSet<_> = losers.flatten().collect();
+        assert_eq!(losers, ["33", "44"].into(), "{replaced_wins}");
+    }
 }
 
 #[test]

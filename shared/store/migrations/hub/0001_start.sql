@@ -267,6 +267,17 @@ CREATE TABLE parted (
     PRIMARY KEY (node, kind, id)
 ) STRICT, WITHOUT ROWID;
 
+-- Changes of which a value stood in a row of this hub, in place of which a row has come back that may never have gone
+-- through it. They stay until the changes that wrote what stands there now have come and say what their writers saw.
+CREATE TABLE passed_over (
+    kind     INTEGER NOT NULL,
+    id       BLOB NOT NULL,
+    node     BLOB NOT NULL,
+    epoch    INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    PRIMARY KEY (kind, id, node, epoch, sequence)
+) STRICT, WITHOUT ROWID;
+
 -- What should not have happened and was mended: every row is a bug or a damaged disk.
 CREATE TABLE incident (
     number INTEGER PRIMARY KEY,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::id::{NodeId, RecordId};
+use domain::id::{ChangeId, NodeId, RecordId};
 use domain::kinds::tenure;
 use domain::record::{Record, RecordKey};
 use domain::session::hub::Proven;
@@ -152,6 +152,64 @@ impl Tx<'_> {
             .query_row(params![node.bytes(), key.kind, key.id.bytes()], |row| {
                 row.get(0)
             })?)
+    }
+
+    /// A value of a change stood in a row, in place of which another has come back: whether whoever wrote that had seen
+    /// it is not known yet.
+    pub fn note_passed_over(&self, key: RecordKey, change: ChangeId) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO passed_over (kind, id, node, epoch, sequence)
+                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![
+                key.kind,
+                key.id.bytes(),
+                change.node.bytes(),
+                change.epoch,
+                change.sequence.cast_signed()
+            ])?;
+        Ok(())
+    }
+
+    /// It is known now.
+    pub fn drop_passed_over(&self, key: RecordKey, change: ChangeId) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "DELETE FROM passed_over
+                 WHERE kind = ?1 AND id = ?2 AND node = ?3 AND epoch = ?4 AND sequence = ?5",
+            )?
+            .execute(params![
+                key.kind,
+                key.id.bytes(),
+                change.node.bytes(),
+                change.epoch,
+                change.sequence.cast_signed()
+            ])?;
+        Ok(())
+    }
+
+    /// The changes to a record of which that is not known yet.
+    pub fn passed_over(&self, key: RecordKey) -> Result<Vec<ChangeId>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT node, epoch, sequence FROM passed_over WHERE kind = ?1 AND id = ?2",
+        )?;
+        let changes = statement.query_map(params![key.kind, key.id.bytes()], |row| {
+            Ok(ChangeId {
+                node: NodeId::new(row.get(0)?),
+                epoch: row.get(1)?,
+                sequence: row.get::<_, i64>(2)?.cast_unsigned(),
+            })
+        })?;
+        Ok(changes.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether there is any such change.
+    pub fn has_passed_over(&self) -> Result<bool, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM passed_over)")?
+            .query_row([], |row| row.get(0))?)
     }
 
     /// The next place of a feed in the backup; 0 where it had none.

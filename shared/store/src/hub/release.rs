@@ -111,6 +111,7 @@ impl Tx<'_> {
         for sql in [
             "DELETE FROM tombstone WHERE kind = ?1 AND id = ?2",
             "DELETE FROM offer WHERE kind = ?1 AND id = ?2",
+            "DELETE FROM passed_over WHERE kind = ?1 AND id = ?2",
         ] {
             self.connection
                 .prepare_cached(sql)?

@@ -143,3 +143,33 @@ fn what_another_machine_has_written_over_knowingly_is_no_conflict() {
     back.hear_the_others();
     assert_eq!(back.phones(), ["13900000002".to_owned()].into());
 }
+
+/// S7: an office brings a row of a hub that had been put back from an earlier backup. What stands in this one's is
+/// passed over without a word only where the office had seen it, as what it wrote says when that comes.
+#[test]
+fn what_a_row_of_another_way_passes_over_is_kept_unless_it_was_seen() {
+    for was_seen in [false, true] {
+        let (mut lost, mut back) = (Hub::new(), Hub::new());
+        back.desk_sets("13900000002");
+        let base = back.row().version(person::PHONE);
+        let name = lost.row().version(person::NAME);
+        let changes = [
+            phone(PERSON, "13900000001", base.filter(|_| was_seen)),
+            set(
+                PERSON,
+                Verb::Set,
+                &[(person::NAME, "林二".to_owned(), name)],
+            ),
+        ];
+        lost.push(1, &changes);
+        back.is_put_back();
+        back.hear_of_more(&lost, Some(lost.row()));
+        let kept = if was_seen { 1 } else { 2 };
+        assert_eq!(back.phones().len(), 1, "nothing tells yet");
+        back.push(1, &changes);
+        back.hear_the_others();
+        assert_eq!(back.phones().len(), kept, "{:?}", back.phones());
+        assert!(back.phones().is_subset(&both()));
+        assert!(!back.write(|tx, _| Ok(tx.has_passed_over()?)));
+    }
+}
