@@ -2,12 +2,12 @@
 //! over, and a change that has waited too long for a record goes to a person. Everything is a step or an edit of the
 //! hub's own journal; missed days are made up for.
 
-use domain::decide::{self, HUB_RECORDER, Verdict};
+use domain::decide::{self, HUB_RECORDER, UNHEARD, Verdict};
 use domain::kind::Kind;
 use domain::kinds::{set_aside, transfer as case};
 use domain::limits;
 use domain::machines::transfer::{REPOINTED, event, state};
-use domain::record::Record;
+use domain::record::{Record, RecordKey};
 use store::{Filter, Tx};
 
 use crate::app::App;
@@ -45,13 +45,7 @@ pub async fn tick(app: &App) -> Result<u64, HubError> {
                 let take = || take_due(tx, &own, &subject, now_ms);
                 taken += u64::from(damaged::apart(tx, take)?.unwrap_or(false));
             }
-            let mut round = Round::new(tx, &own, now_ms);
-            taken += round.decide_what_can_be()?;
-            for note in sound(tx, &set_aside::KIND, &waiting())? {
-                let hold = || give_up(tx, &own, &note, now_ms);
-                taken += u64::from(damaged::apart(tx, hold)?.unwrap_or(false));
-            }
-            Ok(taken)
+            Ok(taken + decide_waiting(tx, &own, now_ms)?)
         })
         .await
 }
@@ -116,19 +110,39 @@ fn take_due(tx: Tx<'_>, app: &App, subject: &Record, now_ms: u64) -> Result<bool
     Ok(verdict == Verdict::Applied)
 }
 
+/// Decides what has waited and can be decided, and gives up what has waited for too long, the oldest first: what waited
+/// behind it need not any more, and is decided; how many of both.
+fn decide_waiting(tx: Tx<'_>, app: &App, now_ms: u64) -> Result<u64, HubError> {
+    let mut taken = Round::new(tx, app, now_ms).decide_what_can_be()?;
+    let mut notes = sound(tx, &set_aside::KIND, &waiting())?;
+    notes.sort_by_key(|note| note.integer(set_aside::RECEIVED_AT));
+    for note in notes {
+        let hold = || give_up(tx, app, note.key, now_ms);
+        if damaged::apart(tx, hold)?.unwrap_or(false) {
+            taken += 1;
+            if note.text(set_aside::REASON) == Some(UNHEARD) {
+                taken += Round::new(tx, app, now_ms).decide_what_can_be()?;
+            }
+        }
+    }
+    Ok(taken)
+}
+
 /// A change that has waited for a record for 30 days is held for a person (`sync.md` 3, rule 6).
-fn give_up(tx: Tx<'_>, app: &App, note: &Record, now_ms: u64) -> Result<bool, HubError> {
-    let since = note
-        .integer(set_aside::RECEIVED_AT)
-        .unwrap_or(0)
-        .cast_unsigned();
-    if now_ms.saturating_sub(since) < limits::WAITING_MS_MAX {
+fn give_up(tx: Tx<'_>, app: &App, key: RecordKey, now_ms: u64) -> Result<bool, HubError> {
+    let Some(note) = tx.record_as_written(key)? else {
+        return Ok(false);
+    };
+    let since = note.integer(set_aside::RECEIVED_AT).unwrap_or(0);
+    let has_waited = now_ms.saturating_sub(since.cast_unsigned());
+    let still_waits = note.text(set_aside::STATE) == Some("waiting");
+    if !still_waits || has_waited < limits::WAITING_MS_MAX {
         return Ok(false);
     }
     let mut round = Round::new(tx, app, now_ms);
     let mut world = round.new_world(0)?;
     round.with_facts(&mut world, |world| {
-        decide::hold_for_a_person(world, note.key, now_ms)
+        decide::hold_for_a_person(world, key, now_ms)
     })?;
     round.finish(world.into_writes(), Vec::new())?;
     Ok(true)

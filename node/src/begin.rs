@@ -58,7 +58,7 @@ pub fn refusal(
 /// What this office has of a fact; what only the hub keeps, no beginning asks for.
 fn fact(tx: Tx<'_>, need: Need) -> Result<Fact, StoreError> {
     Ok(match need {
-        Need::Record(key) => Fact::Record(key, tx.record(key)?),
+        Need::Record(key) => Fact::Record(key, tx.record_as_written(key)?),
         Need::Naming(kind, field, id) => {
             let names = [Filter::Is(field, id.bytes().to_vec())];
             let records = match kinds::by_number(kind) {

@@ -22,7 +22,8 @@ pub type Values = Vec<(u16, Vec<u8>)>;
 /// Writes one change; the record as the office sees it now.
 ///
 /// # Errors
-/// A record that is not there, or the store's own.
+/// A record that is not there, or whose row is not as it was written: to write it anew would make it sound. The store's
+/// own.
 pub fn write(
     tx: Tx<'_>,
     own: Own,
@@ -31,7 +32,7 @@ pub fn write(
     actor: &str,
 ) -> anyhow::Result<Record> {
     let own = own.in_store(tx)?;
-    let shown = tx.record(key)?;
+    let shown = tx.record_as_written(key)?;
     anyhow::ensure!(
         shown.is_some() || matches!(verb, Verb::Create | Verb::Step),
         "no such record 没有这条记录"
@@ -151,16 +152,18 @@ pub fn append(
 /// Says that a record is another's twin, or that it is not after all.
 ///
 /// # Errors
-/// The store's own.
+/// As [`write`].
 pub fn merge(
     tx: Tx<'_>,
     own: Own,
-    (twin, verb): (Record, Verb),
+    (key, verb): (RecordKey, Verb),
     fields: Vec<FieldChange>,
     actor: &str,
 ) -> anyhow::Result<Record> {
     let own = own.in_store(tx)?;
-    let header = header(tx, own.epoch, (twin.key, verb), Some(&twin), actor)?;
+    let twin = tx.record_as_written(key)?;
+    let twin = twin.context("no such record 没有这条记录")?;
+    let header = header(tx, own.epoch, (key, verb), Some(&twin), actor)?;
     let body = Body {
         fields,
         seen_revision: twin.revision,

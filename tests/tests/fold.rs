@@ -15,10 +15,10 @@ use lianxin_node::erase::{self, Known};
 use lianxin_node::fold::{self, Page, Told};
 use lianxin_node::{journal, rewrite};
 use proto::convert::{FeedRow, LeaveReason};
-use store::Tx;
 use store::node::Place;
 use store::open::{Side, writer};
 use store::writer::write_on;
+use store::{StoreError, Tx};
 
 const PERSON: RecordKey = RecordKey {
     kind: person::KIND_NUMBER,
@@ -102,6 +102,38 @@ fn note(sequence: u64, state: &str, revision: u64) -> Record {
     );
     note.set(set_aside::STATE, state, Version::default());
     note
+}
+
+/// S8, S18: a row of which a bit has turned over, here of which office it is, is not written anew: that would make it
+/// sound, and nobody could find it.
+#[test]
+fn nobody_writes_on_a_damaged_row() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut connection = writer(&folder.path().join("node.sqlite"), Side::Node)?;
+    write_on(&mut connection, |tx| {
+        own(1).keep(tx)?;
+        let name = vec![(person::NAME, "林一".as_bytes().to_vec())];
+        journal::write(tx, own(1), (PERSON, Verb::Create), name, "经办人")
+    })?;
+    for (sql, is_sound) in [
+        (
+            "UPDATE person SET office = x'02020202020202020202020202020203'",
+            false,
+        ),
+        (
+            "UPDATE person SET office = x'02020202020202020202020202020202'",
+            true,
+        ),
+    ] {
+        connection.execute_batch(sql)?;
+        let written = write_on(&mut connection, |tx| remark(tx, "甲"));
+        assert_eq!(written.is_ok(), is_sound, "{written:?}");
+        let found = write_on(&mut connection, |tx| {
+            Ok::<_, StoreError>(tx.unsound_rows(1)?)
+        })?;
+        assert_eq!(found.is_empty(), is_sound);
+    }
+    Ok(())
 }
 
 /// S7: a page ends between the row of a change that waits and the note of it. Between the two it looks decided; with

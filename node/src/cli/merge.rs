@@ -30,7 +30,7 @@ pub(super) async fn merge(
                 bail!("{en} {zh}");
             }
             let Twins { other, fields } = twins(&kept, other, &take).map_err(anyhow::Error::msg)?;
-            let after = journal::merge(tx, own, (other, Verb::Merge), fields, &actor)?;
+            let after = journal::merge(tx, own, (other.key, Verb::Merge), fields, &actor)?;
             Ok(record_json(&after))
         })
         .await
@@ -47,7 +47,7 @@ pub(super) async fn unmerge(app: &App, id: &str, actor: &str) -> anyhow::Result<
                 .context("the record was not merged 该记录没有合并过")?;
             ensure!(merged.is_alive(), "the record was deleted 该记录已删除");
             let fields = console::merge::apart(&merged);
-            let after = journal::merge(tx, own, (merged, Verb::Unmerge), fields, &actor)?;
+            let after = journal::merge(tx, own, (merged.key, Verb::Unmerge), fields, &actor)?;
             Ok(record_json(&after))
         })
         .await

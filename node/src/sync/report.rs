@@ -160,10 +160,14 @@ fn confirmed(tx: Tx<'_>, feed: &str, key: RecordKey) -> anyhow::Result<Option<Re
     {
         return Ok(None);
     }
-    Ok(match tx.base_image(key)? {
-        Some(confirmed) => confirmed,
-        None => tx.record(key)?,
-    })
+    if let Some(confirmed) = tx.base_image(key)? {
+        return Ok(confirmed);
+    }
+    match tx.record_as_written(key) {
+        // What is not as it was written is not offered.
+        Err(StoreError::Damaged { .. }) => Ok(None),
+        row => Ok(row?),
+    }
 }
 
 /// Places of feeds are the hub's own: after it was restored they are read anew from the beginning.

@@ -45,8 +45,8 @@ use crate::world::{Mover, Need, Outcome, Waiting, World};
 
 pub use step::{local_refusal, office_of};
 pub use unit::{pack_unit, unpack_unit, unpack_values};
-use waiting::{UNHEARD, end_waiting, key_bytes, key_of_bytes, wait_further};
-pub use waiting::{hold_for_a_person, let_wait, named_by, waits_of};
+pub use waiting::{UNHEARD, hold_for_a_person, let_wait, named_by, waits_of};
+use waiting::{end_waiting, key_bytes, key_of_bytes, wait_further};
 
 /// A change with what the hub knows of its arrival.
 #[derive(Debug, Clone, Copy)]

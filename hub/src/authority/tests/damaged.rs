@@ -134,6 +134,31 @@ fn no_report_is_stopped_by_a_damaged_row() {
     );
 }
 
+/// L1: what waits in a recovery behind a change that nobody has any more is decided when that is given up, however long
+/// it has waited itself.
+#[test]
+fn what_waits_behind_a_change_that_is_given_up_is_decided() {
+    let mut hub = Hub::new();
+    hub.recover();
+    hub.now -= 2 * limits::WAITING_MS_MAX;
+    hub.push(1, &[phone(0, "1", None)]);
+    hub.push(1, &[phone(0, "2", None)]);
+    let spoiler = writer(&hub.app.database(), Side::Hub).unwrap();
+    let lost = format!("DELETE FROM batch WHERE last = {}", BEFORE + 1);
+    spoiler.execute_batch(&lost).unwrap();
+    hub.hear(machine(WEST, 1));
+    hub.hear(machine(SOUTH, 1));
+    assert_eq!(
+        (hub.text(0, person::PHONE).as_str(), hub.waiting()),
+        ("", 2)
+    );
+    hub.hour();
+    assert_eq!(
+        (hub.text(0, person::PHONE).as_str(), hub.waiting()),
+        ("2", 0)
+    );
+}
+
 /// L1: what is due by rule is done though a row that is due too is damaged.
 #[test]
 fn the_hour_goes_on_past_a_damaged_row() {

@@ -10,7 +10,7 @@ use crate::record::{Record, RecordKey};
 use crate::world::{Need, Outcome, Waiting, World};
 
 /// The reason of a note whose change waits until a restored hub has heard the offices concerned.
-pub(super) const UNHEARD: &str = "hub_recovering";
+pub const UNHEARD: &str = "hub_recovering";
 
 /// The records on which a change works: its own, and the subject of a step.
 pub fn named_by(change: &Change) -> Vec<RecordKey> {
