@@ -213,8 +213,11 @@ impl Round<'_> {
             });
         }
         let changes: Vec<_> = parts.iter().filter_map(Undecided::read).collect();
-        // Its journal comes again from its node: the hub was restored a second time.
         let is_here = changes.len() == unit.len();
+        if !is_here && self.is_left(unit)? {
+            return Ok(0);
+        }
+        // Its journal comes again from its node: the hub was restored a second time.
         let office = sender.filter(|office| is_here && !guard.stops(*office));
         let Some(office) = office else {
             guard.hold(unit.iter().flat_map(|held| &held.keys).copied());
@@ -229,6 +232,16 @@ impl Round<'_> {
             return Ok(0);
         }
         Ok(parts.len() as u64)
+    }
+
+    /// Whether a change will not come under the name that it waits under: its machine has begun another epoch, and writes
+    /// there what is missing of this one. For it nobody waits.
+    fn is_left(&self, unit: &[Held]) -> Result<bool, StoreError> {
+        let Some(Held { change, .. }) = unit.first() else {
+            return Ok(false);
+        };
+        let later = self.tx.later_epochs(change.node, change.epoch)?;
+        Ok(!later.is_empty())
     }
 
     /// The changes that wait until others are heard, as the hub's journal noted them.

@@ -134,28 +134,47 @@ fn no_report_is_stopped_by_a_damaged_row() {
     );
 }
 
+impl Hub {
+    /// Two changes to a person wait in a recovery, long since, and of the first the hub has lost the bytes.
+    fn waits_behind_what_is_lost(&mut self) {
+        self.recover();
+        self.now -= 2 * limits::WAITING_MS_MAX;
+        self.push(1, &[phone(0, "1", None)]);
+        self.push(1, &[phone(0, "2", None)]);
+        let spoiler = writer(&self.app.database(), Side::Hub).unwrap();
+        let lost = format!("DELETE FROM batch WHERE last = {}", BEFORE + 1);
+        spoiler.execute_batch(&lost).unwrap();
+    }
+
+    fn all_are_heard(&self) {
+        self.hear(machine(WEST, 1));
+        self.hear(machine(SOUTH, 1));
+    }
+}
+
 /// L1: what waits in a recovery behind a change that nobody has any more is decided when that is given up, however long
 /// it has waited itself.
 #[test]
 fn what_waits_behind_a_change_that_is_given_up_is_decided() {
     let mut hub = Hub::new();
-    hub.recover();
-    hub.now -= 2 * limits::WAITING_MS_MAX;
-    hub.push(1, &[phone(0, "1", None)]);
-    hub.push(1, &[phone(0, "2", None)]);
-    let spoiler = writer(&hub.app.database(), Side::Hub).unwrap();
-    let lost = format!("DELETE FROM batch WHERE last = {}", BEFORE + 1);
-    spoiler.execute_batch(&lost).unwrap();
-    hub.hear(machine(WEST, 1));
-    hub.hear(machine(SOUTH, 1));
-    assert_eq!(
-        (hub.text(0, person::PHONE).as_str(), hub.waiting()),
-        ("", 2)
-    );
+    hub.waits_behind_what_is_lost();
+    hub.all_are_heard();
+    let phone = |hub: &Hub| hub.text(0, person::PHONE);
+    assert_eq!((phone(&hub).as_str(), hub.waiting()), ("", 2));
     hub.hour();
+    assert_eq!((phone(&hub).as_str(), hub.waiting()), ("2", 0));
+}
+
+/// L1: where its machine has begun another epoch, that change does not come under its name, and nothing waits for it.
+#[test]
+fn nothing_waits_for_a_change_of_an_epoch_that_was_left() {
+    let mut hub = Hub::new();
+    hub.waits_behind_what_is_lost();
+    hub.write(|tx, _| Ok(tx.add_greeting(machine(EAST, 1), 2, (&[], &[1; 16]), 4)?));
+    hub.all_are_heard();
     assert_eq!(
         (hub.text(0, person::PHONE).as_str(), hub.waiting()),
-        ("2", 0)
+        ("2", 1)
     );
 }
 
