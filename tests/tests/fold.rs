@@ -15,10 +15,10 @@ use lianxin_node::erase::{self, Known};
 use lianxin_node::fold::{self, Page, Told};
 use lianxin_node::{journal, rewrite};
 use proto::convert::{FeedRow, LeaveReason};
+use store::Tx;
 use store::node::Place;
 use store::open::{Side, writer};
 use store::writer::write_on;
-use store::{StoreError, Tx};
 
 const PERSON: RecordKey = RecordKey {
     kind: person::KIND_NUMBER,
@@ -128,9 +128,7 @@ fn nobody_writes_on_a_damaged_row() -> anyhow::Result<()> {
         connection.execute_batch(sql)?;
         let written = write_on(&mut connection, |tx| remark(tx, "甲"));
         assert_eq!(written.is_ok(), is_sound, "{written:?}");
-        let found = write_on(&mut connection, |tx| {
-            Ok::<_, StoreError>(tx.unsound_rows(1)?)
-        })?;
+        let found = write_on(&mut connection, |tx| tx.unsound_rows(1))?;
         assert_eq!(found.is_empty(), is_sound);
     }
     Ok(())
