@@ -234,8 +234,8 @@ impl Round<'_> {
         Ok(parts.len() as u64)
     }
 
-    /// Whether a change will not come under the name that it waits under: its machine has begun another epoch, and writes
-    /// there what is missing of this one. For it nobody waits.
+    /// Whether a change will not come under the name that it waits under: its machine has begun another epoch, and
+    /// writes there what is missing of this one. For it nobody waits.
     fn is_left(&self, unit: &[Held]) -> Result<bool, StoreError> {
         let Some(Held { change, .. }) = unit.first() else {
             return Ok(false);

@@ -142,7 +142,10 @@ impl Hub {
         self.push(1, &[phone(0, "1", None)]);
         self.push(1, &[phone(0, "2", None)]);
         let spoiler = writer(&self.app.database(), Side::Hub).unwrap();
-        let lost = format!("DELETE FROM batch WHERE last = {}", BEFORE + 1);
+        let lost = format!(
+            "UPDATE batch SET node = zeroblob(16) WHERE last = {}",
+            BEFORE + 1
+        );
         spoiler.execute_batch(&lost).unwrap();
     }
 
