@@ -17,8 +17,7 @@ use store::{StoreError, Tx};
 use transport::sign::Context;
 
 use super::{
-    RECOVERING, TOLD, end, former, goes_on_from_backup, is_recovering, read_digest, signed,
-    was_restored,
+    RECOVERING, end, former, goes_on_from_backup, is_recovering, read_digest, signed, was_restored,
 };
 use crate::app::App;
 use crate::authority::Round;
@@ -376,8 +375,6 @@ struct Backup {
     /// Whether what the node has read goes on from the backup as it is; else it was another hub that had gone on
     /// another way before.
     goes_on: bool,
-    /// Whether it has read that of the very hub of which the backup is, and of none that was put back from one.
-    is_of_same_hub: bool,
     /// When the recovery began (Unix milliseconds).
     since: u64,
     /// Up to which place of the feed this database had certified it for the node.
@@ -388,10 +385,8 @@ impl Backup {
     fn of(tx: Tx<'_>, node: &Node, feed: &str, proof: &wire::Proof) -> Result<Self, StoreError> {
         let since = tx.setting(RECOVERING)?;
         let since = since.and_then(|since| since.try_into().ok());
-        let told = tx.setting(TOLD)?.unwrap_or_default();
         Ok(Self {
             goes_on: goes_on_from_backup(tx, &proof.incarnation)?,
-            is_of_same_hub: !told.is_empty() && proof.incarnation == told,
             since: since.map_or(u64::MAX, u64::from_be_bytes),
             certified: tx.certified(node.id, feed)?,
         })
@@ -405,9 +400,9 @@ impl Backup {
     }
 
     /// What was written to a record since, and does not stand in a row that is taken back: whoever wrote it was
-    /// told that it is kept. Where the row does not go on from the backup, what was written later than it, too. Of the
-    /// rest it is noted where the row may never have gone through the backup's: a hub that was put back from an earlier
-    /// one can have signed it.
+    /// told that it is kept. Where the row does not go on from the backup, what was written later than it, too. The
+    /// rest is noted: the row may never have gone through the backup's, as a hub that was put back from an earlier one
+    /// can have signed it, under the same incarnation where nobody saw that.
     fn written_later(
         &self,
         tx: Tx<'_>,
@@ -427,7 +422,7 @@ impl Backup {
                 (!self.goes_on && is_newer) || came_since(tx, app, version.change, self.since)?;
             if is_later && !later.contains(&version.change) {
                 later.push(version.change);
-            } else if !is_later && !self.is_of_same_hub {
+            } else if !is_later {
                 tx.note_passed_over(known.key, version.change)?;
             }
         }
